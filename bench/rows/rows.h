@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All rows by name; rows.c puts them in order.
+ */
+#ifndef EDO_BENCH_ROWS_H
+#define EDO_BENCH_ROWS_H
+
+#include "row.h"
+
+extern const struct bench_row bench_row_switch, bench_row_yield, bench_row_ping_pong, bench_row_spawn,
+    bench_row_spawn_million_1, bench_row_spawn_million_2, bench_row_timer, bench_row_sleepers, bench_row_dormant,
+    bench_row_wakeups, bench_row_writes, bench_row_echo_64, bench_row_echo_1000, bench_row_echo_64_2,
+    bench_row_echo_1000_2, bench_row_echo_idle, bench_row_http_64, bench_row_http_64_2, bench_row_http_idle;
+
+#endif

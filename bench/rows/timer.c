@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Timers: start and stop without a clock reading (deadlines are absolute). In bulk: a million started, then
+ * all stopped. Churn: one started and stopped at once, over and over, while none or a million others are
+ * armed.
+ */
+#include "rows/inside.h"
+#include "rows/rows.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { MANY = 1000000 };
+
+static void never(void *argument)
+{
+    (void)argument;
+}
+
+static void start_all(edo_timer *timers, int64_t now)
+{
+    for (size_t i = 0; i < MANY; i++)
+        edo_timer_start(&timers[i], bench_far_deadline(now, i));
+}
+
+static void stop_all(edo_timer *timers)
+{
+    for (size_t i = 0; i < MANY; i++)
+        edo_timer_stop(&timers[i]);
+}
+
+static double churn(int64_t now)
+{
+    size_t count = bench_amount(MANY);
+    edo_timer timer;
+    double begin;
+
+    edo_timer_init(&timer, never, NULL);
+    begin = bench_now();
+    for (size_t i = 0; i < count; i++) {
+        edo_timer_start(&timer, bench_far_deadline(now, i));
+        edo_timer_stop(&timer);
+    }
+    return (bench_now() - begin) / (double)count;
+}
+
+static int root(void *argument)
+{
+    edo_timer *timers = argument;
+    int64_t now = edo_now();
+
+    for (size_t i = 0; i < MANY; i++)
+        edo_timer_init(&timers[i], never, NULL);
+    for (int round = 0; round < bench_rounds(11); round++) {
+        double begin = bench_now(), started, stopping, stopped;
+
+        start_all(timers, now);
+        started = bench_now();
+        bench_ours("churn-among-1m", churn(now));
+        stopping = bench_now();
+        stop_all(timers);
+        stopped = bench_now();
+        bench_ours("bulk", (started - begin + stopped - stopping) / MANY);
+        bench_ours("churn", churn(now));
+    }
+    return 0;
+}
+
+static int run(const struct bench_row *row)
+{
+    edo_timer *timers = calloc(MANY, sizeof *timers);
+    int rc;
+
+    (void)row;
+    if (!timers)
+        return -ENOMEM;
+    rc = bench_inside(root, timers, 1);
+    free(timers);
+    return rc;
+}
+
+static const struct bench_metric metrics[] = {
+    {"bulk", "1M started, all stopped, ns", NULL, BENCH_AT_MOST, 15},
+    {"churn", "started, stopped at once, ns", NULL, BENCH_AT_MOST, 15},
+    {"churn-among-1m", "the same among 1M others, ns", NULL, BENCH_AT_MOST, 15},
+    {0},
+};
+const struct bench_row bench_row_timer = {.name = "timer", .metrics = metrics, .run = run, .seconds = 5};

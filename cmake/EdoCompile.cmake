@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+#
+# How Edo's own C is compiled: per target, so that a project that contains Edo keeps its own flags.
+include(CheckIncludeFile)
+
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+
+check_include_file(valgrind/valgrind.h EDO_HAVE_VALGRIND_H)
+
+# Sanitizers and coverage concern everything in a build, also what links the libraries.
+if(EDO_SANITIZE)
+    add_compile_options(-fsanitize=${EDO_SANITIZE} -fno-sanitize-recover=all)
+    add_link_options(-fsanitize=${EDO_SANITIZE})
+endif()
+if(EDO_COVERAGE)
+    add_compile_options(--coverage -fprofile-update=atomic)
+    add_link_options(--coverage)
+endif()
+
+set(EDO_WARNINGS
+    -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual
+    -Wwrite-strings -Wvla)
+if(CMAKE_C_COMPILER_ID MATCHES Clang)
+    list(APPEND EDO_WARNINGS -Wno-gnu-statement-expression)
+endif()
+if(EDO_WERROR)
+    list(APPEND EDO_WARNINGS -Werror)
+endif()
+
+if(NOT EDO_CONTEXT MATCHES "^(auto|ucontext)$")
+    message(FATAL_ERROR "EDO_CONTEXT is auto or ucontext, not '${EDO_CONTEXT}'")
+endif()
+
+# edo_compile(target): language, warnings and definitions of the house.
+function(edo_compile target)
+    set_target_properties(${target} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS ON)
+    target_compile_definitions(${target} PRIVATE
+        _GNU_SOURCE
+        $<$<BOOL:${EDO_DEBUG_CHECKS}>:EDO_DEBUG_CHECKS=1>
+        $<$<STREQUAL:${EDO_CONTEXT},ucontext>:EDO_CONTEXT_UCONTEXT=1>
+        $<$<BOOL:${EDO_HAVE_VALGRIND_H}>:EDO_VALGRIND=1>)
+    target_compile_options(${target} PRIVATE
+        $<$<COMPILE_LANGUAGE:C>:${EDO_WARNINGS}>
+        -fno-omit-frame-pointer)
+endfunction()

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The core of Edo in one header: tasks, scopes, time, streams.
+ */
+#ifndef EDO_EDO_H
+#define EDO_EDO_H
+
+#include <edo/addr.h>
+#include <edo/base.h>
+#include <edo/blocking.h>
+#include <edo/error.h>
+#include <edo/park.h>
+#include <edo/runtime.h>
+#include <edo/scope.h>
+#include <edo/stream.h>
+#include <edo/task.h>
+#include <edo/time.h>
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How Edo reports failure.
+ *
+ * A function that can fail returns an int or ssize_t: 0 or a count if it succeeded, otherwise a negative
+ * code. Results come through out-parameters, which are written only on success unless the function says
+ * otherwise. `errno` is never set on purpose and never to be read: a task may wake on another thread than it
+ * went to sleep on.
+ *
+ *     -1 ... -4095    a negative errno value: -ECANCELED, -ETIMEDOUT, -EPIPE, ... (<errno.h>)
+ *     below -4095     a code of a domain of its own, such as TLS or HTTP; that room's header names it
+ *
+ * The first range is the kernel's own, so that no errno value will ever meet a domain's code.
+ *
+ *     ssize_t n = edo_read(peer, buffer, sizeof buffer);
+ *     if (n < 0)
+ *         fprintf(stderr, "reading: %s\n", edo_strerror((int)n));
+ */
+#ifndef EDO_ERROR_H
+#define EDO_ERROR_H
+
+#include <errno.h>
+
+#include <edo/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The last code that is a negative errno value; domain codes are smaller than this. */
+#define EDO_ERRNO_LAST (-4095)
+
+/*
+ * What a returned code means, in a few English words: "success" for 0 and for counts, "operation canceled"
+ * for -ECANCELED, "unknown error" for what nobody has defined. In lower case and without a full stop, to
+ * stand within a sentence; the same in every locale.
+ *
+ * Never NULL. The text is static: it needs no freeing and stays as it is. Any thread, any time, signal
+ * handlers too.
+ */
+EDO_API const char *edo_strerror(int rc);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The runtime: workers, the threads that carry them, and what it counts.
+ */
+#ifndef EDO_RUNTIME_H
+#define EDO_RUNTIME_H
+
+#include <edo/base.h>
+#include <edo/task.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum edo_signals {
+    EDO_SIGNALS_DEFAULT = 0, /* SIGINT and SIGTERM cancel the root scope; a second one ends the process */
+    EDO_SIGNALS_IGNORE = 1   /* leave signals alone */
+};
+
+typedef struct edo_run_options {
+    size_t size;
+    int workers;             /* 0: $EDO_WORKERS, else the usable cores (sched_getaffinity); 1 to 256 */
+    bool pinned;             /* tasks stay on the worker where they first ran, workers on their thread */
+    bool migrate_always;     /* debugging: a task that waited wakes on another thread whenever there is one ($EDO_MIGRATE=1) */
+    int signals;             /* enum edo_signals; only the outermost runtime of a process handles signals */
+    size_t stack_size;       /* of tasks that name none; 0: 256 KiB */
+    bool unguarded_stacks;   /* allow stacks without guard page where the kernel refuses one */
+    size_t resident_stacks;  /* free stacks kept resident for reuse; 0: 1,024 */
+    bool stack_census;       /* measure stack use by spawn site, and print it at the end ($EDO_STACK_CENSUS=1); slow */
+    int blocking_threads;    /* most threads for edo_blocking; 0: 512 */
+    int64_t blocking_linger; /* how long an idle one stays; 0: 10 s */
+    uint64_t seed;           /* of random choices (which sibling to steal from); 0: $EDO_SEED, else random */
+} edo_run_options;
+
+/*
+ * Runs fn(argument) as the root task of a new runtime and returns when it, and everything it spawned, has ended.
+ *
+ * Returns what fn returned, or the first failure of a task that was spawned into the root scope; 0 if the root ended with
+ * -ECANCELED because SIGINT or SIGTERM asked for it; -ENOMEM, -EAGAIN, -EMFILE, -EINVAL, -E2BIG if the runtime could not
+ * start (fn was not run then).
+ *
+ * On a plain thread, that thread is one of the runtime's until edo_run returns. Inside a task (rule S8) the new runtime
+ * has threads of its own, the calling task waits, and its cancellation cancels the inner root scope. Signals are handled
+ * by the outermost runtime only; earlier handlers are called too.
+ */
+EDO_API int edo_run(edo_task_fn fn, void *argument, const edo_run_options *options);
+
+/* The scope of the root task of the calling task's runtime; NULL outside a task. For spawns that outlive their caller. */
+EDO_API edo_scope *edo_root_scope(void);
+
+/* What the runtime has counted since it started. Sums over the workers, read without stopping them. */
+typedef struct edo_stats {
+    size_t size;
+    int workers;
+    int threads;               /* OS threads: workers', spare ones, those of edo_blocking */
+    int64_t uptime;            /* ns */
+    uint64_t tasks_alive;
+    uint64_t tasks_spawned;
+    uint64_t switches;         /* times a task was resumed */
+    uint64_t steals;           /* tasks taken from a sibling's queue */
+    uint64_t sleeps;           /* times a worker went to sleep */
+    uint64_t wakes;            /* times a sleeping worker was woken by another thread */
+    uint64_t polls;            /* calls of epoll_wait */
+    uint64_t events;           /* what they brought */
+    uint64_t handoffs;         /* workers taken from a thread that kept them */
+    uint64_t timers;           /* armed now */
+    uint64_t streams;          /* open streams and listeners */
+    uint64_t stacks_in_use;
+    uint64_t stacks_resident;  /* free, kept for reuse */
+    uint64_t blocking_threads;
+    uint64_t blocking_queued;
+} edo_stats;
+
+/* Fills *out (set out->size first: EDO_STATS_INIT). 0; -EPERM outside a task; -E2BIG. */
+#define EDO_STATS_INIT {sizeof(edo_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+EDO_API int edo_stats_read(edo_stats *out);
+
+/* The most stack that tasks of one spawn site have used (measured with .stack_census only). */
+typedef struct edo_census_entry {
+    const edo_site *site;
+    uint64_t tasks;     /* that ended */
+    uint64_t high_water; /* bytes */
+} edo_census_entry;
+
+/* Copies at most `capacity` entries, largest use first; returns how many sites there are. Any thread. */
+EDO_API size_t edo_census_read(edo_census_entry *out, size_t capacity);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Streams: bytes in order, over TCP and Unix sockets; and listeners, which bring them.
+ *
+ * One task reads from a stream and one writes to it at a time (they may be two); a second reader or writer gets -EBUSY.
+ * Any task may close it: calls that wait on it then return -EBADF, and the descriptor goes when the last of them has
+ * left. All calls here are for tasks (-EPERM elsewhere) unless they say otherwise. SIGPIPE is never raised.
+ *
+ * Cancellation (rules C2, C3): a call that returns -ECANCELED has moved no byte and lost no connection. edo_write_all may
+ * have written a part; it tells how much.
+ */
+#ifndef EDO_STREAM_H
+#define EDO_STREAM_H
+
+#include <edo/addr.h>
+#include <edo/base.h>
+
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct edo_stream edo_stream;
+typedef struct edo_listener edo_listener;
+
+typedef struct edo_listen_options {
+    size_t size;
+    int backlog;         /* 0: 4,096 (the kernel lowers it to net.core.somaxconn) */
+    bool reuse_port;     /* SO_REUSEPORT: several listeners on one port share its connections */
+    bool keep_delay;     /* leave Nagle's algorithm on for accepted TCP streams (default: TCP_NODELAY) */
+    int64_t keepalive;   /* TCP keep-alive probes after so long in silence; 0: none */
+    bool unlink_stale;   /* a Unix socket path that nobody listens on any more is removed first */
+} edo_listen_options;
+
+typedef struct edo_connect_options {
+    size_t size;
+    const edo_addr *bind; /* local address; NULL: any */
+    bool keep_delay;
+    int64_t keepalive;
+} edo_connect_options;
+
+/* --- Listeners ------------------------------------------------------------------------------------------------------ */
+
+/*
+ * Listens on an address. edo_tcp_listen takes it as text: "127.0.0.1:8080", "[::1]:8080", ":0" (see edo_addr_parse).
+ * SO_REUSEADDR is always set for TCP. 0; -EADDRINUSE, -EACCES and others of bind(2) and listen(2); -EINVAL for an address
+ * that can't be parsed; -EMFILE, -ENOMEM, -E2BIG.
+ */
+EDO_API int edo_listen(edo_listener **out, const edo_addr *address, const edo_listen_options *options);
+EDO_API int edo_tcp_listen(edo_listener **out, const char *address, const edo_listen_options *options);
+EDO_API int edo_unix_listen(edo_listener **out, const char *path, const edo_listen_options *options);
+
+/*
+ * Waits for a connection. 0 and a stream that is the caller's; -ECANCELED: no connection was taken; -EBADF: the listener
+ * was closed meanwhile; -EBUSY: another task is accepting. Connections that died in the queue are passed over. When the
+ * process is out of descriptors or memory, the call waits until some are free: the connections stay in the kernel's queue.
+ */
+EDO_API int edo_accept(edo_stream **out, edo_listener *listener);
+
+/* The address it listens on (with the port the kernel chose for ":0"). Any thread. */
+EDO_API int edo_listener_addr(edo_addr *out, edo_listener *listener);
+
+/* Closes; NULL is accepted. A Unix socket's path is removed. Not a suspension point. */
+EDO_API void edo_listener_close(edo_listener *listener);
+EDO_AUTO_DEFINE(edo_listener *, edo_listener_close);
+
+/* --- Streams -------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Connects. 0 and a stream that is the caller's; -ECONNREFUSED and others of connect(2); -ECANCELED: the attempt was
+ * given up and its socket closed.
+ */
+EDO_API int edo_connect(edo_stream **out, const edo_addr *address, const edo_connect_options *options);
+EDO_API int edo_tcp_connect(edo_stream **out, const char *address, const edo_connect_options *options);
+EDO_API int edo_unix_connect(edo_stream **out, const char *path, const edo_connect_options *options);
+
+/* Makes a stream of a connected socket's descriptor (socketpair(2), socket activation), which becomes the stream's. */
+EDO_API int edo_stream_from_fd(edo_stream **out, int fd);
+
+/*
+ * Reads what there is, at most `size` bytes: waits only while there is nothing. Returns the count, 0 at the end of the
+ * stream (or for size 0), else -ECONNRESET and others of recv(2).
+ */
+EDO_API ssize_t edo_read(edo_stream *stream, void *buffer, size_t size);
+
+/* Writes at least one byte, at most `size`; waits only while there is no room. Returns the count, else -EPIPE, ... */
+EDO_API ssize_t edo_write(edo_stream *stream, const void *buffer, size_t size);
+EDO_API ssize_t edo_writev(edo_stream *stream, const struct iovec *pieces, int count);
+
+/*
+ * Writes all of it. Returns `size`, or an error; edo_write_all_part also tells how much was written before it, in *written
+ * (never NULL), which on success is `size`.
+ */
+EDO_API ssize_t edo_write_all(edo_stream *stream, const void *buffer, size_t size);
+EDO_API ssize_t edo_write_all_part(size_t *written, edo_stream *stream, const void *buffer, size_t size);
+
+/* Writes all pieces. `pieces` is used up as it goes. Returns the sum, or an error. */
+EDO_API ssize_t edo_writev_all(edo_stream *stream, struct iovec *pieces, int count);
+
+/* Says that nothing more will be written (read, both): shutdown(2). Any task. */
+enum edo_half { EDO_HALF_READ = 0, EDO_HALF_WRITE = 1, EDO_HALF_BOTH = 2 };
+EDO_API int edo_shutdown(edo_stream *stream, int half);
+
+/* Closes; NULL is accepted. Always closes, cancelled or not; never waits. Any thread of the runtime. */
+EDO_API void edo_close(edo_stream *stream);
+EDO_AUTO_DEFINE(edo_stream *, edo_close);
+
+/* Waits until a read (a write) would not wait, consuming nothing. 0; -ETIMEDOUT; -ECANCELED; -EBADF; -EBUSY. */
+EDO_API int edo_wait_readable(edo_stream *stream, int64_t deadline);
+EDO_API int edo_wait_writable(edo_stream *stream, int64_t deadline);
+
+/* The two ends' addresses. 0; -ENOTCONN and others of getsockname(2). Any thread. */
+EDO_API int edo_stream_local(edo_addr *out, edo_stream *stream);
+EDO_API int edo_stream_peer(edo_addr *out, edo_stream *stream);
+
+/* TCP_NODELAY; keep-alive probes after so long in silence (0: none). 0, or an error of setsockopt(2). */
+EDO_API int edo_stream_set_nodelay(edo_stream *stream, bool on);
+EDO_API int edo_stream_set_keepalive(edo_stream *stream, int64_t after);
+
+/* The descriptor itself: the exit to everything this header does not have. It stays the stream's, and non-blocking. */
+EDO_API int edo_stream_fd(edo_stream *stream);
+
+/* --- Foreign descriptors --------------------------------------------------------------------------------------------- */
+
+enum edo_events { EDO_READABLE = 1, EDO_WRITABLE = 2 };
+
+/*
+ * Waits until a descriptor that belongs to other code (libpq, c-ares, an inotify fd) is readable or writable. One shot;
+ * nothing stays registered (rule S2 f). Returns which of `events` came, errors and hang-ups counting as both;
+ * -ETIMEDOUT; -ECANCELED; -EPERM for a descriptor that can't be waited for (a regular file) or outside a task; -EBADF;
+ * -EINVAL. Don't close the descriptor while a task waits for it.
+ */
+EDO_API int edo_wait_fd(int fd, int events, int64_t deadline);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

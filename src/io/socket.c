@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* Sockets before they are streams: opening, and the options that both ends share. */
+#include "io/stream.h"
+#include "platform/platform.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+int edo_socket_open(const edo_addr *address)
+{
+    socklen_t size;
+    const struct sockaddr *sockaddr = edo_addr_sockaddr(address, &size);
+
+    return edo_platform->socket(sockaddr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+static int edo_socket_set(int fd, int level, int name, int value)
+{
+    return edo_platform->setsockopt(fd, level, name, &value, sizeof value);
+}
+
+int edo_socket_set_nodelay(int fd, bool on)
+{
+    return edo_socket_set(fd, IPPROTO_TCP, TCP_NODELAY, on);
+}
+
+int edo_socket_set_keepalive(int fd, int64_t after)
+{
+    int64_t seconds = (after + EDO_SEC(1) - 1) / EDO_SEC(1);
+    int rc = edo_socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, after > 0);
+
+    if (rc < 0 || after <= 0)
+        return rc;
+    if (seconds > 32767) /* the kernel's limit, tcp(7) */
+        seconds = 32767;
+    return edo_socket_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)seconds);
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Streams over sockets: reading, writing, closing.
+ *
+ * The order in every call: spend budget and ask for cancellation (rule C1), become a user of the source, try the syscall
+ * if readiness says it is worth it, wait only when the kernel has said EAGAIN or delivered less than was asked (S2). No
+ * syscall is made under the guard.
+ */
+#include "io/stream.h"
+#include "platform/platform.h"
+#include "runtime/misuse.h"
+#include "runtime/task.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+/* Begins a call: 0 and the caller is a user of the source, else what the call returns. */
+static int edo_stream_begin(edo_stream *stream)
+{
+    struct edo_task *task = edo_task_self();
+    int rc;
+
+    EDO_MISUSE_IF(!stream, "a stream is NULL");
+    if (!task)
+        return -EPERM;
+    rc = edo_suspension_point(task);
+    return rc < 0 ? rc : edo_source_begin(&stream->source);
+}
+
+/*
+ * After a transfer of `moved` out of `size` bytes, or an error. 1: try again; else what to return. A short transfer says
+ * that the kernel has no more (no more room), unless a hang-up hides behind it (S2 d).
+ */
+static ssize_t edo_stream_settle(struct edo_source *source, int direction, uint32_t seen, ssize_t moved, size_t size)
+{
+    if (moved > 0) {
+        if ((size_t)moved < size && !(seen & EDO_HUP))
+            edo_source_drained(source, direction, seen);
+        return moved;
+    }
+    if (moved == -EAGAIN)
+        edo_source_drained(source, direction, seen);
+    return moved;
+}
+
+ssize_t edo_read(edo_stream *stream, void *buffer, size_t size)
+{
+    struct edo_source *source = &stream->source;
+    ssize_t result = edo_stream_begin(stream);
+    uint32_t seen;
+
+    if (result < 0)
+        return result;
+    while (size > 0) {
+        if (edo_source_ready(source, EDO_IN, &seen)) {
+            result = edo_platform->recv(source->fd, buffer, size, 0);
+            result = edo_stream_settle(source, EDO_IN, seen, result, size);
+            if (result != -EAGAIN && result != -EINTR)
+                break;
+        } else {
+            result = edo_source_wait(source, EDO_IN, EDO_FOREVER);
+            if (result < 0)
+                break;
+        }
+    }
+    edo_source_end(source);
+    return result;
+}
+
+/* Sends some; the caller is a user of the source. `pieces` is used, or, if that is NULL, buffer and size. */
+static ssize_t edo_stream_send(struct edo_source *source, const struct iovec *pieces, int count, const void *buffer,
+                               size_t size)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = (size_t)count};
+    ssize_t result;
+    uint32_t seen;
+
+    for (;;) {
+        if (edo_source_ready(source, EDO_OUT, &seen)) {
+            result = pieces ? edo_platform->sendmsg(source->fd, &message, MSG_NOSIGNAL)
+                            : edo_platform->send(source->fd, buffer, size, MSG_NOSIGNAL);
+            result = edo_stream_settle(source, EDO_OUT, seen, result, size);
+            if (result != -EAGAIN && result != -EINTR)
+                return result;
+        } else {
+            result = edo_source_wait(source, EDO_OUT, EDO_FOREVER);
+            if (result < 0)
+                return result;
+        }
+    }
+}
+
+ssize_t edo_write(edo_stream *stream, const void *buffer, size_t size)
+{
+    ssize_t result = edo_stream_begin(stream);
+
+    if (result < 0)
+        return result;
+    if (size > 0)
+        result = edo_stream_send(&stream->source, NULL, 0, buffer, size);
+    edo_source_end(&stream->source);
+    return result;
+}
+
+ssize_t edo_write_all_part(size_t *written, edo_stream *stream, const void *buffer, size_t size)
+{
+    ssize_t result = edo_stream_begin(stream);
+
+    *written = 0;
+    if (result < 0)
+        return result;
+    while (*written < size) {
+        result = edo_stream_send(&stream->source, NULL, 0, (const char *)buffer + *written, size - *written);
+        if (result < 0)
+            break;
+        *written += (size_t)result;
+    }
+    edo_source_end(&stream->source);
+    return result < 0 ? result : (ssize_t)size;
+}
+
+ssize_t edo_write_all(edo_stream *stream, const void *buffer, size_t size)
+{
+    size_t written;
+
+    return edo_write_all_part(&written, stream, buffer, size);
+}
+
+/* The sum of the pieces' sizes; -EINVAL if there are too many, or it does not fit. */
+static ssize_t edo_pieces_sum(const struct iovec *pieces, int count)
+{
+    size_t sum = 0;
+
+    if (count < 0)
+        return -EINVAL;
+    for (int i = 0; i < count; i++) {
+        if (pieces[i].iov_len > (size_t)SSIZE_MAX - sum)
+            return -EINVAL;
+        sum += pieces[i].iov_len;
+    }
+    return (ssize_t)sum;
+}
+
+ssize_t edo_writev(edo_stream *stream, const struct iovec *pieces, int count)
+{
+    ssize_t sum = edo_pieces_sum(pieces, count);
+    ssize_t result = sum < 0 ? sum : edo_stream_begin(stream);
+
+    if (result < 0)
+        return result;
+    if (sum > 0)
+        result = edo_stream_send(&stream->source, pieces, count < IOV_MAX ? count : IOV_MAX, NULL, (size_t)sum);
+    edo_source_end(&stream->source);
+    return result;
+}
+
+ssize_t edo_writev_all(edo_stream *stream, struct iovec *pieces, int count)
+{
+    ssize_t sum = edo_pieces_sum(pieces, count);
+    ssize_t result = sum < 0 ? sum : edo_stream_begin(stream);
+    size_t left = sum < 0 ? 0 : (size_t)sum;
+
+    if (result < 0)
+        return result;
+    while (left > 0) {
+        result = edo_stream_send(&stream->source, pieces, count < IOV_MAX ? count : IOV_MAX, NULL, left);
+        if (result < 0)
+            break;
+        left -= (size_t)result;
+        while (count > 0 && (size_t)result >= pieces->iov_len) {
+            result -= (ssize_t)pieces->iov_len;
+            pieces++;
+            count--;
+        }
+        if (count > 0) {
+            pieces->iov_base = (char *)pieces->iov_base + result;
+            pieces->iov_len -= (size_t)result;
+        }
+    }
+    edo_source_end(&stream->source);
+    return result < 0 ? result : sum;
+}
+
+/* --- Waiting only -------------------------------------------------------------------------------------------------- */
+
+static int edo_stream_wait(edo_stream *stream, int direction, int64_t deadline)
+{
+    int rc = edo_stream_begin(stream);
+
+    if (rc < 0)
+        return rc;
+    if (!atomic_load_explicit(&stream->source.registered, memory_order_acquire))
+        rc = edo_source_register(&stream->source, direction, NULL); /* what it was assumed to be says nothing */
+    if (rc == 0)
+        rc = edo_source_wait(&stream->source, direction, deadline);
+    edo_source_end(&stream->source);
+    return rc;
+}
+
+int edo_wait_readable(edo_stream *stream, int64_t deadline)
+{
+    return edo_stream_wait(stream, EDO_IN, deadline);
+}
+
+int edo_wait_writable(edo_stream *stream, int64_t deadline)
+{
+    return edo_stream_wait(stream, EDO_OUT, deadline);
+}
+
+/* --- Opening and closing ------------------------------------------------------------------------------------------- */
+
+int edo_stream_from_fd(edo_stream **out, int fd)
+{
+    struct edo_source *source;
+    int flags;
+    int rc;
+
+    if (!edo_task_self())
+        return -EPERM;
+    flags = edo_platform->fcntl(fd, F_GETFL, 0);
+    if (flags < 0)
+        return flags;
+    rc = edo_source_get(&source);
+    if (rc < 0)
+        return rc;
+    if (!(flags & O_NONBLOCK))
+        rc = edo_platform->fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    if (rc == 0)
+        rc = edo_platform->fcntl(fd, F_SETFD, FD_CLOEXEC);
+    if (rc < 0) {
+        edo_source_put(source);
+        return rc;
+    }
+    edo_source_open(source, fd);
+    source->exposed = true; /* others may hold duplicates */
+    *out = (edo_stream *)source;
+    return 0;
+}
+
+void edo_close(edo_stream *stream)
+{
+    if (stream)
+        edo_source_close(&stream->source);
+}
+
+int edo_shutdown(edo_stream *stream, int half)
+{
+    static const int how[] = {SHUT_RD, SHUT_WR, SHUT_RDWR};
+    int rc;
+
+    if (half < EDO_HALF_READ || half > EDO_HALF_BOTH)
+        return -EINVAL;
+    rc = edo_source_begin(&stream->source);
+    if (rc < 0)
+        return rc;
+    rc = edo_platform->shutdown(stream->source.fd, how[half]);
+    edo_source_end(&stream->source);
+    return rc;
+}
+
+/* --- About a stream -------------------------------------------------------------------------------------------------- */
+
+static int edo_stream_name(edo_addr *out, edo_stream *stream,
+                           int (*ask)(int fd, struct sockaddr *address, socklen_t *size))
+{
+    struct sockaddr_storage storage;
+    socklen_t size = sizeof storage;
+    int rc = edo_source_begin(&stream->source);
+
+    if (rc < 0)
+        return rc;
+    rc = ask(stream->source.fd, (struct sockaddr *)&storage, &size);
+    edo_source_end(&stream->source);
+    return rc < 0 ? rc : edo_addr_from_sockaddr(out, (struct sockaddr *)&storage, size);
+}
+
+int edo_stream_local(edo_addr *out, edo_stream *stream)
+{
+    return edo_stream_name(out, stream, edo_platform->getsockname);
+}
+
+int edo_stream_peer(edo_addr *out, edo_stream *stream)
+{
+    return edo_stream_name(out, stream, edo_platform->getpeername);
+}
+
+int edo_stream_set_nodelay(edo_stream *stream, bool on)
+{
+    int rc = edo_source_begin(&stream->source);
+
+    if (rc < 0)
+        return rc;
+    rc = edo_socket_set_nodelay(stream->source.fd, on);
+    edo_source_end(&stream->source);
+    return rc;
+}
+
+int edo_stream_set_keepalive(edo_stream *stream, int64_t after)
+{
+    int rc = edo_source_begin(&stream->source);
+
+    if (rc < 0)
+        return rc;
+    rc = edo_socket_set_keepalive(stream->source.fd, after);
+    edo_source_end(&stream->source);
+    return rc;
+}
+
+int edo_stream_fd(edo_stream *stream)
+{
+    stream->source.exposed = true;
+    return stream->source.fd;
+}

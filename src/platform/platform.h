@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one table through which every syscall, allocation, clock reading and random number goes (rule T1).
+ *
+ * Calls answer as the kernel does, not as libc does: a result, or a negative errno value. errno is not touched by what
+ * callers see, so that nothing depends on a thread-local across a suspension.
+ *
+ * `edo_platform` points to the table in force. It is set before a runtime starts and not changed while one runs; tests
+ * put another table there (fault injection, virtual time). The table itself is read-only.
+ */
+#ifndef EDO_PLATFORM_PLATFORM_H
+#define EDO_PLATFORM_PLATFORM_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+struct edo_platform {
+    /* Memory. allocate gives memory that is aligned to 16; zeroed. */
+    void *(*allocate)(size_t size);
+    void (*release)(void *memory);
+    int (*map)(void **out, size_t size, int protection, int flags);
+    int (*unmap)(void *address, size_t size);
+    int (*protect)(void *address, size_t size, int protection);
+    int (*advise)(void *address, size_t size, int advice);
+    int (*mincore)(void *address, size_t size, unsigned char *pages); /* one byte a page; bit 0: in memory */
+
+    /* Time and chance. now: CLOCK_MONOTONIC; wall: CLOCK_REALTIME; both ns. */
+    int64_t (*now)(void);
+    int64_t (*wall)(void);
+    uint64_t (*random)(void);
+
+    /* Threads: start on default attributes with a stack of `stack_size` bytes; wait and wake on a word. */
+    int (*thread_start)(pthread_t *out, size_t stack_size, void *(*main)(void *), void *argument);
+    int (*futex_wait)(uint32_t *word, uint32_t expected, int64_t deadline); /* 0, -EAGAIN, -EINTR, -ETIMEDOUT */
+    int (*futex_wake)(uint32_t *word, int count);
+
+    /* Descriptors. */
+    int (*close)(int fd);
+    ssize_t (*read)(int fd, void *buffer, size_t size);
+    ssize_t (*write)(int fd, const void *buffer, size_t size);
+    ssize_t (*readv)(int fd, const struct iovec *pieces, int count);
+    ssize_t (*writev)(int fd, const struct iovec *pieces, int count);
+    ssize_t (*pread)(int fd, void *buffer, size_t size, off_t offset);
+    int (*open)(const char *path, int flags, mode_t mode);
+    int (*fcntl)(int fd, int command, long argument);
+    int (*eventfd)(unsigned initial, int flags);
+
+    int (*epoll_create)(int flags);
+    int (*epoll_ctl)(int epoll, int operation, int fd, struct epoll_event *event);
+    int (*epoll_wait)(int epoll, struct epoll_event *events, int count, int64_t timeout_ns); /* < 0: for ever */
+
+    /* Sockets. */
+    int (*socket)(int domain, int type, int protocol);
+    int (*bind)(int fd, const struct sockaddr *address, socklen_t size);
+    int (*listen)(int fd, int backlog);
+    int (*accept)(int fd, struct sockaddr *address, socklen_t *size, int flags);
+    int (*connect)(int fd, const struct sockaddr *address, socklen_t size);
+    ssize_t (*recv)(int fd, void *buffer, size_t size, int flags);
+    ssize_t (*send)(int fd, const void *buffer, size_t size, int flags);
+    ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
+    int (*shutdown)(int fd, int how);
+    int (*setsockopt)(int fd, int level, int name, const void *value, socklen_t size);
+    int (*getsockopt)(int fd, int level, int name, void *value, socklen_t *size);
+    int (*getsockname)(int fd, struct sockaddr *address, socklen_t *size);
+    int (*getpeername)(int fd, struct sockaddr *address, socklen_t *size);
+    int (*unlink)(const char *path);
+};
+
+/* The table in force, and the one that means the operating system. */
+extern const struct edo_platform *edo_platform;
+extern const struct edo_platform edo_platform_system;
+
+#endif

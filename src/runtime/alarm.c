@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Arming and disarming across workers. See alarm.h.
+ *
+ * A remote holds the worker's thread_lock, so the worker stays with its thread, and moves that thread's guard from
+ * OUTSIDE (or POLLING) to REMOTE. A thread that enters meanwhile finds REMOTE, has put INSIDE in its place, and waits. At
+ * its end the remote either puts the old value back, or sees from INSIDE that the thread waits, and then, only then, grants
+ * it the entry. One grant a collision: the next remote can't get past INSIDE.
+ */
+#include "runtime/runtime.h"
+
+#include <sched.h>
+
+void edo_alarm_arm(struct edo_thread *thread, struct edo_alarm *alarm, int64_t deadline)
+{
+    alarm->worker = thread->worker;
+    edo_wheel_add(&thread->worker->wheel, &alarm->node, deadline);
+}
+
+static uint32_t edo_remote_try(struct edo_thread *thread)
+{
+    uint32_t guard = atomic_load_explicit(&thread->guard, memory_order_relaxed);
+
+    if (guard != EDO_GUARD_OUTSIDE && guard != EDO_GUARD_POLLING)
+        return EDO_GUARD_INSIDE;
+    if (atomic_compare_exchange_strong_explicit(&thread->guard, &guard, EDO_GUARD_REMOTE, memory_order_acq_rel,
+                                                memory_order_relaxed))
+        return guard;
+    return EDO_GUARD_INSIDE;
+}
+
+void edo_remote_begin(struct edo_worker *worker)
+{
+    edo_lock_acquire(&worker->thread_lock);
+    for (int spins = 0;; spins++) {
+        uint32_t was = edo_remote_try(worker->thread);
+
+        if (was != EDO_GUARD_INSIDE) {
+            worker->remote_found = was;
+            return;
+        }
+        if (spins > 100)
+            sched_yield();
+    }
+}
+
+void edo_remote_end(struct edo_worker *worker)
+{
+    uint32_t expected = EDO_GUARD_REMOTE;
+
+    if (!atomic_compare_exchange_strong_explicit(&worker->thread->guard, &expected, worker->remote_found,
+                                                 memory_order_acq_rel, memory_order_relaxed))
+        atomic_store_explicit(&worker->thread->granted, 1, memory_order_release);
+    edo_lock_release(&worker->thread_lock);
+}
+
+void edo_remote_wait(struct edo_thread *thread)
+{
+    while (!atomic_load_explicit(&thread->granted, memory_order_acquire))
+        sched_yield();
+    atomic_store_explicit(&thread->granted, 0, memory_order_relaxed);
+}
+
+struct edo_thread *edo_alarm_disarm_inside(bool *was_armed, struct edo_thread *thread, struct edo_alarm *alarm)
+{
+    struct edo_worker *worker = alarm->worker;
+
+    *was_armed = false;
+    if (!worker)
+        return thread;
+    if (worker == thread->worker) {
+        *was_armed = edo_wheel_remove(&worker->wheel, &alarm->node);
+        return thread;
+    }
+    edo_leave(thread);
+    edo_remote_begin(worker);
+    *was_armed = edo_wheel_remove(&worker->wheel, &alarm->node);
+    edo_remote_end(worker);
+    return edo_enter(edo_thread_self());
+}
+
+bool edo_alarm_disarm(struct edo_alarm *alarm)
+{
+    struct edo_thread *thread = edo_enter(edo_thread_self());
+    bool was_armed;
+
+    thread = edo_alarm_disarm_inside(&was_armed, thread, alarm);
+    edo_leave(thread);
+    return was_armed;
+}

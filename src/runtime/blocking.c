@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Blocking work on a bounded pool of threads (rule C7).
+ *
+ * A job is queued, then running, then done; `state` says so. QUEUED -> RUNNING and QUEUED -> dropped happen under the
+ * pool's lock, so a cancelled caller takes its job out of the queue or finds it running. RUNNING -> DONE is an exchange
+ * by the thread, RUNNING -> ABANDONED one by the cancelled caller of an abandonable job: whoever comes second sees the
+ * other. A job that is waited for lies on its caller's stack; an abandonable one on the heap, and the last to leave frees
+ * it. After DONE the thread touches the job no more.
+ *
+ * Idle threads sleep each on its own word, the one that came last is used first, so that surplus ones expire. The pool
+ * outlives its runtime while abandoned jobs run: it counts references, one for the runtime and one a thread.
+ */
+#include "runtime/runtime.h"
+#include "runtime/options.h"
+#include "platform/platform.h"
+
+#include <edo/blocking.h>
+
+#include <errno.h>
+
+enum edo_job_state { EDO_JOB_QUEUED = 0, EDO_JOB_RUNNING, EDO_JOB_DONE, EDO_JOB_ABANDONED };
+
+struct edo_job {
+    struct edo_link link; /* in the queue; under lock */
+    int (*fn)(void *);
+    void *argument;
+    void (*drop)(void *);
+    struct edo_task *task;
+    _Atomic uint32_t state;
+    int result;
+};
+
+struct edo_idle_thread {
+    struct edo_link link;
+    uint32_t called; /* futex */
+};
+
+struct edo_blocking_pool {
+    struct edo_lock lock;
+    struct edo_link queue;
+    struct edo_link idle; /* the last one first */
+    int threads;          /* alive; under lock */
+    int attached;         /* those that are not running an abandoned job; under lock */
+    int most;
+    int queued;
+    int64_t linger;
+    bool closing;
+    uint32_t drained;     /* futex: raised whenever `attached` falls while closing */
+    _Atomic int references;
+};
+
+int edo_blocking_pool_create(struct edo_blocking_pool **out, int threads, int64_t linger)
+{
+    struct edo_blocking_pool *pool = (struct edo_blocking_pool *)edo_platform->allocate(sizeof *pool);
+
+    if (!pool)
+        return -ENOMEM;
+    edo_lock_init(&pool->lock);
+    edo_list_init(&pool->queue);
+    edo_list_init(&pool->idle);
+    pool->most = threads;
+    pool->linger = linger;
+    atomic_init(&pool->references, 1);
+    *out = pool;
+    return 0;
+}
+
+static void edo_blocking_pool_release(struct edo_blocking_pool *pool)
+{
+    if (atomic_fetch_sub_explicit(&pool->references, 1, memory_order_acq_rel) == 1)
+        edo_platform->release(pool);
+}
+
+static void edo_idle_call(struct edo_idle_thread *idle)
+{
+    edo_list_remove(&idle->link);
+    __atomic_store_n(&idle->called, 1, __ATOMIC_RELEASE);
+    edo_platform->futex_wake(&idle->called, 1);
+}
+
+void edo_blocking_pool_destroy(struct edo_blocking_pool *pool)
+{
+    struct edo_link *link;
+
+    if (!pool)
+        return;
+    edo_lock_acquire(&pool->lock);
+    pool->closing = true;
+    while ((link = edo_list_first(&pool->idle)))
+        edo_idle_call(EDO_CONTAINER_OF(link, struct edo_idle_thread, link));
+    while (pool->attached > 0) {
+        uint32_t seen = pool->drained;
+
+        edo_lock_release(&pool->lock);
+        edo_platform->futex_wait(&pool->drained, seen, EDO_FOREVER);
+        edo_lock_acquire(&pool->lock);
+    }
+    edo_lock_release(&pool->lock);
+    edo_blocking_pool_release(pool);
+}
+
+void edo_blocking_pool_counts(struct edo_blocking_pool *pool, uint64_t *threads, uint64_t *queued)
+{
+    edo_lock_acquire(&pool->lock);
+    *threads = (uint64_t)pool->threads;
+    *queued = (uint64_t)pool->queued;
+    edo_lock_release(&pool->lock);
+}
+
+/* --- A pool thread --------------------------------------------------------------------------------------------------- */
+
+/* Under the lock: one thread fewer that the runtime's end has to wait for. */
+static void edo_blocking_detach_thread(struct edo_blocking_pool *pool)
+{
+    pool->attached--;
+    if (pool->closing) {
+        __atomic_fetch_add(&pool->drained, 1, __ATOMIC_RELEASE);
+        edo_platform->futex_wake(&pool->drained, 1);
+    }
+}
+
+static void edo_job_free(struct edo_job *job)
+{
+    if (job->drop)
+        job->drop(job->argument);
+    edo_platform->release(job);
+}
+
+/* Returns false if the job was abandoned meanwhile, and its thread counted out. */
+static bool edo_job_run(struct edo_job *job)
+{
+    struct edo_task *task = job->task;
+    int result = job->fn(job->argument);
+
+    job->result = result;
+    if (atomic_exchange_explicit(&job->state, EDO_JOB_DONE, memory_order_acq_rel) == EDO_JOB_ABANDONED) {
+        edo_job_free(job);
+        return false;
+    }
+    edo_unpark(task);
+    return true;
+}
+
+/* The next job, after sleeping if there is none; NULL when it is time to end. Under the lock before and after. */
+static struct edo_job *edo_blocking_next(struct edo_blocking_pool *pool)
+{
+    for (;;) {
+        struct edo_link *link = edo_list_take_first(&pool->queue);
+        struct edo_idle_thread idle = {.called = 0};
+        int64_t end;
+        bool expired = false;
+
+        if (link) {
+            struct edo_job *job = EDO_CONTAINER_OF(link, struct edo_job, link);
+
+            pool->queued--;
+            atomic_store_explicit(&job->state, EDO_JOB_RUNNING, memory_order_relaxed);
+            return job;
+        }
+        if (pool->closing)
+            return NULL;
+        edo_list_insert_head(&pool->idle, &idle.link);
+        edo_lock_release(&pool->lock);
+        end = edo_deadline_after(edo_platform->now(), pool->linger);
+        while (!__atomic_load_n(&idle.called, __ATOMIC_ACQUIRE) && !expired)
+            expired = edo_platform->futex_wait(&idle.called, 0, end) == -ETIMEDOUT;
+        edo_lock_acquire(&pool->lock);
+        if (!idle.called) {
+            edo_list_remove(&idle.link);
+            return NULL;
+        }
+    }
+}
+
+static void *edo_blocking_main(void *argument)
+{
+    struct edo_blocking_pool *pool = (struct edo_blocking_pool *)argument;
+    struct edo_job *job;
+
+    edo_lock_acquire(&pool->lock);
+    while ((job = edo_blocking_next(pool))) {
+        bool attached;
+
+        edo_lock_release(&pool->lock);
+        attached = edo_job_run(job);
+        edo_lock_acquire(&pool->lock);
+        if (!attached)
+            pool->attached++;
+    }
+    pool->threads--;
+    edo_blocking_detach_thread(pool);
+    edo_lock_release(&pool->lock);
+    edo_blocking_pool_release(pool);
+    return NULL;
+}
+
+/* --- The caller's side ------------------------------------------------------------------------------------------------- */
+
+/* Queues the job and sees to it that a thread will come. OUTSIDE. */
+static int edo_job_submit(struct edo_blocking_pool *pool, struct edo_job *job)
+{
+    enum { EDO_BLOCKING_STACK = 1024 * 1024 };
+    struct edo_link *link;
+    pthread_t id;
+    int rc = 0;
+
+    edo_lock_acquire(&pool->lock);
+    edo_list_insert_tail(&pool->queue, &job->link);
+    pool->queued++;
+    link = edo_list_first(&pool->idle);
+    if (link) {
+        edo_idle_call(EDO_CONTAINER_OF(link, struct edo_idle_thread, link));
+    } else if (pool->threads < pool->most) {
+        pool->threads++;
+        pool->attached++;
+        atomic_fetch_add_explicit(&pool->references, 1, memory_order_relaxed);
+        rc = edo_platform->thread_start(&id, EDO_BLOCKING_STACK, edo_blocking_main, pool);
+        if (rc == 0) {
+            pthread_detach(id);
+        } else {
+            pool->threads--;
+            pool->attached--;
+            atomic_fetch_sub_explicit(&pool->references, 1, memory_order_relaxed);
+            if (pool->threads > 0) {
+                rc = 0; /* one of those at work will take it */
+            } else {
+                edo_list_remove(&job->link);
+                pool->queued--;
+            }
+        }
+    }
+    edo_lock_release(&pool->lock);
+    return rc;
+}
+
+/* Takes a job that has not started out of the queue. */
+static bool edo_job_unqueue(struct edo_blocking_pool *pool, struct edo_job *job)
+{
+    bool queued;
+
+    edo_lock_acquire(&pool->lock);
+    queued = atomic_load_explicit(&job->state, memory_order_relaxed) == EDO_JOB_QUEUED;
+    if (queued) {
+        edo_list_remove(&job->link);
+        pool->queued--;
+    }
+    edo_lock_release(&pool->lock);
+    return queued;
+}
+
+/* Leaves a running job to itself; false if it is done. */
+static bool edo_job_abandon(struct edo_blocking_pool *pool, struct edo_job *job)
+{
+    uint32_t running = EDO_JOB_RUNNING;
+    bool abandoned;
+
+    edo_lock_acquire(&pool->lock);
+    abandoned = atomic_compare_exchange_strong_explicit(&job->state, &running, EDO_JOB_ABANDONED,
+                                                        memory_order_acq_rel, memory_order_acquire);
+    if (abandoned)
+        edo_blocking_detach_thread(pool);
+    edo_lock_release(&pool->lock);
+    return abandoned;
+}
+
+/* 0: it has run. -ECANCELED: it will not, or is on its own now (*abandoned). */
+static int edo_job_wait(bool *abandoned, struct edo_blocking_pool *pool, struct edo_job *job, bool abandonable)
+{
+    bool tried = false;
+
+    *abandoned = false;
+    while (atomic_load_explicit(&job->state, memory_order_acquire) != EDO_JOB_DONE) {
+        if (edo_task_cancelled(job->task) && !tried) {
+            if (edo_job_unqueue(pool, job))
+                return -ECANCELED;
+            if (abandonable && edo_job_abandon(pool, job)) {
+                *abandoned = true;
+                return -ECANCELED;
+            }
+            tried = true;
+            continue;
+        }
+        edo_park(job->task);
+    }
+    return 0;
+}
+
+int edo_blocking_with(int (*fn)(void *), void *argument, const edo_blocking_options *given)
+{
+    struct edo_task *task = edo_task_self();
+    struct edo_job local = {.fn = fn};
+    struct edo_job *job = &local;
+    struct edo_blocking_pool *pool;
+    edo_blocking_options options;
+    bool abandoned = false;
+    int rc = EDO_READ_OPTIONS(&options, given);
+
+    if (rc < 0 || !task)
+        return rc < 0 ? rc : fn(argument);
+    pool = task->home->runtime->blocking;
+    rc = edo_suspension_point(task);
+    if (rc == 0 && (options.abandonable || options.copy)) {
+        job = (struct edo_job *)edo_platform->allocate(sizeof *job + options.copy);
+        if (!job)
+            rc = -ENOMEM;
+    }
+    if (rc == 0) {
+        if (options.copy)
+            argument = memcpy(job + 1, argument, options.copy);
+        job->fn = fn;
+        job->argument = argument;
+        job->drop = options.drop;
+        job->task = task;
+        rc = edo_job_submit(pool, job);
+        if (rc == 0)
+            rc = edo_job_wait(&abandoned, pool, job, options.abandonable);
+    }
+    if (rc == 0)
+        rc = job->result;
+    else if (!abandoned && options.drop)
+        options.drop(argument);
+    if (job && job != &local && !abandoned)
+        edo_platform->release(job);
+    return rc;
+}

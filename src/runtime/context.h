@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Flows of control and the switch between them (rules K3, K4).
+ *
+ * Invariant: a context is either running, on one OS thread, or suspended, and then all that its flow needs lies on its
+ * stack, below it nothing. Whoever may resume it owns it: hand it to another thread only by something that orders
+ * memory (release and acquire), and only after it has been switched away from ("publish after the switch").
+ *
+ * After edo_context_switch returns, the flow may be on another OS thread. It learns where it is from the baton, never
+ * from a thread-local. The switch keeps what the ABI calls callee-saved, FP control words (rounding, exception masks,
+ * flush to zero) included, and nothing else: the signal mask belongs to the thread.
+ *
+ * struct edo_context is plain data: it may be moved by copying while its flow runs, not while it is suspended.
+ *
+ * The switch itself is edo_context_swap, in context_x86_64.S, context_aarch64.S or, anywhere else and when built with
+ * -DEDO_CONTEXT_UCONTEXT, context_ucontext.c. Each file empties itself where another is used. (With ucontext a new flow
+ * starts with the FP control words of whoever prepared it; with assembly, with those of a new program.)
+ */
+#ifndef EDO_RUNTIME_CONTEXT_H
+#define EDO_RUNTIME_CONTEXT_H
+
+#include <edo/base.h>
+#include <stddef.h>
+
+#include "runtime/sanitizer.h"
+
+struct edo_context {
+    void *sp; /* where the registers of the suspended flow lie; first, the assembly relies on it */
+#if EDO_ASAN
+    const void *low; /* the stack's bounds */
+    size_t size;
+#endif
+#if EDO_TSAN
+    void *fiber;
+#endif
+};
+
+/* Turns the calling thread's own flow into a context that others can switch back to. */
+void edo_context_adopt(struct edo_context *context);
+
+/* The opposite of adopt, on the same thread. */
+void edo_context_forget(struct edo_context *context);
+
+/*
+ * Makes `context` start in entry(baton) on the stack [low, low + size) without the `colour` bytes at its top (a multiple
+ * of 16), when it is first switched to. entry never returns. Touches the stack's highest bytes only.
+ */
+void edo_context_prepare(struct edo_context *context, void *low, size_t size, size_t colour,
+                         void (*entry)(void *baton));
+
+/*
+ * Frees what checkers keep of a context whose flow has ended, or will never run again. Not of the running one. The
+ * stack may be reused before that.
+ */
+void edo_context_finish(struct edo_context *context);
+
+/*
+ * Sets the calling flow's FP control words to those of a new program: for a flow that begins another task's work without
+ * a switch. Does nothing with ucontext.
+ */
+void edo_context_reset_fp(void);
+
+/*
+ * The bare switch, and the picture of a suspended flow that starts in entry(baton), or, if `wrapper` is not NULL, in
+ * wrapper(baton, entry). `top` is a multiple of 16. For the functions below and context.c.
+ */
+void *edo_context_swap(struct edo_context *from, struct edo_context *to, void *baton);
+void *edo_context_image(void *low, void *top, void (*entry)(void *baton),
+                        void (*wrapper)(void *baton, void (*entry)(void *baton)));
+
+#if EDO_TSAN
+/* to->fiber, read unseen: whoever owns `to` next is not ordered after this read by anything the checker knows of. */
+void *edo_context_fiber(const struct edo_context *to);
+#endif
+
+/*
+ * Saves the running flow in `from` and resumes `to`, handing it `baton`. Returns, on the resumption of `from`, the
+ * baton which that switch handed over.
+ *
+ * Always inlined: ThreadSanitizer keeps a call stack per fiber, so between its switch and ours no instrumented function
+ * may return or be entered. no_sync, since a switch as such orders nothing between two tasks: the queues do.
+ */
+static inline __attribute__((always_inline)) void *edo_context_switch(struct edo_context *from,
+                                                                      struct edo_context *to, void *baton)
+{
+#if EDO_ASAN
+    void *fake;
+
+    __sanitizer_start_switch_fiber(&fake, to->low, to->size);
+#endif
+#if EDO_TSAN
+    __tsan_switch_to_fiber(edo_context_fiber(to), __tsan_switch_to_fiber_no_sync);
+#endif
+    baton = edo_context_swap(from, to, baton);
+#if EDO_ASAN
+    __sanitizer_finish_switch_fiber(fake, NULL, NULL);
+#endif
+    return baton;
+}
+
+/* Leaves the running flow for good; its stack may be reused as soon as `to` runs. */
+static inline __attribute__((always_inline)) EDO_NORETURN void
+edo_context_leave(struct edo_context *from, struct edo_context *to, void *baton)
+{
+#if EDO_ASAN
+    __sanitizer_start_switch_fiber(NULL, to->low, to->size);
+#endif
+#if EDO_TSAN
+    __tsan_switch_to_fiber(edo_context_fiber(to), __tsan_switch_to_fiber_no_sync);
+#endif
+    edo_context_swap(from, to, baton);
+    __builtin_unreachable();
+}
+
+#endif

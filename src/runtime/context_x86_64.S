@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The switch for x86-64 (System V ABI). See context.h.
+ *
+ * A suspended flow looks like this, from sp upwards; edo_context_image draws the same picture for one that has not run:
+ *
+ *      0  mxcsr (4 bytes), x87 control word (2)
+ *      8  r15, r14, r13, r12, rbx, rbp
+ *     56  return address
+ *
+ * Both stacks have the same layout while they are swapped, so one set of unwind rules (CFI) is right on either side of
+ * the load of rsp: at every instruction an unwinder finds the callers of the flow that rsp belongs to. It works on a
+ * suspended context too: take rip = edo_context_suspended and rsp = context->sp.
+ *
+ * Returns by `ret`, so that the processor's stack of return addresses is right for the callers further out.
+ *
+ * Shadow stacks are not switched, so the object does not carry the SHSTK mark, and the loader turns them off. There is
+ * no indirect jump without a landing pad; the IBT mark is carried where the rest of the build does.
+ */
+#if defined(__x86_64__) && !defined(__ILP32__) && !defined(EDO_CONTEXT_UCONTEXT)
+
+    .text
+
+/* void *edo_context_swap(struct edo_context *from: rdi, struct edo_context *to: rsi, void *baton: rdx) */
+    .globl edo_context_swap
+    .hidden edo_context_swap
+    .globl edo_context_suspended
+    .hidden edo_context_suspended
+    .type edo_context_swap, @function
+    .p2align 4
+edo_context_swap:
+    .cfi_startproc
+    endbr64
+    pushq %rbp
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %rbp, 0
+    pushq %rbx
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %rbx, 0
+    pushq %r12
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %r12, 0
+    pushq %r13
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %r13, 0
+    pushq %r14
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %r14, 0
+    pushq %r15
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %r15, 0
+    subq $8, %rsp
+    .cfi_adjust_cfa_offset 8
+    stmxcsr (%rsp)
+    fnstcw 4(%rsp)
+    movq %rsp, (%rdi)
+    movq (%rsi), %rsp
+edo_context_suspended:
+    movq %rdx, %rax
+    ldmxcsr (%rsp)
+    fldcw 4(%rsp)
+    addq $8, %rsp
+    .cfi_adjust_cfa_offset -8
+    popq %r15
+    .cfi_adjust_cfa_offset -8
+    .cfi_same_value %r15
+    popq %r14
+    .cfi_adjust_cfa_offset -8
+    .cfi_same_value %r14
+    popq %r13
+    .cfi_adjust_cfa_offset -8
+    .cfi_same_value %r13
+    popq %r12
+    .cfi_adjust_cfa_offset -8
+    .cfi_same_value %r12
+    popq %rbx
+    .cfi_adjust_cfa_offset -8
+    .cfi_same_value %rbx
+    popq %rbp
+    .cfi_adjust_cfa_offset -8
+    .cfi_same_value %rbp
+    ret
+    .cfi_endproc
+    .size edo_context_swap, . - edo_context_swap
+
+/*
+ * Where a new flow begins: r12 is the function, r13 its second argument, rbp is 0. The walk up the stack ends here, by
+ * CFI (no return address) as by frame pointers (0). The return address of the picture points behind a nop: unwinders
+ * look a return address up by the byte before it, which must lie in this function.
+ */
+    .globl edo_context_entry
+    .hidden edo_context_entry
+    .type edo_context_entry, @function
+    .p2align 4
+edo_context_entry:
+    .cfi_startproc
+    .cfi_undefined %rip
+    .cfi_def_cfa %rsp, 0
+    nop
+.Lbegin:
+    movq %rax, %rdi
+    movq %r13, %rsi
+    call *%r12
+    ud2
+    .cfi_endproc
+    .size edo_context_entry, . - edo_context_entry
+
+/* void *edo_context_image(void *low: rdi, void *top: rsi, entry: rdx, wrapper: rcx). The highest 16 bytes are zero. */
+    .globl edo_context_image
+    .hidden edo_context_image
+    .type edo_context_image, @function
+    .p2align 4
+edo_context_image:
+    .cfi_startproc
+    endbr64
+    testq %rcx, %rcx
+    cmovzq %rdx, %rcx
+    leaq .Lbegin(%rip), %r8
+    leaq -80(%rsi), %rax
+    xorl %edi, %edi
+    movl $0x1f80, (%rax)
+    movl $0x037f, 4(%rax)
+    movq %rdi, 8(%rax)
+    movq %rdi, 16(%rax)
+    movq %rdx, 24(%rax)
+    movq %rcx, 32(%rax)
+    movq %rdi, 40(%rax)
+    movq %rdi, 48(%rax)
+    movq %r8, 56(%rax)
+    movq %rdi, 64(%rax)
+    movq %rdi, 72(%rax)
+    ret
+    .cfi_endproc
+    .size edo_context_image, . - edo_context_image
+
+/* void edo_context_reset_fp(void) */
+    .globl edo_context_reset_fp
+    .hidden edo_context_reset_fp
+    .type edo_context_reset_fp, @function
+    .p2align 4
+edo_context_reset_fp:
+    .cfi_startproc
+    endbr64
+    movl $0x1f80, -8(%rsp)
+    movl $0x037f, -4(%rsp)
+    ldmxcsr -8(%rsp)
+    fldcw -4(%rsp)
+    ret
+    .cfi_endproc
+    .size edo_context_reset_fp, . - edo_context_reset_fp
+
+#if defined(__CET__) && (__CET__ & 1)
+    .section .note.gnu.property, "a", @note
+    .p2align 3
+    .long 4, 16, 5          /* sizes of name and descriptor, NT_GNU_PROPERTY_TYPE_0 */
+    .asciz "GNU"
+    .long 0xc0000002, 4, 1  /* GNU_PROPERTY_X86_FEATURE_1_AND: IBT alone */
+    .long 0
+#endif
+
+#endif
+
+    .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Dormant tasks: waiting without a stack (rule K5).
+ *
+ * A dormant task is parked like any other, but what stands in its block is the function to run, not a suspended flow. Its
+ * wait is registered by edo_dormant_arm and undone by edo_dormant_check, both with the task in hand, on a stack that is
+ * lent; in between, a waker only unparks. While it waits it is a user of its source (poller.h), so a close is told to it
+ * and the source stays until it knows.
+ *
+ * Its deadline's alarm is lazy. A connection that is served a thousand times before it idles out would arm and disarm a
+ * thousand times, often on another worker's wheel. Instead the alarm stays where it is when the wait ends, and when it
+ * fires, early for the current wait, moves itself to the deadline in force:
+ *
+ *   when_deadline  0: no deadline waited for; -1: it has passed; else the deadline. Written by the task when it arms and
+ *                  checks; the alarm exchanges a deadline that has come for -1.
+ *   alarm_owner    ARMED: the alarm is in a wheel, or about to be put there by whoever exchanged IDLE for ARMED.
+ *   armed_at       for what time; a task that needs an earlier one moves it.
+ *
+ * The task writes when_deadline, then tries IDLE -> ARMED; the alarm that finds no deadline writes IDLE, then reads
+ * when_deadline again (all seq_cst): one of them arms, never none, never both.
+ */
+#include "runtime/runtime.h"
+
+#include <errno.h>
+
+enum { EDO_WHEN_WRONG = 0xff, EDO_DEADLINE_PASSED = -1 };
+
+/* --- The lazy alarm ---------------------------------------------------------------------------------------------------- */
+
+static bool edo_alarm_claim(struct edo_task *task)
+{
+    uint8_t idle = EDO_ALARM_IDLE;
+
+    return atomic_compare_exchange_strong(&task->alarm_owner, &idle, EDO_ALARM_ARMED);
+}
+
+static void edo_dormant_put_alarm(struct edo_thread *thread, struct edo_task *task, int64_t deadline)
+{
+    atomic_store(&task->armed_at, deadline);
+    edo_alarm_arm(thread, &task->alarm, deadline);
+}
+
+static void edo_dormant_fire(struct edo_thread *thread, struct edo_alarm *alarm)
+{
+    struct edo_task *task = EDO_CONTAINER_OF(alarm, struct edo_task, alarm);
+    int64_t fired = alarm->node.deadline;
+
+    for (;;) {
+        int64_t deadline = atomic_load(&task->when_deadline);
+
+        if (deadline > fired) {
+            edo_dormant_put_alarm(thread, task, deadline);
+            return;
+        }
+        if (deadline > 0) {
+            if (!atomic_compare_exchange_strong(&task->when_deadline, &deadline, EDO_DEADLINE_PASSED))
+                continue;
+            atomic_store(&task->alarm_owner, EDO_ALARM_IDLE);
+            edo_unpark_last(thread, task);
+            return;
+        }
+        atomic_store(&task->alarm_owner, EDO_ALARM_IDLE);
+        if (atomic_load(&task->when_deadline) <= 0 || !edo_alarm_claim(task))
+            return;
+    }
+}
+
+/* Makes sure that the alarm fires at the deadline or before. INSIDE, before and after. */
+static struct edo_thread *edo_dormant_set_deadline(struct edo_thread *thread, struct edo_task *task, int64_t deadline)
+{
+    task->alarm.fire = edo_dormant_fire;
+    atomic_store(&task->when_deadline, deadline);
+    for (;;) {
+        bool was_armed;
+
+        if (edo_alarm_claim(task)) {
+            edo_dormant_put_alarm(thread, task, deadline);
+            return thread;
+        }
+        if (atomic_load(&task->armed_at) <= deadline)
+            return thread;
+        thread = edo_alarm_disarm_inside(&was_armed, thread, &task->alarm);
+        if (was_armed) {
+            edo_dormant_put_alarm(thread, task, deadline);
+            return thread;
+        }
+    }
+}
+
+void edo_dormant_disarm(struct edo_task *task)
+{
+    if (atomic_load(&task->alarm_owner) == EDO_ALARM_IDLE)
+        return;
+    atomic_store(&task->when_deadline, 0);
+    edo_alarm_disarm(&task->alarm);
+    atomic_store(&task->alarm_owner, EDO_ALARM_IDLE);
+}
+
+/* --- The condition ----------------------------------------------------------------------------------------------------- */
+
+/* The public struct names a stream; streams begin with their source (io/stream.h). */
+static int edo_dormant_set(struct edo_task *task, const edo_when *when)
+{
+    task->when_what = (uint8_t)when->what_;
+    task->source = NULL;
+    if (when->what_ == EDO_WHEN_READABLE_ || when->what_ == EDO_WHEN_WRITABLE_) {
+        task->source = (struct edo_source *)when->object_;
+        task->when_direction = when->what_ == EDO_WHEN_WRITABLE_ ? EDO_OUT : EDO_IN;
+        if (!task->source)
+            return -EINVAL;
+    } else if (when->what_ != EDO_WHEN_NOW_ && when->what_ != EDO_WHEN_AT_) {
+        return -EINVAL;
+    }
+    /* A deadline in the past is one that has come: 1 ns after the clock's start. */
+    task->wish = when->deadline < 0 || (when->deadline == 0 && when->what_ == EDO_WHEN_AT_) ? 1 : when->deadline;
+    return 0;
+}
+
+/* Becomes the waiter of its source, which is registered if it was not. OUTSIDE. */
+static int edo_dormant_publish(struct edo_task *task, struct edo_worker *worker)
+{
+    struct edo_source *source = task->source;
+    int rc = edo_source_begin(source);
+
+    if (rc < 0)
+        return rc;
+    rc = edo_source_register(source, task->when_direction, worker);
+    if (rc == 0)
+        rc = edo_source_enlist(source, task->when_direction, task);
+    if (rc < 0)
+        edo_source_end(source);
+    return rc;
+}
+
+static void edo_dormant_unpublish(struct edo_task *task)
+{
+    edo_source_delist(task->source, task->when_direction, task);
+    edo_source_end(task->source);
+}
+
+/* What holds now: 0, -EBADF, -ECANCELED, -ETIMEDOUT; 1: nothing, go on waiting. */
+static int edo_dormant_state(struct edo_task *task, int64_t deadline)
+{
+    bool passed = deadline == EDO_DEADLINE_PASSED;
+    uint32_t seen;
+
+    if (task->when_what == EDO_WHEN_AT_ && passed)
+        return 0;
+    if (task->source) {
+        if (edo_source_is_closed(task->source))
+            return -EBADF;
+        if (edo_source_ready(task->source, task->when_direction, &seen))
+            return 0;
+    }
+    if (edo_task_cancelled(task))
+        return -ECANCELED;
+    if (task->when_what == EDO_WHEN_NOW_)
+        return 0;
+    return passed ? -ETIMEDOUT : 1;
+}
+
+bool edo_dormant_arm(struct edo_task *task)
+{
+    int64_t deadline = task->wish;
+    int state;
+
+    if (task->when_what == EDO_WHEN_WRONG)
+        return false;
+    if (edo_task_cancelled(task)) {
+        task->resumption = -ECANCELED;
+        return false;
+    }
+    if (task->when_what == EDO_WHEN_NOW_)
+        return true;
+    if (task->source) {
+        task->resumption = edo_dormant_publish(task, NULL);
+        if (task->resumption < 0)
+            return false;
+        state = edo_dormant_state(task, 0);
+        if (state <= 0) {
+            edo_dormant_unpublish(task);
+            task->resumption = state;
+            return false;
+        }
+    }
+    if (deadline)
+        edo_leave(edo_dormant_set_deadline(edo_enter(edo_thread_self()), task, deadline));
+    return true;
+}
+
+bool edo_dormant_check(struct edo_task *task)
+{
+    int64_t deadline = atomic_exchange(&task->when_deadline, 0);
+    int state = edo_dormant_state(task, deadline);
+
+    if (task->source)
+        edo_dormant_unpublish(task);
+    task->resumption = state;
+    return state <= 0;
+}
+
+int edo_dormant_prepare(struct edo_task *task, const edo_when *when)
+{
+    int rc = edo_dormant_set(task, when);
+    struct edo_runtime *runtime = task->home->runtime;
+
+    if (rc < 0)
+        return rc;
+    task->flags |= EDO_TASK_DORMANT;
+    if (!task->source)
+        return 0;
+    /* Nobody has waited there yet: spread such sockets over the workers' pollers. */
+    return edo_dormant_publish(
+        task, &runtime->workers[atomic_fetch_add_explicit(&runtime->next_poller, 1, memory_order_relaxed) %
+                                (uint32_t)runtime->worker_count]);
+}
+
+void edo_dormant_start(struct edo_thread *thread, struct edo_task *task)
+{
+    int64_t deadline = task->wish;
+    uint32_t expected = EDO_WAKE_RUNNING;
+
+    edo_scope_list(task);
+    if (deadline) /* the alarm is idle, so the guard is not left */
+        edo_dormant_set_deadline(thread, task, deadline);
+    if (edo_dormant_state(task, 0) > 0 &&
+        atomic_compare_exchange_strong_explicit(&task->wake, &expected, EDO_WAKE_PARKED, memory_order_seq_cst,
+                                                memory_order_relaxed))
+        return;
+    edo_ready_last(thread, task);
+}
+
+/* --- Public ---------------------------------------------------------------------------------------------------------------- */
+
+int edo_continue_with(const edo_when *when, edo_task_fn fn, void *argument)
+{
+    struct edo_task *task = edo_task_self();
+    int rc;
+
+    if (!task || !fn)
+        return -EPERM;
+    task->fn = fn;
+    task->argument = argument;
+    task->flags |= EDO_TASK_CONTINUES;
+    rc = edo_dormant_set(task, when);
+    if (rc < 0) {
+        task->when_what = EDO_WHEN_WRONG;
+        task->resumption = rc;
+    }
+    return EDO_CONTINUED_;
+}
+
+int edo_resumption(void)
+{
+    struct edo_task *task = edo_task_self();
+
+    return task ? task->resumption : 0;
+}

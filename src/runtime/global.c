@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The global queue: a locked list, taken from in shares (rule S1). `count` is written under the lock and read without it,
+ * as a hint; whoever goes to sleep reads it after it has made itself wakeable (idle.c).
+ */
+#include "runtime/runtime.h"
+
+void edo_global_push_chain(struct edo_runtime *runtime, struct edo_task *first, struct edo_task *last, uint32_t count)
+{
+    last->next = NULL;
+    edo_lock_acquire(&runtime->global_lock);
+    if (runtime->global_last)
+        runtime->global_last->next = first;
+    else
+        runtime->global_first = first;
+    runtime->global_last = last;
+    atomic_store_explicit(&runtime->global_count,
+                          atomic_load_explicit(&runtime->global_count, memory_order_relaxed) + count,
+                          memory_order_seq_cst);
+    edo_lock_release(&runtime->global_lock);
+}
+
+void edo_global_push(struct edo_runtime *runtime, struct edo_task *task)
+{
+    edo_global_push_chain(runtime, task, task, 1);
+}
+
+/* Under the lock; the queue is not empty. */
+static struct edo_task *edo_global_pop(struct edo_runtime *runtime)
+{
+    struct edo_task *task = runtime->global_first;
+
+    runtime->global_first = task->next;
+    if (!runtime->global_first)
+        runtime->global_last = NULL;
+    atomic_store_explicit(&runtime->global_count,
+                          atomic_load_explicit(&runtime->global_count, memory_order_relaxed) - 1,
+                          memory_order_seq_cst);
+    return task;
+}
+
+/*
+ * With migrate_always: the first task that did not run on this thread last. Its own it leaves to a sibling, which it
+ * wakes, for as long as it has patience: siblings may all be stuck.
+ */
+static struct edo_task *edo_global_take_foreign(struct edo_thread *thread)
+{
+    enum { EDO_PATIENCE = 1000 };
+    struct edo_runtime *runtime = thread->runtime;
+    struct edo_task *task = NULL;
+
+    edo_lock_acquire(&runtime->global_lock);
+    for (uint32_t i = atomic_load_explicit(&runtime->global_count, memory_order_relaxed); i > 0; i--) {
+        task = edo_global_pop(runtime);
+        if (task->home_thread != thread || ++thread->worker->patience > EDO_PATIENCE) {
+            thread->worker->patience = 0;
+            break;
+        }
+        task->next = NULL;
+        if (runtime->global_last)
+            runtime->global_last->next = task;
+        else
+            runtime->global_first = task;
+        runtime->global_last = task;
+        atomic_fetch_add_explicit(&runtime->global_count, 1, memory_order_seq_cst);
+        task = NULL;
+    }
+    edo_lock_release(&runtime->global_lock);
+    if (!task)
+        edo_wake_one(runtime);
+    return task;
+}
+
+struct edo_task *edo_global_take(struct edo_thread *thread)
+{
+    struct edo_runtime *runtime = thread->runtime;
+    struct edo_ring *ring = &thread->worker->ring;
+    struct edo_task *first = NULL;
+    uint32_t share;
+
+    if (atomic_load_explicit(&runtime->global_count, memory_order_relaxed) == 0)
+        return NULL;
+    if (runtime->options.migrate_always && runtime->worker_count > 1)
+        return edo_global_take_foreign(thread);
+    edo_lock_acquire(&runtime->global_lock);
+    share = atomic_load_explicit(&runtime->global_count, memory_order_relaxed) / (uint32_t)runtime->worker_count + 1;
+    if (share > EDO_RING_SIZE / 2)
+        share = EDO_RING_SIZE / 2;
+    if (share > EDO_RING_SIZE - edo_ring_count(ring))
+        share = EDO_RING_SIZE - edo_ring_count(ring);
+    if (runtime->global_first)
+        first = edo_global_pop(runtime);
+    while (runtime->global_first && share-- > 1)
+        edo_ring_push(ring, edo_global_pop(runtime));
+    edo_lock_release(&runtime->global_lock);
+    return first;
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Workers change threads (rules S5, S6): taken from a thread that keeps them, given to one that waits for pinned tasks.
+ *
+ * worker->thread_lock is held over the change, and orders before runtime->threads_lock, which orders before
+ * thread->lock. The new thread sleeps on its word `assigned`; its `worker` is written before that word is set, and read
+ * after. A thread that lost its worker learns of it by finding TAKEN when it enters.
+ *
+ * Pinned tasks stay with their thread. Ready ones lie in its own list, or, pushed by others, in its inbox. A thread
+ * without worker that has some enters the list `wanting`, and the next worker whose thread comes by is given to it.
+ */
+#include "runtime/runtime.h"
+#include "runtime/overflow.h"
+#include "platform/platform.h"
+
+#include <errno.h>
+#include <limits.h>
+
+static bool edo_thread_has_pinned(struct edo_thread *thread)
+{
+    return thread->pinned_first || thread->pinned_inbox;
+}
+
+/* Under threads_lock and thread->lock: the thread is spare and has pinned tasks. */
+static void edo_thread_want(struct edo_thread *thread)
+{
+    struct edo_runtime *runtime = thread->runtime;
+
+    thread->wanting = true;
+    edo_list_insert_tail(&runtime->wanting, &thread->wanting_link);
+    atomic_fetch_add_explicit(&runtime->wanting_count, 1, memory_order_seq_cst);
+}
+
+/* Under threads_lock: the thread is spare no longer. */
+static void edo_thread_unspare(struct edo_thread *thread)
+{
+    struct edo_runtime *runtime = thread->runtime;
+
+    edo_list_remove(&thread->spare_link);
+    edo_lock_acquire(&thread->lock);
+    thread->spare = false;
+    if (thread->wanting) {
+        thread->wanting = false;
+        edo_list_remove(&thread->wanting_link);
+        atomic_fetch_sub_explicit(&runtime->wanting_count, 1, memory_order_seq_cst);
+    }
+    edo_lock_release(&thread->lock);
+}
+
+static void edo_thread_assign(struct edo_thread *thread, struct edo_worker *worker)
+{
+    thread->worker = worker;
+    __atomic_store_n(&thread->assigned, 1, __ATOMIC_RELEASE);
+    edo_platform->futex_wake(&thread->assigned, INT_MAX);
+}
+
+bool edo_thread_wait_worker(struct edo_thread *thread)
+{
+    struct edo_runtime *runtime = thread->runtime;
+    bool wanting = false;
+
+    edo_lock_acquire(&runtime->threads_lock);
+    if (atomic_load_explicit(&runtime->stopping, memory_order_relaxed)) {
+        edo_lock_release(&runtime->threads_lock);
+        return false;
+    }
+    __atomic_store_n(&thread->assigned, 0, __ATOMIC_RELAXED);
+    edo_list_insert_head(&runtime->spares, &thread->spare_link);
+    edo_lock_acquire(&thread->lock);
+    thread->spare = true;
+    if (edo_thread_has_pinned(thread)) {
+        edo_thread_want(thread);
+        wanting = true;
+    }
+    edo_lock_release(&thread->lock);
+    edo_lock_release(&runtime->threads_lock);
+    if (wanting)
+        edo_wake_one(runtime);
+    while (!__atomic_load_n(&thread->assigned, __ATOMIC_ACQUIRE))
+        edo_platform->futex_wait(&thread->assigned, 0, EDO_FOREVER);
+    return thread->worker != NULL;
+}
+
+void edo_threads_stop(struct edo_runtime *runtime)
+{
+    struct edo_link *link;
+
+    edo_lock_acquire(&runtime->threads_lock);
+    atomic_store_explicit(&runtime->stopping, true, memory_order_seq_cst);
+    while ((link = edo_list_first(&runtime->spares))) {
+        struct edo_thread *thread = EDO_CONTAINER_OF(link, struct edo_thread, spare_link);
+
+        edo_thread_unspare(thread);
+        edo_thread_assign(thread, NULL);
+    }
+    edo_lock_release(&runtime->threads_lock);
+    edo_wake_all(runtime);
+}
+
+void edo_threads_go(struct edo_runtime *runtime)
+{
+    for (int i = 1; i < runtime->worker_count; i++)
+        if (runtime->workers[i].thread)
+            edo_thread_assign(runtime->workers[i].thread, &runtime->workers[i]);
+}
+
+/* A spare thread, out of the list or a new one that will come to wait. */
+static int edo_thread_obtain(struct edo_thread **out, struct edo_runtime *runtime)
+{
+    struct edo_link *link;
+
+    edo_lock_acquire(&runtime->threads_lock);
+    link = edo_list_first(&runtime->spares);
+    if (link) {
+        *out = EDO_CONTAINER_OF(link, struct edo_thread, spare_link);
+        edo_thread_unspare(*out);
+    }
+    edo_lock_release(&runtime->threads_lock);
+    return link ? 0 : edo_thread_create(out, runtime);
+}
+
+/* Obtained, but not needed. */
+static void edo_thread_put_back(struct edo_thread *thread)
+{
+    edo_thread_assign(thread, NULL);
+}
+
+int edo_worker_take(struct edo_worker *worker)
+{
+    struct edo_runtime *runtime = worker->runtime;
+    uint32_t expected = EDO_GUARD_OUTSIDE;
+    struct edo_thread *spare;
+    bool taken;
+    int rc;
+
+    if (runtime->options.pinned)
+        return -EPERM;
+    rc = edo_thread_obtain(&spare, runtime);
+    if (rc < 0)
+        return rc;
+    edo_lock_acquire(&worker->thread_lock);
+    taken = atomic_compare_exchange_strong_explicit(&worker->thread->guard, &expected, EDO_GUARD_TAKEN,
+                                                    memory_order_acq_rel, memory_order_relaxed);
+    if (taken)
+        worker->thread = spare;
+    edo_lock_release(&worker->thread_lock);
+    if (!taken) {
+        edo_thread_put_back(spare);
+        return -EBUSY;
+    }
+    atomic_fetch_add_explicit(&runtime->handoffs, 1, memory_order_relaxed);
+    edo_thread_assign(spare, worker);
+    return 0;
+}
+
+bool edo_thread_yield_worker(struct edo_thread *thread)
+{
+    struct edo_runtime *runtime = thread->runtime;
+    struct edo_worker *worker = thread->worker;
+    struct edo_thread *heir = NULL;
+    struct edo_link *link;
+
+    if (atomic_load_explicit(&runtime->wanting_count, memory_order_relaxed) == 0)
+        return false;
+    /* Only tried: a remote that holds it may be waiting for this thread to leave. */
+    if (!edo_lock_try(&worker->thread_lock))
+        return false;
+    edo_lock_acquire(&runtime->threads_lock);
+    link = edo_list_first(&runtime->wanting);
+    if (link) {
+        heir = EDO_CONTAINER_OF(link, struct edo_thread, wanting_link);
+        edo_thread_unspare(heir);
+        worker->thread = heir;
+        thread->worker = NULL;
+    }
+    edo_lock_release(&runtime->threads_lock);
+    edo_lock_release(&worker->thread_lock);
+    if (!heir)
+        return false;
+    edo_thread_assign(heir, worker);
+    return true;
+}
+
+/* --- Pinned tasks ------------------------------------------------------------------------------------------------------ */
+
+void edo_ready_pinned(struct edo_thread *self, struct edo_task *task)
+{
+    struct edo_thread *home = task->home_thread;
+    struct edo_runtime *runtime = home->runtime;
+    struct edo_worker *asleep;
+    bool spare;
+
+    if (self == home) {
+        task->next = NULL;
+        if (home->pinned_first)
+            home->pinned_last->next = task;
+        else
+            home->pinned_first = task;
+        home->pinned_last = task;
+        return;
+    }
+    edo_lock_acquire(&home->lock);
+    task->next = home->pinned_inbox;
+    home->pinned_inbox = task;
+    atomic_store_explicit(&home->pinned_mail, true, memory_order_seq_cst);
+    spare = home->spare;
+    edo_lock_release(&home->lock);
+    if (spare) {
+        edo_lock_acquire(&runtime->threads_lock);
+        edo_lock_acquire(&home->lock);
+        if (home->spare && !home->wanting)
+            edo_thread_want(home);
+        edo_lock_release(&home->lock);
+        edo_lock_release(&runtime->threads_lock);
+        edo_wake_one(runtime);
+        return;
+    }
+    /* seq_cst on both sides: either it sees the mail before it sleeps, or it is seen here. */
+    asleep = atomic_load_explicit(&home->sleeps_on, memory_order_seq_cst);
+    if (asleep)
+        edo_wake_worker(asleep);
+}
+
+struct edo_task *edo_pinned_next(struct edo_thread *thread)
+{
+    struct edo_task *task;
+
+    if (atomic_load_explicit(&thread->pinned_mail, memory_order_relaxed)) {
+        struct edo_task *newest;
+        struct edo_task *oldest = NULL;
+        struct edo_task *last;
+
+        edo_lock_acquire(&thread->lock);
+        newest = thread->pinned_inbox;
+        thread->pinned_inbox = NULL;
+        atomic_store_explicit(&thread->pinned_mail, false, memory_order_relaxed);
+        edo_lock_release(&thread->lock);
+        last = newest;
+        while (newest) {
+            struct edo_task *older = newest->next;
+
+            newest->next = oldest;
+            oldest = newest;
+            newest = older;
+        }
+        if (oldest) {
+            if (thread->pinned_first)
+                thread->pinned_last->next = oldest;
+            else
+                thread->pinned_first = oldest;
+            thread->pinned_last = last;
+        }
+    }
+    task = thread->pinned_first;
+    if (task)
+        thread->pinned_first = task->next;
+    return task;
+}
+
+/* --- New threads ------------------------------------------------------------------------------------------------------ */
+
+/* The life of a thread that the runtime started: it waits for a worker, and serves. */
+static void *edo_thread_main(void *argument)
+{
+    struct edo_thread *thread = (struct edo_thread *)argument;
+
+    edo_thread_set_self(thread);
+    edo_overflow_thread_init();
+    edo_context_adopt(&thread->native);
+    /* Whoever created it has obtained it: it is assigned once before it may wait for itself. */
+    while (!__atomic_load_n(&thread->assigned, __ATOMIC_ACQUIRE))
+        edo_platform->futex_wait(&thread->assigned, 0, EDO_FOREVER);
+    edo_thread_loop(thread);
+    edo_context_forget(&thread->native);
+    edo_overflow_thread_finish();
+    edo_thread_set_self(NULL);
+    return NULL;
+}
+
+void edo_thread_init(struct edo_thread *thread, struct edo_runtime *runtime)
+{
+    atomic_init(&thread->guard, EDO_GUARD_INSIDE);
+    edo_lock_init(&thread->lock);
+    thread->runtime = runtime;
+}
+
+int edo_thread_create(struct edo_thread **out, struct edo_runtime *runtime)
+{
+    enum { EDO_THREAD_STACK = 256 * 1024 };
+    struct edo_thread *thread;
+    int rc = -EAGAIN;
+
+    thread = (struct edo_thread *)edo_platform->allocate(sizeof *thread);
+    if (!thread)
+        return -ENOMEM;
+    edo_thread_init(thread, runtime);
+    edo_lock_acquire(&runtime->threads_lock);
+    if (runtime->thread_count < EDO_THREADS_MOST)
+        rc = edo_platform->thread_start(&thread->id, EDO_THREAD_STACK, edo_thread_main, thread);
+    if (rc == 0) {
+        thread->joinable = true;
+        thread->next = runtime->threads;
+        runtime->threads = thread;
+        runtime->thread_count++;
+    }
+    edo_lock_release(&runtime->threads_lock);
+    if (rc < 0) {
+        edo_platform->release(thread);
+        return rc;
+    }
+    *out = thread;
+    return 0;
+}

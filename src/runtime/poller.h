@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Descriptors, their readiness, and the pollers that learn of it (rule S2).
+ *
+ * A source stands for a descriptor. It is registered with one worker's poller, once, edge-triggered, for both directions,
+ * at its first wait; it stays there, whatever thread its tasks run on. Blocks of sources are type-stable and carry
+ * generations, since events may be in other threads' hands while a descriptor is closed and its source used again; what
+ * a stale event can still do is a needless wake and a needless readiness, both of which everybody must bear anyway.
+ *
+ * Readiness, one word a direction: bit 0 says READY (a syscall is worth trying), bits 1 and 2 HUP and ERROR, the rest is a
+ * sequence that every event raises. Whoever drained a descriptor clears READY by an exchange of the whole word it had read
+ * before its syscall: if an edge came in between, the sequence differs, and the edge is kept (S2 c). Before registration
+ * the word is meaningless: one tries the syscall, and registering reports the state at that moment.
+ *
+ * Waiting, one slot a direction: the waiter stores itself (seq_cst), then looks at the readiness again; the poller raises
+ * the readiness (seq_cst), then takes the waiter out. One of them sees the other.
+ *
+ * Users: `users` counts calls at work on the descriptor; a close sets the CLOSED bit, wakes the waiters, and the last user
+ * closes the descriptor (S2 a), so that a number is never reused under a running syscall.
+ */
+#ifndef EDO_RUNTIME_POLLER_H
+#define EDO_RUNTIME_POLLER_H
+
+#include "base/list.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct edo_task;
+struct edo_thread;
+struct edo_worker;
+struct edo_runtime;
+
+enum edo_direction { EDO_IN = 0, EDO_OUT = 1 };
+
+enum edo_readiness {
+    EDO_READY = 1,
+    EDO_HUP = 2, /* HUP, RDHUP or ERR was seen: a short read does not mean drained (S2 d) */
+    EDO_READINESS_STEP = 8
+};
+
+#define EDO_SOURCE_CLOSED (UINT32_C(1) << 31)
+
+struct edo_source {
+    struct edo_source *free_link;
+    _Atomic uint32_t readiness[2];
+    _Atomic(struct edo_task *) waiter[2];
+    _Atomic uint32_t users; /* count, and EDO_SOURCE_CLOSED */
+    int fd;
+    struct edo_runtime *runtime;
+    _Atomic(struct edo_worker *) registered; /* whose poller; NULL: not yet */
+    _Atomic uint32_t registering;            /* 1 while somebody does */
+    uint16_t generation;
+    bool exposed;  /* its descriptor may have been duplicated: deregister before close */
+    bool borrowed; /* its descriptor is not ours to close */
+};
+
+struct edo_poller {
+    int epoll;
+    int wake; /* an eventfd: written to end a sleep; edge-triggered, never read */
+    _Atomic uint32_t sources;
+};
+
+/*
+ * Registers a source's descriptor: edge-triggered for both directions, or, with `once` not 0, for those epoll events and
+ * one report. Takes it out again (only where a close would not).
+ */
+int edo_poller_add(struct edo_poller *poller, struct edo_source *source, uint32_t once);
+void edo_poller_remove(struct edo_poller *poller, struct edo_source *source);
+
+int edo_poller_init(struct edo_poller *poller);
+void edo_poller_finish(struct edo_poller *poller);
+
+/*
+ * Calls epoll_wait on the poller with the timeout (0: look only; < 0: for ever) and makes ready what waited. INSIDE for
+ * timeout 0; with another timeout the thread is POLLING meanwhile. Returns the number of events.
+ */
+int edo_poller_poll(struct edo_thread *thread, struct edo_poller *poller, int64_t timeout);
+
+/* Ends the sleep of whoever waits on this poller. Async-signal-safe. */
+void edo_poller_wake(struct edo_poller *poller);
+
+/* --- source.c ------------------------------------------------------------------------------------------------------ */
+
+/*
+ * Gets a source out of the worker's cache (-ENOMEM: none to be had), so that opening it afterwards can't fail; open gives it
+ * a non-blocking descriptor, which becomes the source's; put gives one back that was not opened. From a task, OUTSIDE.
+ */
+int edo_source_get(struct edo_source **out);
+void edo_source_open(struct edo_source *source, int fd);
+void edo_source_put(struct edo_source *source);
+
+/* Marks it closed and wakes its waiters; the descriptor goes with the last user. From a task, OUTSIDE, or its runtime's end. */
+void edo_source_close(struct edo_source *source);
+
+/* Between these two the descriptor stays what it is. begin fails with -EBADF once the source is closed. */
+static inline int edo_source_begin(struct edo_source *source);
+static inline void edo_source_end(struct edo_source *source);
+void edo_source_gone(struct edo_source *source);
+
+/*
+ * Registers with a worker's poller (NULL: the current worker's) if it is not registered yet, for a wait in that
+ * direction. 0 or a negative errno. OUTSIDE, as a user.
+ */
+int edo_source_register(struct edo_source *source, int direction, struct edo_worker *worker);
+
+/* Makes the task the direction's waiter: 0, or -EBUSY if there is one. Then look at readiness and CLOSED once more. */
+int edo_source_enlist(struct edo_source *source, int direction, struct edo_task *task);
+void edo_source_delist(struct edo_source *source, int direction, struct edo_task *task);
+
+static inline bool edo_source_is_closed(struct edo_source *source)
+{
+    return (atomic_load_explicit(&source->users, memory_order_seq_cst) & EDO_SOURCE_CLOSED) != 0;
+}
+
+/*
+ * Waits until the direction may be ready. The caller is a user of the source, OUTSIDE. 0; -ECANCELED; -EBADF: closed;
+ * -EBUSY: another task waits there; -ETIMEDOUT; errors of epoll_ctl.
+ */
+int edo_source_wait(struct edo_source *source, int direction, int64_t deadline);
+
+/* Whether a syscall is worth trying: yes if not registered. *seen is to be handed to edo_source_drained. */
+static inline bool edo_source_ready(struct edo_source *source, int direction, uint32_t *seen)
+{
+    *seen = atomic_load_explicit(&source->readiness[direction], memory_order_seq_cst);
+    return (*seen & EDO_READY) != 0;
+}
+
+/* The syscall found nothing (left): clears READY unless an edge has come since `seen` was read. */
+static inline void edo_source_drained(struct edo_source *source, int direction, uint32_t seen)
+{
+    atomic_compare_exchange_strong_explicit(&source->readiness[direction], &seen, seen & ~(uint32_t)EDO_READY,
+                                            memory_order_acq_rel, memory_order_relaxed);
+}
+
+static inline int edo_source_begin(struct edo_source *source)
+{
+    uint32_t users = atomic_fetch_add_explicit(&source->users, 1, memory_order_acquire);
+
+    if (__builtin_expect(users & EDO_SOURCE_CLOSED, 0)) {
+        edo_source_end(source);
+        return -9; /* EBADF */
+    }
+    return 0;
+}
+
+static inline void edo_source_end(struct edo_source *source)
+{
+    uint32_t users = atomic_fetch_sub_explicit(&source->users, 1, memory_order_acq_rel);
+
+    if (__builtin_expect(users == (EDO_SOURCE_CLOSED | 1), 0))
+        edo_source_gone(source);
+}
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a runtime: from edo_run to its return.
+ *
+ * The calling thread becomes the first worker's thread; the others are started. The root task opens two scopes, the
+ * runtime's own (`detached`) and inside it the user's (`root`), runs the user's function, closes them, and ends. When it
+ * has ended nothing is left to run: its end stops the threads, and the calling thread takes everything apart.
+ */
+#include "runtime/census.h"
+#include "runtime/misuse.h"
+#include "runtime/overflow.h"
+#include "runtime/runtime.h"
+#include "platform/platform.h"
+
+#include <errno.h>
+
+static int edo_root_main(void *argument)
+{
+    struct edo_runtime *runtime = (struct edo_runtime *)argument;
+    edo_scope_options supervise = {.size = sizeof supervise, .policy = EDO_SUPERVISE, .name = "detached"};
+    edo_scope_options fail_fast = {.size = sizeof fail_fast, .name = "root"};
+    uint32_t flags;
+    int rc;
+
+    edo_scope_begin(edo_scope_public(&runtime->detached), NULL, &supervise);
+    edo_scope_begin(edo_scope_public(&runtime->root), NULL, &fail_fast);
+    edo_nesting_set_root(runtime->nesting, &runtime->root);
+    rc = runtime->main(runtime->main_argument);
+    EDO_MISUSE_IF(rc == EDO_CONTINUED_, "the root task's function cannot continue: spawn a task for that");
+    edo_nesting_set_root(runtime->nesting, NULL);
+    rc = edo_scope_end(edo_scope_public(&runtime->root), rc);
+    flags = atomic_load(&runtime->root.flags);
+    if (rc == -ECANCELED && (flags & EDO_SCOPE_OWN) && (flags & 0xff) == EDO_REASON_SHUTDOWN)
+        rc = 0;
+    edo_scope_cancel_at(edo_scope_public(&runtime->detached), EDO_REASON_CLOSING, NULL);
+    edo_scope_end(edo_scope_public(&runtime->detached), 0);
+    runtime->result = rc;
+    return 0;
+}
+
+/* --- What the overflow report asks --------------------------------------------------------------------------------------- */
+
+static struct edo_stack *edo_overflow_running(void)
+{
+    struct edo_task *task = edo_task_self();
+
+    return task ? task->stack : NULL;
+}
+
+static void edo_overflow_describe(struct edo_stack *stack, struct edo_overflow_text *text)
+{
+    struct edo_task *task = (struct edo_task *)stack->owner;
+
+    if (!task)
+        return;
+    text->name = task->name ? task->name : task->site ? task->site->function : NULL;
+    text->file = task->site ? task->site->file : NULL;
+    text->line = task->site ? (unsigned)task->site->line : 0;
+    text->id = task->id;
+}
+
+static const struct edo_overflow_hooks edo_overflow_hooks = {edo_overflow_running, edo_overflow_describe};
+
+/* --- Building and taking apart ----------------------------------------------------------------------------------------- */
+
+static int edo_worker_init(struct edo_worker *worker, struct edo_runtime *runtime, int index)
+{
+    worker->runtime = runtime;
+    worker->index = index;
+    worker->random = (uint32_t)(runtime->options.seed * 2654435761u + (uint64_t)index * 40503u) | 1;
+    worker->next_id = (uint64_t)index << 48;
+    edo_ring_init(&worker->ring);
+    edo_lock_init(&worker->thread_lock);
+    edo_wheel_init(&worker->wheel, runtime->started);
+    return edo_poller_init(&worker->poller);
+}
+
+static void edo_worker_finish(struct edo_worker *worker)
+{
+    struct edo_runtime *runtime = worker->runtime;
+
+    while (worker->stacks) {
+        struct edo_stack *stack = worker->stacks;
+
+        worker->stacks = stack->next;
+        edo_stack_pool_put(&runtime->stacks, &stack, 1);
+    }
+    edo_poller_finish(&worker->poller);
+}
+
+static void edo_runtime_finish(struct edo_runtime *runtime)
+{
+    while (runtime->threads) {
+        struct edo_thread *thread = runtime->threads;
+
+        runtime->threads = thread->next;
+        if (thread->joinable)
+            pthread_join(thread->id, NULL);
+        edo_platform->release(thread);
+    }
+    edo_blocking_pool_destroy(runtime->blocking);
+    for (int i = 0; i < runtime->worker_count; i++)
+        edo_worker_finish(&runtime->workers[i]);
+    edo_stack_pool_finish(&runtime->stacks);
+    edo_blocks_finish(&runtime->tasks);
+    edo_blocks_finish(&runtime->handles);
+    edo_blocks_finish(&runtime->sources);
+    edo_platform->release(runtime->workers);
+    edo_platform->release(runtime);
+}
+
+static int edo_runtime_build(struct edo_runtime *runtime)
+{
+    const edo_run_options *options = &runtime->options;
+    struct edo_stack_options stacks = {.allow_unguarded = options->unguarded_stacks};
+    int rc;
+
+    runtime->stack_class = edo_stack_class_for(options->stack_size);
+    stacks.resident_cap = options->resident_stacks * edo_stack_class_size(runtime->stack_class);
+    edo_blocks_init(&runtime->tasks, sizeof(struct edo_task));
+    edo_blocks_init(&runtime->handles, sizeof(struct edo_handle));
+    edo_blocks_init(&runtime->sources, sizeof(struct edo_source));
+    edo_lock_init(&runtime->global_lock);
+    edo_lock_init(&runtime->idle_lock);
+    edo_lock_init(&runtime->threads_lock);
+    edo_list_init(&runtime->idle);
+    edo_list_init(&runtime->spares);
+    edo_list_init(&runtime->wanting);
+    runtime->started = edo_platform->now();
+    rc = edo_stack_pool_init(&runtime->stacks, &stacks);
+    if (rc == 0)
+        rc = edo_blocking_pool_create(&runtime->blocking, options->blocking_threads, options->blocking_linger);
+    if (rc == 0) {
+        runtime->workers =
+            (struct edo_worker *)edo_platform->allocate((size_t)options->workers * sizeof *runtime->workers);
+        rc = runtime->workers ? 0 : -ENOMEM;
+    }
+    for (int i = 0; rc == 0 && i < options->workers; i++) {
+        rc = edo_worker_init(&runtime->workers[i], runtime, i);
+        if (rc == 0) {
+            runtime->worker_count = i + 1;
+            /* What the worker's cache may hold is promised apart from what tasks were promised. */
+            rc = edo_stack_pool_reserve(&runtime->stacks, runtime->stack_class, EDO_STACK_CACHE + 1);
+        }
+    }
+    return rc;
+}
+
+/* Starts the threads of all workers but the first. They sleep until edo_threads_go. */
+static int edo_threads_start(struct edo_runtime *runtime)
+{
+    for (int i = 1; i < runtime->worker_count; i++) {
+        struct edo_thread *thread;
+        int rc = edo_thread_create(&thread, runtime);
+
+        if (rc < 0)
+            return rc;
+        runtime->workers[i].thread = thread;
+    }
+    return 0;
+}
+
+int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options, struct edo_nesting *nesting)
+{
+    struct edo_runtime *runtime = (struct edo_runtime *)edo_platform->allocate(sizeof *runtime);
+    struct edo_thread *thread = (struct edo_thread *)edo_platform->allocate(sizeof *thread);
+    int rc;
+
+    if (!runtime || !thread) {
+        edo_platform->release(runtime);
+        edo_platform->release(thread);
+        return -ENOMEM;
+    }
+    runtime->options = *options;
+    runtime->main = fn;
+    runtime->main_argument = argument;
+    runtime->nesting = nesting;
+    edo_thread_init(thread, runtime);
+    runtime->threads = thread;
+    runtime->thread_count = 1;
+    edo_scope_init(&runtime->base, runtime, NULL);
+    edo_overflow_set_hooks(&edo_overflow_hooks);
+    rc = edo_runtime_build(runtime);
+    if (rc == 0)
+        rc = edo_overflow_install();
+    if (rc == 0)
+        rc = edo_overflow_thread_init();
+    if (rc == 0) {
+        edo_thread_set_self(thread);
+        edo_context_adopt(&thread->native);
+        thread->worker = &runtime->workers[0];
+        runtime->workers[0].thread = thread;
+        rc = edo_threads_start(runtime);
+        if (rc == 0)
+            rc = edo_root_spawn(thread, edo_root_main);
+        if (rc == 0) {
+            edo_signals_begin(runtime);
+            edo_threads_go(runtime);
+            edo_thread_loop(thread);
+            edo_signals_end(runtime);
+            rc = runtime->result;
+        } else {
+            edo_threads_stop(runtime);
+            edo_threads_go(runtime);
+        }
+        edo_context_forget(&thread->native);
+        edo_thread_set_self(NULL);
+        edo_overflow_thread_finish();
+    }
+    edo_runtime_finish(runtime);
+    if (options->stack_census && !nesting)
+        edo_census_print();
+    return rc;
+}
+
+int edo_run(edo_task_fn fn, void *argument, const edo_run_options *given)
+{
+    struct edo_task *task = edo_task_self();
+    edo_run_options options;
+    int rc = edo_run_options_read(&options, given);
+
+    if (rc < 0)
+        return rc;
+    if (!fn)
+        return -EINVAL;
+    if (task)
+        return edo_run_nested(task, fn, argument, &options);
+    return edo_run_here(fn, argument, &options, NULL);
+}

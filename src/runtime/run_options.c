@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* The options of edo_run: the caller's, then the environment's, then the built-in ones. */
+#include "runtime/options.h"
+#include "runtime/runtime.h"
+#include "platform/platform.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A number from the environment: 0 if it is not set, else 1; -EINVAL, with a line that says so, if it is no such number. */
+static int edo_environment(uint64_t *out, const char *name, uint64_t least, uint64_t most)
+{
+    const char *text = getenv(name);
+    char *end;
+    unsigned long long value;
+
+    if (!text || !*text)
+        return 0;
+    errno = 0;
+    value = strtoull(text, &end, 0);
+    if (errno || *end || *text == '-' || value < least || value > most) {
+        fprintf(stderr, "edo: %s=%s: give a number from %llu to %llu\n", name, text, (unsigned long long)least,
+                (unsigned long long)most);
+        return -EINVAL;
+    }
+    *out = value;
+    return 1;
+}
+
+static int edo_usable_cores(void)
+{
+    cpu_set_t set;
+    int count;
+
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    count = CPU_COUNT(&set);
+    return count < 1 ? 1 : count > EDO_WORKERS_MOST ? EDO_WORKERS_MOST : count;
+}
+
+int edo_run_options_read(edo_run_options *out, const edo_run_options *given)
+{
+    uint64_t value;
+    int rc = EDO_READ_OPTIONS(out, given);
+
+    if (rc < 0)
+        return rc;
+    if (out->workers < 0 || out->workers > EDO_WORKERS_MOST || out->blocking_threads < 0 ||
+        out->blocking_linger < 0 || (out->signals != EDO_SIGNALS_DEFAULT && out->signals != EDO_SIGNALS_IGNORE))
+        return -EINVAL;
+    if (out->stack_size && edo_stack_class_for(out->stack_size) < 0)
+        return -EINVAL;
+    if (!out->workers) {
+        out->workers = edo_usable_cores();
+        rc = edo_environment(&value, "EDO_WORKERS", 1, EDO_WORKERS_MOST);
+        if (rc > 0)
+            out->workers = (int)value;
+    }
+    if (rc >= 0 && (rc = edo_environment(&value, "EDO_MIGRATE", 0, 1)) > 0)
+        out->migrate_always |= value != 0;
+    if (rc >= 0 && (rc = edo_environment(&value, "EDO_STACK_CENSUS", 0, 1)) > 0)
+        out->stack_census |= value != 0;
+    if (rc >= 0 && !out->seed && (rc = edo_environment(&value, "EDO_SEED", 1, UINT64_MAX)) > 0)
+        out->seed = value;
+    if (rc < 0)
+        return rc;
+    if (!out->seed)
+        out->seed = edo_platform->random() | 1;
+    if (!out->resident_stacks)
+        out->resident_stacks = 1024;
+    if (!out->blocking_threads)
+        out->blocking_threads = 512;
+    if (!out->blocking_linger)
+        out->blocking_linger = EDO_SEC(10);
+    return 0;
+}

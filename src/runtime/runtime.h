@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A runtime: its workers, its threads, and what they share.
+ */
+#ifndef EDO_RUNTIME_RUNTIME_H
+#define EDO_RUNTIME_RUNTIME_H
+
+#include "runtime/blocking.h"
+#include "runtime/blocks.h"
+#include "runtime/scope.h"
+#include "runtime/stack.h"
+#include "runtime/task.h"
+#include "runtime/thread.h"
+#include "runtime/worker.h"
+
+#include <edo/runtime.h>
+
+enum { EDO_WORKERS_MOST = 256, EDO_THREADS_MOST = 512 };
+
+struct edo_runtime {
+    edo_run_options options; /* with defaults filled in */
+    int worker_count;
+    struct edo_worker *workers;
+    int stack_class;         /* default size class */
+
+    struct edo_blocks tasks;
+    struct edo_blocks handles;
+    struct edo_blocks sources;
+    struct edo_stack_pool stacks;
+
+    /* The global queue: what foreign threads make ready, what overflows a ring, what comes back from a stall. */
+    struct edo_lock global_lock;
+    struct edo_task *global_first;
+    struct edo_task *global_last;
+    _Atomic uint32_t global_count;
+
+    /* Sleeping workers; see idle.c. */
+    struct edo_lock idle_lock;
+    struct edo_link idle;
+    _Atomic uint32_t idle_count;
+    _Atomic uint32_t searching;
+    _Atomic uint64_t wakes;
+
+    /* Threads; see handoff.c. */
+    struct edo_lock threads_lock;
+    struct edo_thread *threads; /* all that were ever started */
+    int thread_count;
+    struct edo_link spares;     /* sleeping, without worker */
+    struct edo_link wanting;    /* of the spares: those with pinned tasks to run */
+    _Atomic uint32_t wanting_count;
+    _Atomic uint64_t handoffs;
+    _Atomic bool stopping;
+
+    struct edo_blocking_pool *blocking;
+    struct edo_scope_body base;     /* home of the root task; its owner is NULL */
+    struct edo_scope_body detached; /* owner of tasks that belong to no other scope; around the root scope */
+    struct edo_scope_body root;
+    struct edo_nesting *nesting; /* edo_run was called in a task; see nested.c */
+    edo_task_fn main;
+    void *main_argument;
+    int result;
+    int64_t started;
+    _Atomic uint32_t next_poller; /* round robin for sockets that nobody has waited on yet */
+    _Atomic uint64_t streams;
+    _Atomic bool signalled; /* SIGINT or SIGTERM came; see signal.c */
+    _Atomic uint32_t fd_shortage; /* acceptors that wait for a descriptor */
+    uint32_t fd_released;         /* the word they wait on */
+};
+
+/* --- run.c and nested.c ---------------------------------------------------------------------------------------------- */
+
+/* Runs a runtime on the calling thread, which has none. `options` are complete. */
+int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options, struct edo_nesting *nesting);
+
+/* Runs one on threads of its own while the calling task waits. */
+int edo_run_nested(struct edo_task *task, edo_task_fn fn, void *argument, const edo_run_options *options);
+
+/* The inner root task tells when its scope may be cancelled from outside (NULL: no longer). */
+void edo_nesting_set_root(struct edo_nesting *nesting, struct edo_scope_body *root);
+
+/* Reads and checks what edo_run was given, with the environment's and the built-in defaults. */
+int edo_run_options_read(edo_run_options *out, const edo_run_options *given);
+
+/* Makes the root task ready on the thread, which is INSIDE the first worker. */
+int edo_root_spawn(struct edo_thread *thread, edo_task_fn fn);
+
+/* --- global.c -------------------------------------------------------------------------------------------------------- */
+
+void edo_global_push(struct edo_runtime *runtime, struct edo_task *task);
+/* Pushes a chain of tasks, linked by next. */
+void edo_global_push_chain(struct edo_runtime *runtime, struct edo_task *first, struct edo_task *last, uint32_t count);
+/* Takes a share of the queue: the first is returned, the rest goes into the worker's ring. INSIDE. */
+struct edo_task *edo_global_take(struct edo_thread *thread);
+
+/* --- signal.c ---------------------------------------------------------------------------------------------------------- */
+
+/* SIGINT and SIGTERM are for this runtime from now on; false if another one has them. */
+bool edo_signals_begin(struct edo_runtime *runtime);
+void edo_signals_end(struct edo_runtime *runtime);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which checkers this build is for. EDO_ASAN and EDO_TSAN are found out from the compiler; EDO_VALGRIND is given by the
+ * build, which knows whether valgrind/valgrind.h is installed. All are 0 or 1.
+ */
+#ifndef EDO_RUNTIME_SANITIZER_H
+#define EDO_RUNTIME_SANITIZER_H
+
+#if defined(__has_feature)
+#define EDO_HAS_FEATURE(name) __has_feature(name)
+#else
+#define EDO_HAS_FEATURE(name) 0
+#endif
+
+#if defined(__SANITIZE_ADDRESS__) || EDO_HAS_FEATURE(address_sanitizer)
+#define EDO_ASAN 1
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#else
+#define EDO_ASAN 0
+#endif
+
+#if defined(__SANITIZE_THREAD__) || EDO_HAS_FEATURE(thread_sanitizer)
+#define EDO_TSAN 1
+#include <sanitizer/tsan_interface.h>
+#else
+#define EDO_TSAN 0
+#endif
+
+#ifndef EDO_VALGRIND
+#define EDO_VALGRIND 0
+#elif EDO_VALGRIND
+#include <valgrind/valgrind.h>
+#endif
+
+/*
+ * For ThreadSanitizer a switch orders nothing between two flows, although they follow each other on one thread: else it
+ * would see no race between tasks of one worker. What a flow leaves for whichever flow comes next on its thread is
+ * handed over by a release before the switch and an acquire after it, of any one address.
+ */
+static inline void edo_tsan_release(void *address)
+{
+#if EDO_TSAN
+    __tsan_release(address);
+#endif
+    (void)address;
+}
+
+static inline void edo_tsan_acquire(void *address)
+{
+#if EDO_TSAN
+    __tsan_acquire(address);
+#endif
+    (void)address;
+}
+
+#endif

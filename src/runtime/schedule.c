@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Switching from task to task, parking and waking.
+ *
+ * A task that can't go on picks its successor itself and switches to it directly; the thread's own flow (worker.c) runs
+ * only when there is no successor, when it is time to look at the poller and the timers, or when something must be done
+ * outside the guard. Whoever is switched to first does what its predecessor left to be done (edo_after_switch): only then
+ * are the predecessor's registers saved, so only then may it be seen by others.
+ *
+ * A task that ends (or goes dormant) and whose successor has no stack yet runs it on its own: no switch at all.
+ */
+#include "runtime/runtime.h"
+#include "runtime/misuse.h"
+
+#include <sched.h>
+
+/* --- Queues ----------------------------------------------------------------------------------------------------------- */
+
+/* The ring is full: half of it and the task go to the global queue. */
+static void edo_ring_overflow(struct edo_thread *thread, struct edo_task *task)
+{
+    struct edo_task *half[EDO_RING_SIZE / 2];
+    uint32_t count = edo_ring_steal(half, EDO_RING_SIZE / 2, &thread->worker->ring);
+
+    for (uint32_t i = 0; i + 1 < count; i++)
+        half[i]->next = half[i + 1];
+    if (count == 0) {
+        edo_global_push(thread->runtime, task);
+        return;
+    }
+    half[count - 1]->next = task;
+    edo_global_push_chain(thread->runtime, half[0], task, count + 1);
+}
+
+void edo_ready_last(struct edo_thread *thread, struct edo_task *task)
+{
+    struct edo_worker *worker = thread->worker;
+    struct edo_runtime *runtime = thread->runtime;
+
+    if (__builtin_expect((task->flags & EDO_TASK_PINNED) && task->home_thread, 0)) {
+        edo_ready_pinned(thread, task);
+        return;
+    }
+    if (__builtin_expect(!worker || runtime->options.migrate_always, 0)) {
+        edo_global_push(runtime, task);
+        edo_wake_one(runtime);
+        return;
+    }
+    if (!edo_ring_push(&worker->ring, task))
+        edo_ring_overflow(thread, task);
+    /* S9: one more than this worker will run next is what a sibling is woken for. */
+    if (runtime->worker_count > 1 && edo_ring_count(&worker->ring) > 1)
+        edo_wake_one(runtime);
+}
+
+/*
+ * The LIFO slot is filled by its owner only, emptied by anybody: so when the owner sees it empty, a plain store is enough.
+ * What it displaces goes to the ring, and is then more than one.
+ */
+void edo_ready(struct edo_thread *thread, struct edo_task *task)
+{
+    struct edo_worker *worker = thread ? thread->worker : NULL;
+    struct edo_task *displaced;
+
+    if (__builtin_expect(!worker || thread->runtime->options.migrate_always ||
+                             ((task->flags & EDO_TASK_PINNED) && task->home_thread),
+                         0)) {
+        struct edo_runtime *runtime = task->home->runtime;
+
+        if ((task->flags & EDO_TASK_PINNED) && task->home_thread) {
+            edo_ready_pinned(thread, task);
+            return;
+        }
+        edo_global_push(runtime, task);
+        edo_wake_one(runtime);
+        return;
+    }
+    if (!atomic_load_explicit(&worker->lifo, memory_order_relaxed)) {
+        atomic_store_explicit(&worker->lifo, task, memory_order_release);
+        return;
+    }
+    displaced = atomic_exchange_explicit(&worker->lifo, task, memory_order_acq_rel);
+    if (!displaced)
+        return;
+    if (!edo_ring_push(&worker->ring, displaced))
+        edo_ring_overflow(thread, displaced);
+    if (thread->runtime->worker_count > 1)
+        edo_wake_one(thread->runtime);
+}
+
+static struct edo_task *edo_lifo_take(struct edo_worker *worker)
+{
+    if (!atomic_load_explicit(&worker->lifo, memory_order_relaxed))
+        return NULL;
+    return atomic_exchange_explicit(&worker->lifo, NULL, memory_order_acq_rel);
+}
+
+static bool edo_pinned_waiting(struct edo_thread *thread)
+{
+    return thread->pinned_first || atomic_load_explicit(&thread->pinned_mail, memory_order_relaxed);
+}
+
+struct edo_task *edo_schedule_next(struct edo_thread *thread)
+{
+    struct edo_worker *worker = thread->worker;
+    struct edo_task *task;
+
+    if (__builtin_expect(!worker || ++worker->tick >= EDO_TICKS_BETWEEN_CHECKS, 0))
+        return NULL;
+    if (__builtin_expect(edo_pinned_waiting(thread), 0) && (worker->tick & 1)) { /* every other turn */
+        task = edo_pinned_next(thread);
+        if (task)
+            return task;
+    }
+    if (worker->lifo_streak < EDO_LIFO_STREAK) {
+        task = edo_lifo_take(worker);
+        if (task) {
+            worker->lifo_streak++;
+            return task;
+        }
+    }
+    worker->lifo_streak = 0;
+    task = edo_ring_pop(&worker->ring);
+    if (!task)
+        task = edo_lifo_take(worker);
+    if (!task && edo_pinned_waiting(thread))
+        task = edo_pinned_next(thread);
+    return task;
+}
+
+/* --- Switching -------------------------------------------------------------------------------------------------------- */
+
+static void edo_task_set_stack(struct edo_task *task, struct edo_stack *stack)
+{
+    task->stack = stack;
+    stack->owner = task;
+    edo_context_prepare(&task->context, stack->low, stack->size, edo_stack_colour(stack), edo_task_main);
+}
+
+bool edo_task_give_stack(struct edo_thread *thread, struct edo_task *task)
+{
+    struct edo_worker *worker = thread->worker;
+    struct edo_stack *stack = worker->stacks;
+
+    if (!stack || task->stack_class != thread->runtime->stack_class || thread->runtime->options.stack_census)
+        return false;
+    worker->stacks = stack->next;
+    worker->stack_count--;
+    edo_task_set_stack(task, stack);
+    return true;
+}
+
+bool edo_task_find_stack(struct edo_thread *thread, struct edo_task *task)
+{
+    struct edo_runtime *runtime = thread->runtime;
+    struct edo_stack *stacks[EDO_STACK_CACHE / 2];
+    bool usual = task->stack_class == runtime->stack_class && !runtime->options.stack_census;
+    int count;
+
+    if (edo_task_give_stack(thread, task))
+        return true;
+    edo_leave(thread);
+    count = edo_stack_pool_get(stacks, usual ? EDO_STACK_CACHE / 2 : 1, &runtime->stacks, task->stack_class);
+    if (count > 0 && runtime->options.stack_census)
+        edo_stack_scrub(stacks[0]);
+    if (count < 0)
+        sched_yield(); /* promised, but the kernel is short of page tables: others have to give something back */
+    thread = edo_enter(thread);
+    if (count > 0)
+        edo_task_set_stack(task, stacks[0]);
+    for (int i = 1; i < count; i++) {
+        if (!thread->worker) { /* taken meanwhile */
+            edo_stack_pool_put(&runtime->stacks, &stacks[i], 1);
+            continue;
+        }
+        stacks[i]->next = thread->worker->stacks;
+        thread->worker->stacks = stacks[i];
+        thread->worker->stack_count++;
+    }
+    if (count > 0 && thread->worker)
+        return true;
+    edo_ready(NULL, task);
+    return false;
+}
+
+static void edo_stack_put_away(struct edo_thread *thread, struct edo_stack *stack)
+{
+    struct edo_worker *worker = thread->worker;
+
+    stack->owner = NULL;
+    if (worker && stack->size_class == thread->runtime->stack_class && !thread->runtime->options.stack_census) {
+        stack->next = worker->stacks;
+        worker->stacks = stack;
+        if (++worker->stack_count > EDO_STACK_CACHE)
+            worker->tick = EDO_TICKS_BETWEEN_CHECKS; /* the thread's own flow gives some back */
+        return;
+    }
+    edo_stack_pool_put(&thread->runtime->stacks, &stack, 1);
+}
+
+static void edo_after_end(struct edo_thread *thread, struct edo_task *task)
+{
+    (void)task;
+    edo_context_finish(&thread->after_flow);
+    edo_stack_put_away(thread, thread->after_stack);
+}
+
+/* Where to go for `next`: its context, or the thread's own if there is none or it lacks a stack. */
+static struct edo_context *edo_target(struct edo_thread *thread, struct edo_task *next)
+{
+    if (next && !next->stack && !edo_task_give_stack(thread, next)) {
+        thread->worker->held = next;
+        next = NULL;
+    }
+    thread->current = next;
+    if (!next)
+        return &thread->native;
+    next->budget = EDO_BUDGET;
+    edo_count(&thread->worker->counts.switches, 1);
+    return &next->context;
+}
+
+struct edo_thread *edo_suspend(struct edo_thread *thread, struct edo_task *task, edo_after_fn after)
+{
+    struct edo_context *target = edo_target(thread, edo_schedule_next(thread));
+
+    thread->after = after;
+    thread->after_task = task;
+    thread = (struct edo_thread *)edo_context_switch(&task->context, target, thread);
+    edo_after_switch(thread);
+    return thread;
+}
+
+void edo_resume(struct edo_thread *thread, struct edo_task *task)
+{
+    thread->current = task;
+    task->budget = EDO_BUDGET;
+    edo_count(&thread->worker->counts.switches, 1);
+    edo_context_switch(&thread->native, &task->context, thread);
+    edo_after_switch(thread);
+}
+
+/* --- Entering --------------------------------------------------------------------------------------------------------- */
+
+static void edo_after_lost_worker(struct edo_thread *thread, struct edo_task *task)
+{
+    (void)thread;
+    edo_ready(NULL, task);
+}
+
+struct edo_thread *edo_enter_slow(struct edo_thread *thread, uint32_t found)
+{
+    if (found == EDO_GUARD_REMOTE) {
+        edo_remote_wait(thread);
+        return thread;
+    }
+    EDO_MISUSE_IF(found == EDO_GUARD_INSIDE, "the runtime was entered twice");
+    /* TAKEN: the worker belongs to another thread by now. */
+    thread->worker = NULL;
+    if (!thread->current)
+        return thread;
+    return edo_suspend(thread, thread->current, edo_after_lost_worker);
+}
+
+/* --- Parking ---------------------------------------------------------------------------------------------------------- */
+
+static void edo_after_park(struct edo_thread *thread, struct edo_task *task)
+{
+    uint32_t expected = EDO_WAKE_RUNNING;
+
+    /* seq_cst: against a canceller that sets a flag and then looks here. */
+    if (!atomic_compare_exchange_strong_explicit(&task->wake, &expected, EDO_WAKE_PARKED, memory_order_seq_cst,
+                                                 memory_order_relaxed))
+        edo_ready(thread, task);
+}
+
+struct edo_thread *edo_park_inside(struct edo_thread *thread, struct edo_task *task)
+{
+    if (__builtin_expect(!(task->flags & EDO_TASK_LISTED), 0)) {
+        edo_scope_list(task);
+        if (edo_task_cancelled(task)) /* perhaps by a canceller that did not find it in the list yet */
+            return thread;
+    }
+    if (atomic_load_explicit(&task->wake, memory_order_relaxed) != EDO_WAKE_NOTIFIED)
+        thread = edo_suspend(thread, task, edo_after_park);
+    /* Takes the notification and, with it, what its sender wrote. */
+    atomic_exchange_explicit(&task->wake, EDO_WAKE_RUNNING, memory_order_seq_cst);
+    return thread;
+}
+
+void edo_park(struct edo_task *task)
+{
+    edo_leave(edo_park_inside(edo_enter(edo_thread_self()), task));
+}
+
+void edo_unpark_inside(struct edo_thread *thread, struct edo_task *task)
+{
+    if (atomic_exchange_explicit(&task->wake, EDO_WAKE_NOTIFIED, memory_order_seq_cst) == EDO_WAKE_PARKED)
+        edo_ready(thread, task);
+}
+
+void edo_unpark_last(struct edo_thread *thread, struct edo_task *task)
+{
+    if (atomic_exchange_explicit(&task->wake, EDO_WAKE_NOTIFIED, memory_order_seq_cst) == EDO_WAKE_PARKED)
+        edo_ready_last(thread, task);
+}
+
+void edo_unpark(struct edo_task *task)
+{
+    struct edo_thread *thread;
+
+    if (atomic_exchange_explicit(&task->wake, EDO_WAKE_NOTIFIED, memory_order_seq_cst) != EDO_WAKE_PARKED)
+        return;
+    thread = edo_thread_self();
+    if (!thread || thread->runtime != task->home->runtime) {
+        edo_ready(NULL, task);
+        return;
+    }
+    thread = edo_enter(thread);
+    edo_ready(thread, task);
+    edo_leave(thread);
+}
+
+/* --- Yielding --------------------------------------------------------------------------------------------------------- */
+
+static void edo_after_yield(struct edo_thread *thread, struct edo_task *task)
+{
+    edo_ready_last(thread, task);
+}
+
+static void edo_turn(struct edo_task *task)
+{
+    struct edo_thread *thread = edo_enter(edo_thread_self());
+    struct edo_worker *worker = thread->worker;
+    struct edo_task *next = edo_schedule_next(thread);
+
+    task->budget = EDO_BUDGET;
+    if (!next && worker->tick < EDO_TICKS_BETWEEN_CHECKS && !thread->runtime->options.migrate_always) {
+        edo_leave(thread); /* nobody else is here */
+        return;
+    }
+    thread->after = edo_after_yield;
+    thread->after_task = task;
+    thread = (struct edo_thread *)edo_context_switch(&task->context, edo_target(thread, next), thread);
+    edo_after_switch(thread);
+    edo_leave(thread);
+}
+
+void edo_budget_spent(struct edo_task *task)
+{
+    edo_turn(task);
+}
+
+int edo_yield(void)
+{
+    struct edo_task *task = edo_task_self();
+
+    if (!task)
+        return 0;
+    edo_turn(task);
+    return edo_task_cancelled(task) ? -ECANCELED : 0;
+}
+
+int edo_checkpoint(void)
+{
+    struct edo_task *task = edo_task_self();
+
+    return task ? edo_suspension_point(task) : 0;
+}
+
+/* --- The life of a flow ----------------------------------------------------------------------------------------------- */
+
+static void edo_check_return(struct edo_task *task, bool continues)
+{
+    EDO_MISUSE_IF(task->scope != task->home, "a task has returned (or continued) with a scope still open");
+    EDO_MISUSE_IF(continues != !!(task->flags & EDO_TASK_CONTINUES),
+                  "the value of edo_continue must be returned by the task function itself");
+}
+
+/*
+ * Runs `task`, whose turn it is, until it ends or goes dormant. INSIDE on entry and on return; on return the task is
+ * nobody's business here any more, and the flow stands on a stack that is free.
+ */
+static struct edo_thread *edo_task_run(struct edo_thread *thread, struct edo_task *task)
+{
+    uint32_t expected = EDO_WAKE_RUNNING;
+    bool run = true;
+
+    edo_leave(thread);
+    if (task->flags & EDO_TASK_DORMANT) {
+        atomic_exchange_explicit(&task->wake, EDO_WAKE_RUNNING, memory_order_seq_cst);
+        run = edo_dormant_check(task);
+    }
+    for (;;) {
+        if (run) {
+            int result;
+
+            task->flags &= (uint8_t)~EDO_TASK_DORMANT;
+            result = task->fn(task->argument);
+            edo_check_return(task, result == EDO_CONTINUED_);
+            if (!(task->flags & EDO_TASK_CONTINUES)) {
+                edo_dormant_disarm(task);
+                return edo_task_end(edo_enter(edo_thread_self()), task, result);
+            }
+            task->flags &= (uint8_t)~EDO_TASK_CONTINUES;
+        }
+        if (!(task->flags & EDO_TASK_LISTED)) { /* before arming asks whether it is cancelled */
+            thread = edo_enter(edo_thread_self());
+            edo_scope_list(task);
+            edo_leave(thread);
+        }
+        if (edo_dormant_arm(task))
+            break;
+        run = true;
+        if (--task->budget < 0)
+            edo_budget_spent(task);
+    }
+    thread = edo_enter(edo_thread_self());
+    task->flags |= EDO_TASK_DORMANT;
+    task->stack = NULL;
+    if (task->when_what == EDO_WHEN_NOW_)
+        edo_ready_last(thread, task);
+    else if (!atomic_compare_exchange_strong_explicit(&task->wake, &expected, EDO_WAKE_PARKED,
+                                                      memory_order_seq_cst, memory_order_relaxed))
+        edo_ready(thread, task);
+    return thread;
+}
+
+void edo_task_main(void *baton)
+{
+    struct edo_thread *thread = (struct edo_thread *)baton;
+    struct edo_stack *stack = thread->current->stack;
+    struct edo_context flow;
+    struct edo_task *next;
+
+    edo_after_switch(thread);
+    for (;;) {
+        flow = thread->current->context;
+        if (thread->current->flags & EDO_TASK_PINNED || thread->runtime->options.migrate_always)
+            thread->current->home_thread = thread;
+        thread = edo_task_run(thread, thread->current);
+        next = edo_schedule_next(thread);
+        if (!next || next->stack || next->stack_class != stack->size_class ||
+            thread->runtime->options.stack_census)
+            break;
+        next->stack = stack;
+        next->context = flow;
+        stack->owner = next;
+        thread->current = next;
+        next->budget = EDO_BUDGET;
+        edo_count(&thread->worker->counts.switches, 1);
+    }
+    thread->after = edo_after_end;
+    thread->after_stack = stack;
+    thread->after_flow = flow;
+    edo_context_leave(&flow, edo_target(thread, next), thread);
+}

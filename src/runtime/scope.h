@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is inside an edo_scope, and how cancellation finds everything in it.
+ *
+ * The tree. A scope has children (tasks spawned into it). A task has a chain of scopes that it opened itself: from its
+ * `home` (where it was spawned) inwards to `task->scope`, linked by `outer`. Cancelling walks: the scope and those
+ * further in on its owner's chain, their children, those children's chains, and so on; it sets the flag in every scope it
+ * meets and unparks every task.
+ *
+ * To be cheap where nothing is cancelled, a child is in the list only from the moment it first parks or opens a scope. One
+ * that has done neither has no scope of its own, so the flag of its home, which it reads itself, is all there is to know;
+ * and it is listed under home->lock, where it sees the flag (edo_scope_list).
+ *
+ * Locks: `lock` guards the list of children; a task's chain_lock guards its chain and the flags of the scopes on it
+ * against half-opened ones. Order: from outside in: chain_lock of the owner, then the scope's lock, then chain_locks of
+ * its children. Whoever holds one is INSIDE or no thread of a runtime (never OUTSIDE: it could not be preempted by a
+ * yield inside edo_enter), and calls nothing that suspends.
+ *
+ * Flags are set with seq_cst before a task is unparked; a task that parks makes itself wakeable with seq_cst before it
+ * reads the flag: so either it sees the flag or the canceller wakes it.
+ */
+#ifndef EDO_RUNTIME_SCOPE_H
+#define EDO_RUNTIME_SCOPE_H
+
+#include "base/list.h"
+#include "platform/lock.h"
+#include "runtime/alarm.h"
+
+#include <edo/scope.h>
+
+#include <errno.h>
+#include <stdatomic.h>
+
+struct edo_task;
+struct edo_thread;
+struct edo_runtime;
+
+enum edo_scope_flags {
+    EDO_SCOPE_CANCELLED = 1 << 8, /* in force here; the low byte is the reason */
+    EDO_SCOPE_OWN = 1 << 9,       /* it was this scope that was cancelled, not one around it */
+    EDO_SCOPE_SHIELD = 1 << 10,   /* holds back cancellation from outside */
+    EDO_SCOPE_SUPERVISE = 1 << 11,
+    EDO_SCOPE_CUT = 1 << 12       /* a child came back with -ECANCELED */
+};
+
+struct edo_scope_body {
+    int *rc; /* the public part: edo_scope */
+    int way;
+    struct edo_lock lock;
+
+    _Atomic uint32_t flags;
+    _Atomic int32_t error;            /* of the first child that failed */
+    struct edo_scope_body *outer;     /* NULL for a runtime's own */
+    struct edo_task *owner;
+    struct edo_runtime *runtime;
+    struct edo_link children;         /* listed ones; under lock */
+    _Atomic uint64_t live;            /* children that have not ended; the last one unparks the owner */
+    _Atomic(const edo_site *) cancel_site;
+    const edo_site *site;
+    const char *name;
+    int64_t deadline;                 /* the nearest, with the enclosing ones */
+    struct edo_alarm alarm;           /* for the own deadline, or the shield's bound */
+    int depth;                        /* of the chain; for F2's checks */
+} __attribute__((may_alias));
+
+_Static_assert(sizeof(struct edo_scope_body) <= sizeof(edo_scope), "edo_scope must hold what is inside");
+
+static inline struct edo_scope_body *edo_scope_of(edo_scope *scope)
+{
+    return (struct edo_scope_body *)(void *)scope;
+}
+
+static inline edo_scope *edo_scope_public(struct edo_scope_body *body)
+{
+    return (edo_scope *)(void *)body;
+}
+
+static inline bool edo_scope_is_cancelled(struct edo_scope_body *scope)
+{
+    return atomic_load_explicit(&scope->flags, memory_order_seq_cst) & EDO_SCOPE_CANCELLED;
+}
+
+/* Puts the running task into its home's list of children, if it is not there. INSIDE. */
+void edo_scope_list(struct edo_task *task);
+
+/* Opens a scope that belongs to no chain: a runtime's own. */
+void edo_scope_init(struct edo_scope_body *scope, struct edo_runtime *runtime, struct edo_task *owner);
+
+/* Cancels `scope` and all in it. INSIDE, or on a foreign thread (thread NULL). */
+void edo_scope_cancel_inside(struct edo_thread *thread, struct edo_scope_body *scope, int reason, const edo_site *site);
+
+/* Ends a shield, at its bound: what is cancelled around it is cancelled inside. INSIDE. */
+void edo_scope_unshield(struct edo_thread *thread, struct edo_scope_body *shield);
+
+/* A child has ended with `result`: takes it out, counts its failure, wakes the owner if it was the last. INSIDE. */
+void edo_scope_child_ended(struct edo_thread *thread, struct edo_task *task, int result);
+
+#endif

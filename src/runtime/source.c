@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* Sources: creation, registration, waiting, closing. See poller.h for the protocol. */
+#include "runtime/poller.h"
+#include "runtime/runtime.h"
+#include "runtime/sleeper.h"
+#include "platform/platform.h"
+
+#include <edo/park.h>
+
+#include <errno.h>
+#include <sched.h>
+
+_Static_assert(sizeof(struct edo_source) <= 64, "an idle connection is a task and a source");
+
+int edo_source_get(struct edo_source **out)
+{
+    struct edo_thread *thread = edo_enter(edo_thread_self());
+    struct edo_runtime *runtime = thread->runtime;
+
+    while (!(*out = (struct edo_source *)edo_block_get(&thread->worker->sources))) {
+        struct edo_block_cache fresh = {NULL, 0};
+        int rc;
+
+        edo_leave(thread);
+        rc = edo_blocks_fill(&fresh, &runtime->sources);
+        if (rc < 0)
+            return rc;
+        thread = edo_enter(edo_thread_self());
+        while (fresh.free)
+            edo_block_put(&thread->worker->sources, &runtime->sources, edo_block_get(&fresh));
+    }
+    edo_leave(thread);
+    (*out)->runtime = runtime;
+    return 0;
+}
+
+void edo_source_open(struct edo_source *source, int fd)
+{
+    source->fd = fd;
+    atomic_store_explicit(&source->registered, NULL, memory_order_relaxed);
+    atomic_store_explicit(&source->registering, 0, memory_order_relaxed);
+    for (int i = 0; i < 2; i++) {
+        atomic_store_explicit(&source->waiter[i], NULL, memory_order_relaxed);
+        atomic_store_explicit(&source->readiness[i], EDO_READY, memory_order_relaxed);
+    }
+    source->exposed = false;
+    source->borrowed = false;
+    atomic_store_explicit(&source->users, 1, memory_order_release); /* the owner's, until it closes */
+    atomic_fetch_add_explicit(&source->runtime->streams, 1, memory_order_relaxed);
+}
+
+void edo_source_put(struct edo_source *source)
+{
+    struct edo_runtime *runtime = source->runtime;
+    struct edo_thread *thread = edo_thread_self();
+
+    /* Events that are still on their way are told by the generation. */
+    __atomic_fetch_add(&source->generation, 1, __ATOMIC_RELAXED);
+    if (thread && thread->runtime == runtime && thread->current) {
+        thread = edo_enter(thread);
+        edo_block_put(&thread->worker->sources, &runtime->sources, source);
+        edo_leave(thread);
+    } else {
+        struct edo_block_cache cache = {NULL, 0};
+
+        edo_block_put(&cache, &runtime->sources, source);
+        edo_blocks_drain(&cache, &runtime->sources, 1);
+    }
+}
+
+void edo_source_gone(struct edo_source *source)
+{
+    struct edo_runtime *runtime = source->runtime;
+    struct edo_worker *worker = atomic_load_explicit(&source->registered, memory_order_acquire);
+
+    if (worker) {
+        /* A duplicate elsewhere would keep the registration alive behind a closed number. */
+        if (source->exposed || source->borrowed)
+            edo_poller_remove(&worker->poller, source);
+        atomic_fetch_sub_explicit(&worker->poller.sources, 1, memory_order_relaxed);
+    }
+    if (!source->borrowed)
+        edo_platform->close(source->fd);
+    atomic_fetch_sub_explicit(&runtime->streams, 1, memory_order_relaxed);
+    edo_source_put(source);
+    if (atomic_load_explicit(&runtime->fd_shortage, memory_order_relaxed) > 0) {
+        __atomic_fetch_add(&runtime->fd_released, 1, __ATOMIC_SEQ_CST);
+        edo_wake_word(&runtime->fd_released, 1);
+    }
+}
+
+void edo_source_close(struct edo_source *source)
+{
+    atomic_fetch_or_explicit(&source->users, EDO_SOURCE_CLOSED, memory_order_seq_cst);
+    for (int i = 0; i < 2; i++) {
+        struct edo_task *task = atomic_exchange_explicit(&source->waiter[i], NULL, memory_order_seq_cst);
+
+        if (task)
+            edo_unpark(task);
+    }
+    edo_source_end(source);
+}
+
+int edo_source_register(struct edo_source *source, int direction, struct edo_worker *worker)
+{
+    uint32_t idle = 0;
+    int rc;
+
+    if (atomic_load_explicit(&source->registered, memory_order_acquire))
+        return 0;
+    while (!atomic_compare_exchange_strong_explicit(&source->registering, &idle, 1, memory_order_acquire,
+                                                    memory_order_relaxed)) {
+        idle = 0; /* the other direction's task is at it: one syscall long */
+        sched_yield();
+        if (atomic_load_explicit(&source->registered, memory_order_acquire))
+            return 0;
+    }
+    if (atomic_load_explicit(&source->registered, memory_order_acquire)) {
+        atomic_store_explicit(&source->registering, 0, memory_order_release);
+        return 0;
+    }
+    if (!worker) {
+        struct edo_thread *thread = edo_enter(edo_thread_self());
+
+        worker = thread->worker;
+        edo_leave(thread);
+    }
+    /* Registering reports the state of the moment, so what was assumed before can go. */
+    atomic_fetch_and_explicit(&source->readiness[direction], ~(uint32_t)EDO_READY, memory_order_acq_rel);
+    rc = edo_poller_add(&worker->poller, source, 0);
+    if (rc == 0)
+        atomic_store_explicit(&source->registered, worker, memory_order_release);
+    else
+        atomic_fetch_or_explicit(&source->readiness[direction], EDO_READY, memory_order_acq_rel);
+    atomic_store_explicit(&source->registering, 0, memory_order_release);
+    return rc;
+}
+
+int edo_source_enlist(struct edo_source *source, int direction, struct edo_task *task)
+{
+    struct edo_task *none = NULL;
+
+    return atomic_compare_exchange_strong_explicit(&source->waiter[direction], &none, task, memory_order_seq_cst,
+                                                   memory_order_relaxed)
+               ? 0
+               : -EBUSY;
+}
+
+void edo_source_delist(struct edo_source *source, int direction, struct edo_task *task)
+{
+    if (atomic_load_explicit(&source->waiter[direction], memory_order_relaxed) == task)
+        atomic_compare_exchange_strong_explicit(&source->waiter[direction], &task, NULL, memory_order_seq_cst,
+                                                memory_order_relaxed);
+}
+
+int edo_source_wait(struct edo_source *source, int direction, int64_t deadline)
+{
+    struct edo_task *task = edo_task_self();
+    struct edo_sleeper sleeper = {.task = task};
+    struct edo_thread *thread;
+    uint32_t seen;
+    int rc = edo_source_register(source, direction, NULL);
+
+    if (rc < 0)
+        return rc;
+    if (edo_source_ready(source, direction, &seen))
+        return 0;
+    thread = edo_enter(edo_thread_self());
+    if (deadline != EDO_FOREVER)
+        edo_sleeper_arm(thread, &sleeper, deadline);
+    for (;;) {
+        rc = edo_source_enlist(source, direction, task);
+        if (rc < 0)
+            break;
+        if (edo_source_ready(source, direction, &seen))
+            break;
+        rc = edo_source_is_closed(source) ? -EBADF
+             : edo_task_cancelled(task)   ? -ECANCELED
+             : edo_sleeper_fired(&sleeper) ? -ETIMEDOUT
+                                           : 0;
+        if (rc < 0)
+            break;
+        thread = edo_park_inside(thread, task);
+        edo_source_delist(source, direction, task);
+    }
+    if (rc != -EBUSY)
+        edo_source_delist(source, direction, task);
+    thread = edo_sleeper_disarm(thread, &sleeper);
+    edo_leave(thread);
+    return rc;
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The beginning and the end of tasks: spawn, end, join, detach.
+ *
+ * Spawn reserves all that the task will ever need to run (rule K5): its block, its handle, its copy, and the promise of a
+ * stack; so no later step of its life can fail. What needs a syscall or malloc happens before the guard is entered, and
+ * everything is given back if a later step fails; the argument is then still the caller's (rule C10).
+ *
+ * The handle's word `joiner` settles the end against a join: the end exchanges it to DONE and wakes the joiner it finds
+ * there, if any; a joiner exchanges 0 for itself and parks until it sees DONE. After DONE the handle is the joiner's.
+ */
+#include "runtime/runtime.h"
+#include "runtime/misuse.h"
+#include "runtime/options.h"
+#include "runtime/census.h"
+#include "platform/platform.h"
+
+#include <errno.h>
+
+#if !EDO_ASAN && !EDO_TSAN
+_Static_assert(sizeof(struct edo_handle) <= 64, "an ended task costs at most 64 bytes (K5)");
+_Static_assert(sizeof(struct edo_task) + sizeof(struct edo_handle) <= 256, "K5: 256 bytes for a dormant task");
+#endif
+
+/* --- What a spawn takes ------------------------------------------------------------------------------------------------ */
+
+/* Makes sure that the worker has a task block, a handle block and a stack's promise at hand. INSIDE before and after. */
+static struct edo_thread *edo_spawn_refill(int *rc, struct edo_thread *thread)
+{
+    struct edo_runtime *runtime = thread->runtime;
+    struct edo_block_cache tasks = {NULL, 0};
+    struct edo_block_cache handles = {NULL, 0};
+    bool want_tasks = !thread->worker->tasks.free;
+    bool want_handles = !thread->worker->handles.free;
+    bool want_credit = thread->worker->stack_credit == 0;
+    int credit = 0;
+    int count = 0;
+
+    edo_leave(thread);
+    if (want_tasks)
+        count = edo_blocks_fill(&tasks, &runtime->tasks);
+    if (count >= 0 && want_handles)
+        count = edo_blocks_fill(&handles, &runtime->handles);
+    if (count >= 0 && want_credit) {
+        credit = EDO_STACK_CREDIT;
+        count = edo_stack_pool_reserve(&runtime->stacks, runtime->stack_class, (size_t)credit);
+        if (count < 0) {
+            credit = 1;
+            count = edo_stack_pool_reserve(&runtime->stacks, runtime->stack_class, 1);
+        }
+        if (count < 0)
+            credit = 0;
+    }
+    *rc = count < 0 ? count : 0;
+    thread = edo_enter(edo_thread_self());
+    while (tasks.free)
+        edo_block_put(&thread->worker->tasks, &runtime->tasks, edo_block_get(&tasks));
+    while (handles.free)
+        edo_block_put(&thread->worker->handles, &runtime->handles, edo_block_get(&handles));
+    thread->worker->stack_credit += credit;
+    return thread;
+}
+
+/* Takes what a task of the default stack size needs out of the worker's caches, which are filled if need be. */
+static struct edo_thread *edo_spawn_take(int *rc, struct edo_task **task, struct edo_handle **handle, bool usual,
+                                         struct edo_thread *thread)
+{
+    struct edo_worker *worker = thread->worker;
+
+    *rc = 0;
+    while (__builtin_expect(!worker->tasks.free || (handle && !worker->handles.free) ||
+                                (usual && worker->stack_credit == 0),
+                            0)) {
+        thread = edo_spawn_refill(rc, thread);
+        worker = thread->worker;
+        if (*rc < 0)
+            return thread;
+    }
+    *task = (struct edo_task *)edo_block_get(&worker->tasks);
+    if (handle)
+        *handle = (struct edo_handle *)edo_block_get(&worker->handles);
+    if (usual)
+        worker->stack_credit--;
+    return thread;
+}
+
+static void edo_task_put_reservation(struct edo_thread *thread, int stack_class)
+{
+    struct edo_runtime *runtime = thread->runtime;
+
+    if (stack_class != runtime->stack_class) {
+        edo_stack_pool_unreserve(&runtime->stacks, stack_class, 1);
+    } else if (++thread->worker->stack_credit > 4 * EDO_STACK_CREDIT) {
+        thread->worker->stack_credit -= 2 * EDO_STACK_CREDIT;
+        edo_stack_pool_unreserve(&runtime->stacks, stack_class, 2 * EDO_STACK_CREDIT);
+    }
+}
+
+/* --- Spawn -------------------------------------------------------------------------------------------------------------- */
+
+static void edo_task_fill(struct edo_task *task, struct edo_scope_body *home, edo_task_fn fn, void *argument,
+                          edo_site *site)
+{
+    /* `wake` is left as it is, RUNNING or NOTIFIED: a late waker may be at it. */
+    task->budget = EDO_BUDGET;
+    task->flags = 0;
+    task->stack = NULL;
+    task->scope = home;
+    task->fn = fn;
+    task->argument = argument;
+    task->handle = NULL;
+    task->home = home;
+    task->resumption = 0;
+    task->site = site;
+    task->home_thread = NULL;
+    task->copy = NULL;
+    task->when_what = 0;
+}
+
+static int edo_spawn_check(const edo_spawn_options *options, struct edo_runtime *runtime)
+{
+    int stack_class = runtime->stack_class;
+
+    if (options->when.what_ < 0 || options->when.what_ > EDO_WHEN_WRITABLE_)
+        return -EINVAL;
+    if (options->stack_size)
+        stack_class = edo_stack_class_for(options->stack_size);
+    return stack_class;
+}
+
+int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *site, const edo_spawn_options *given)
+{
+    struct edo_thread *thread = edo_thread_self();
+    struct edo_handle *handle = NULL;
+    struct edo_scope_body *home;
+    struct edo_runtime *runtime;
+    struct edo_task *task;
+    edo_spawn_options options;
+    void *copy = NULL;
+    int stack_class;
+    bool usual;
+    int rc = EDO_READ_OPTIONS(&options, given);
+
+    if (rc < 0)
+        return rc;
+    if (!thread || !thread->current)
+        return -EPERM;
+    runtime = thread->runtime;
+    home = scope ? edo_scope_of(scope) : &runtime->detached;
+    EDO_MISUSE_IF(home->runtime != runtime, "spawned into a scope of another runtime, or one that is closed");
+    if (!fn || home->runtime != runtime)
+        return -EINVAL;
+    stack_class = edo_spawn_check(&options, runtime);
+    if (stack_class < 0)
+        return stack_class;
+    usual = stack_class == runtime->stack_class;
+    if (options.copy) {
+        copy = edo_platform->allocate(options.copy);
+        if (!copy)
+            return -ENOMEM;
+        memcpy(copy, argument, options.copy);
+        argument = copy;
+    }
+    if (!usual)
+        rc = edo_stack_pool_reserve(&runtime->stacks, stack_class, 1);
+    if (rc == 0) {
+        thread = edo_enter(thread);
+        thread = edo_spawn_take(&rc, &task, options.handle ? &handle : NULL, usual, thread);
+        if (rc < 0) {
+            edo_leave(thread);
+            if (!usual)
+                edo_stack_pool_unreserve(&runtime->stacks, stack_class, 1);
+        }
+    }
+    if (rc < 0) {
+        edo_platform->release(copy);
+        return rc;
+    }
+    edo_task_fill(task, home, fn, argument, site);
+    task->copy = copy;
+    task->name = options.name;
+    task->stack_class = (uint8_t)stack_class;
+    if (options.pinned || runtime->options.pinned)
+        task->flags |= EDO_TASK_PINNED;
+    task->id = ++thread->worker->next_id;
+    if (handle) {
+        atomic_store_explicit(&handle->joiner, 0, memory_order_relaxed);
+        handle->task = task;
+        handle->runtime = runtime;
+        task->handle = handle;
+    }
+    if (__builtin_expect(options.when.what_ != 0 && options.when.what_ != EDO_WHEN_NOW_, 0)) {
+        edo_leave(thread);
+        rc = edo_dormant_prepare(task, &options.when);
+        thread = edo_enter(edo_thread_self());
+        if (rc < 0) {
+            edo_task_put_reservation(thread, stack_class);
+            edo_block_put(&thread->worker->tasks, &runtime->tasks, task);
+            if (handle)
+                edo_block_put(&thread->worker->handles, &runtime->handles, handle);
+            edo_leave(thread);
+            edo_platform->release(copy);
+            return rc;
+        }
+    }
+    edo_count(&thread->worker->counts.spawned, 1);
+    atomic_fetch_add_explicit(&home->live, 1, memory_order_relaxed);
+    if (handle)
+        *options.handle = handle;
+    if (task->flags & EDO_TASK_DORMANT)
+        edo_dormant_start(thread, task);
+    else
+        edo_ready_last(thread, task);
+    edo_leave(thread);
+    return 0;
+}
+
+int edo_root_spawn(struct edo_thread *thread, edo_task_fn fn)
+{
+    struct edo_runtime *runtime = thread->runtime;
+    struct edo_task *task;
+    int rc;
+
+    thread = edo_spawn_take(&rc, &task, NULL, true, thread);
+    if (rc < 0)
+        return rc;
+    edo_task_fill(task, &runtime->base, fn, runtime, NULL);
+    task->name = "root";
+    task->stack_class = (uint8_t)runtime->stack_class;
+    task->flags = runtime->options.pinned ? EDO_TASK_PINNED : 0;
+    task->id = ++thread->worker->next_id;
+    edo_count(&thread->worker->counts.spawned, 1);
+    atomic_store_explicit(&runtime->base.live, 1, memory_order_relaxed);
+    edo_ready(thread, task);
+    return 0;
+}
+
+/* --- End ---------------------------------------------------------------------------------------------------------------- */
+
+static void edo_handle_done(struct edo_thread *thread, struct edo_handle *handle, int result)
+{
+    uintptr_t joiner;
+
+    handle->result = result;
+    joiner = atomic_exchange_explicit(&handle->joiner, EDO_HANDLE_DONE, memory_order_acq_rel);
+    if (joiner == 0)
+        return;
+    if (joiner == EDO_HANDLE_DETACHED)
+        edo_block_put(&thread->worker->handles, &thread->runtime->handles, handle);
+    else if (joiner & 1) { /* a plain thread's word */
+        uint32_t *word = (uint32_t *)(joiner - 1);
+
+        __atomic_store_n(word, 1, __ATOMIC_RELEASE);
+        edo_platform->futex_wake(word, 1);
+    } else {
+        edo_unpark_inside(thread, (struct edo_task *)joiner);
+    }
+}
+
+struct edo_thread *edo_task_end(struct edo_thread *thread, struct edo_task *task, int result)
+{
+    struct edo_handle *handle = task->handle;
+    void *copy = task->copy;
+
+    if (__builtin_expect(copy || thread->runtime->options.stack_census, 0)) {
+        edo_leave(thread);
+        edo_platform->release(copy);
+        if (thread->runtime->options.stack_census)
+            edo_census_add(task->site, edo_stack_high_water(task->stack));
+        thread = edo_enter(edo_thread_self());
+    }
+    edo_count(&thread->worker->counts.ended, 1);
+    edo_task_put_reservation(thread, task->stack_class);
+    if (handle)
+        edo_handle_done(thread, handle, result);
+    edo_scope_child_ended(thread, task, result);
+    edo_block_put(&thread->worker->tasks, &thread->runtime->tasks, task);
+    return thread;
+}
+
+/* --- Join and detach ---------------------------------------------------------------------------------------------------- */
+
+static void edo_handle_free(struct edo_handle *handle)
+{
+    struct edo_thread *thread = edo_thread_self();
+
+    if (thread && thread->runtime == handle->runtime && thread->current) {
+        thread = edo_enter(thread);
+        edo_block_put(&thread->worker->handles, &thread->runtime->handles, handle);
+        edo_leave(thread);
+    } else {
+        struct edo_block_cache cache = {NULL, 0};
+
+        edo_block_put(&cache, &handle->runtime->handles, handle);
+        edo_blocks_drain(&cache, &handle->runtime->handles, 1);
+    }
+}
+
+static int edo_join_thread(int *result, struct edo_handle *handle)
+{
+    uint32_t word = 0;
+    uintptr_t none = 0;
+
+    if (atomic_compare_exchange_strong_explicit(&handle->joiner, &none, (uintptr_t)&word + 1, memory_order_acq_rel,
+                                                memory_order_acquire))
+        while (!__atomic_load_n(&word, __ATOMIC_ACQUIRE))
+            edo_platform->futex_wait(&word, 0, EDO_FOREVER);
+    if (result)
+        *result = handle->result;
+    edo_handle_free(handle);
+    return 0;
+}
+
+int edo_join(int *result, edo_task *handle)
+{
+    struct edo_task *task = edo_task_self();
+    uintptr_t joiner = 0;
+    struct edo_thread *thread;
+    int rc;
+
+    if (!task)
+        return edo_join_thread(result, handle);
+    if (task->handle == handle)
+        return -EDEADLK;
+    rc = edo_suspension_point(task);
+    if (rc < 0)
+        return rc;
+    thread = edo_enter(edo_thread_self());
+    if (atomic_compare_exchange_strong_explicit(&handle->joiner, &joiner, (uintptr_t)task, memory_order_acq_rel,
+                                                memory_order_acquire)) {
+        while (atomic_load_explicit(&handle->joiner, memory_order_acquire) != EDO_HANDLE_DONE) {
+            if (edo_task_cancelled(task)) {
+                joiner = (uintptr_t)task;
+                if (atomic_compare_exchange_strong_explicit(&handle->joiner, &joiner, 0, memory_order_acq_rel,
+                                                            memory_order_acquire)) {
+                    edo_leave(thread);
+                    return -ECANCELED;
+                }
+                break; /* it ended at the same moment */
+            }
+            thread = edo_park_inside(thread, task);
+        }
+    }
+    if (result)
+        *result = handle->result;
+    edo_block_put(&thread->worker->handles, &thread->runtime->handles, handle);
+    edo_leave(thread);
+    return 0;
+}
+
+bool edo_task_done(const edo_task *handle)
+{
+    return atomic_load_explicit(&((edo_task *)(uintptr_t)handle)->joiner, memory_order_acquire) == EDO_HANDLE_DONE;
+}
+
+void edo_detach(edo_task *handle)
+{
+    uintptr_t none = 0;
+
+    if (!handle)
+        return;
+    if (!atomic_compare_exchange_strong_explicit(&handle->joiner, &none, EDO_HANDLE_DETACHED, memory_order_acq_rel,
+                                                 memory_order_acquire))
+        edo_handle_free(handle);
+}
+
+/* --- Who am I ----------------------------------------------------------------------------------------------------------- */
+
+bool edo_in_task(void)
+{
+    return edo_task_self() != NULL;
+}
+
+const char *edo_task_name(void)
+{
+    struct edo_task *task = edo_task_self();
+
+    if (!task)
+        return "";
+    if (task->name)
+        return task->name;
+    return task->site ? task->site->function : "task";
+}
+
+uint64_t edo_task_id(void)
+{
+    struct edo_task *task = edo_task_self();
+
+    return task ? task->id : 0;
+}
+
+edo_scope *edo_root_scope(void)
+{
+    struct edo_task *task = edo_task_self();
+
+    return task ? edo_scope_public(&task->home->runtime->root) : NULL;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A task's control block, and parking.
+ *
+ * The block lives outside the stack, is type-stable (blocks.h), and exists from spawn to end; what remains for a joiner
+ * afterwards is the handle. A task's fields belong to the task itself while it runs, and to whoever holds it in a queue
+ * otherwise; exceptions are said beside the fields.
+ *
+ * Parking: the word `wake` is RUNNING, PARKED or NOTIFIED.
+ *
+ *    RUNNING --park: the next flow exchanges it, when the task's registers are saved--> PARKED
+ *    any     --edo_unpark--> NOTIFIED; whoever finds PARKED puts the task into a queue, nobody else does
+ *    NOTIFIED --the task, once it runs again (acquire: it sees what its waker wrote)--> RUNNING
+ *
+ * So an unpark is never lost and never queues a task twice. It may be late (the task went on for another reason): every
+ * park stands in a loop that asks for its condition again.
+ */
+#ifndef EDO_RUNTIME_TASK_H
+#define EDO_RUNTIME_TASK_H
+
+#include "base/list.h"
+#include "platform/lock.h"
+#include "runtime/alarm.h"
+#include "runtime/context.h"
+#include "runtime/scope.h"
+#include "runtime/thread.h"
+
+#include <edo/task.h>
+
+#include <limits.h>
+#include <stdatomic.h>
+
+struct edo_stack;
+struct edo_source;
+
+/* What edo_continue returns; no task's result. */
+#define EDO_CONTINUED_ INT_MIN
+
+enum edo_wake { EDO_WAKE_RUNNING = 0, EDO_WAKE_NOTIFIED, EDO_WAKE_PARKED };
+
+enum { EDO_BUDGET = 128 };
+
+enum edo_task_flags {
+    EDO_TASK_PINNED = 1,      /* wakes on the thread in `home_thread` only, once that is set */
+    EDO_TASK_LISTED = 2,      /* in its scope's list of children: cancellation finds it */
+    EDO_TASK_CONTINUES = 4,   /* edo_continue was called in this run */
+    EDO_TASK_DORMANT = 8,     /* waits without a stack for `when` */
+    EDO_TASK_CENSUS = 16      /* its stack was scrubbed to be measured */
+};
+
+/* Whether the alarm of a dormant task is in some wheel; see dormant.c. */
+enum edo_alarm_owner { EDO_ALARM_IDLE = 0, EDO_ALARM_ARMED };
+
+struct edo_task {
+    struct edo_task *next; /* in a queue, or in the free list */
+    _Atomic uint32_t wake;
+    int16_t budget;
+    uint8_t flags;
+    uint8_t stack_class;
+    struct edo_context context; /* where it is suspended, if it has a stack */
+    struct edo_stack *stack;
+    struct edo_scope_body *scope; /* innermost; written under chain_lock, read by the task itself */
+    edo_task_fn fn;
+    void *argument;
+    struct edo_handle *handle;
+
+    struct edo_scope_body *home; /* the scope it was spawned into */
+    struct edo_link sibling;     /* in home's children; under home->lock */
+    struct edo_lock chain_lock;  /* guards the chain of scopes between home and `scope` */
+    int resumption;
+    edo_site *site;
+    const char *name;
+    uint64_t id;
+    struct edo_thread *home_thread; /* of a pinned task that has run; with migrate_always: where it ran last */
+    struct edo_source *source;      /* what it waits for while dormant, and in which direction */
+
+    void *copy;                    /* .copy's storage; ends with the task */
+    struct edo_alarm alarm;        /* of dormant waits; this and what follows: see dormant.c */
+    int64_t wish;                  /* the deadline asked for; 0: none */
+    _Atomic int64_t when_deadline;
+    _Atomic int64_t armed_at;
+    _Atomic uint8_t alarm_owner;   /* enum edo_alarm_owner */
+    uint8_t when_what;
+    uint8_t when_direction;
+};
+
+/* What a joiner holds. 64 bytes at most: all that remains of a task that has ended. */
+struct edo_handle {
+    struct edo_block *free_link;
+    _Atomic uintptr_t joiner; /* 0; a task; a thread's word + 1; EDO_HANDLE_DONE or EDO_HANDLE_DETACHED */
+    int result;
+    struct edo_runtime *runtime;
+    struct edo_task *task; /* for -EDEADLK; only compared */
+};
+
+enum { EDO_HANDLE_DONE = 2, EDO_HANDLE_DETACHED = 4 };
+
+/* The task that runs on this thread, NULL if none. */
+static inline struct edo_task *edo_task_self(void)
+{
+    struct edo_thread *thread = edo_thread_self();
+
+    return thread ? thread->current : NULL;
+}
+
+/* --- schedule.c: switching ------------------------------------------------------------------------------------------ */
+
+/*
+ * Switches away from `task`, which runs on `thread` (INSIDE), to the next ready one; `after` is done for it by the next
+ * flow. Returns, INSIDE, on the thread that resumes the task.
+ */
+struct edo_thread *edo_suspend(struct edo_thread *thread, struct edo_task *task, edo_after_fn after);
+
+/* Parks until an edo_unpark that has come since the last return of park. INSIDE; returns INSIDE. Not cancellable itself. */
+struct edo_thread *edo_park_inside(struct edo_thread *thread, struct edo_task *task);
+
+/* The same for a task that is OUTSIDE, and stays so. */
+void edo_park(struct edo_task *task);
+
+/* Wakes a task. INSIDE; the second from anywhere: OUTSIDE on a runtime's thread, or on any other thread. */
+void edo_unpark_inside(struct edo_thread *thread, struct edo_task *task);
+void edo_unpark(struct edo_task *task);
+
+/* For events and timers: wakes a task that is to run after those that are ready already. INSIDE. */
+void edo_unpark_last(struct edo_thread *thread, struct edo_task *task);
+
+/* Puts a task that may run into a queue: of this worker, or the global one (thread NULL or without worker). */
+void edo_ready(struct edo_thread *thread, struct edo_task *task);
+
+/* The first frame of every stack. */
+void edo_task_main(void *baton);
+
+/* --- The two things every call that may wait begins with (rules S3, C1) ----------------------------------------------- */
+
+void edo_budget_spent(struct edo_task *task);
+
+static inline bool edo_task_cancelled(const struct edo_task *task)
+{
+    return edo_scope_is_cancelled(task->scope);
+}
+
+/* Spends budget (also when refused, so that a loop that ignores errors yields), and asks whether the scope is cancelled. */
+static inline int edo_suspension_point(struct edo_task *task)
+{
+    if (__builtin_expect(--task->budget < 0, 0))
+        edo_budget_spent(task);
+    return __builtin_expect(edo_task_cancelled(task), 0) ? -ECANCELED : 0;
+}
+
+/* --- spawn.c ---------------------------------------------------------------------------------------------------------- */
+
+/* The task's function has returned for good. INSIDE. The block is free afterwards. */
+struct edo_thread *edo_task_end(struct edo_thread *thread, struct edo_task *task, int result);
+
+/* --- dormant.c -------------------------------------------------------------------------------------------------------- */
+
+/*
+ * For a task that is about to be spawned: sets its condition and registers the descriptor. 0, or a negative errno and
+ * nothing done. OUTSIDE. Then edo_dormant_start, INSIDE, makes it wait.
+ */
+int edo_dormant_prepare(struct edo_task *task, const edo_when *when);
+void edo_dormant_start(struct edo_thread *thread, struct edo_task *task);
+
+/*
+ * Before a task that ended its function with a continuation is parked: makes known what it waits for. OUTSIDE. True: park
+ * it (it may have been notified already); false: run it at once, task->resumption says why.
+ */
+bool edo_dormant_arm(struct edo_task *task);
+
+/* When it runs again, OUTSIDE: true if its condition holds (task->resumption says which), false: to be armed again. */
+bool edo_dormant_check(struct edo_task *task);
+
+/* Takes its alarm out of whatever wheel it is in. OUTSIDE, before the task ends. */
+void edo_dormant_disarm(struct edo_task *task);
+
+#endif

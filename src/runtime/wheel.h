@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A hierarchical timing wheel: timers in O(1), whatever their number.
+ *
+ * Time is cut into ticks of 1,024 ns. A tick is a number of nine digits to the base 64; level L of the wheel
+ * has one slot for each value of digit L, and together the levels span all of int64_t, so that no deadline is
+ * too far.
+ *
+ * Invariant: a node's level is the highest digit in which its tick differs from `position`, its slot there
+ * that digit of its tick; a deadline that has passed counts as tick `position`. It follows that every node of
+ * a level comes before every node of the next, that no slot behind the position is in use, that equal ticks
+ * share a slot, and that the slot of `position` on level 0 holds what is due. edo_wheel_expire alone moves
+ * the position, and whenever it enters a slot of a level above 0, it spreads that slot over the levels
+ * beneath, in order.
+ *
+ * Each slot remembers a lower bound of its deadlines, exact until a node is removed early and exact again
+ * after the slot has been spread. So the next wake-up is known without a search, and a long sleep is one
+ * sleep.
+ *
+ * Single owner: no locks, no atomics; the caller sees to exclusion. Nodes belong to their users, who must not
+ * move or free them while armed. The wheel points into itself and must not be moved.
+ */
+#ifndef EDO_RUNTIME_WHEEL_H
+#define EDO_RUNTIME_WHEEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    EDO_WHEEL_TICK_BITS = 10, /* a tick is 1 << 10 ns */
+    EDO_WHEEL_DIGIT_BITS = 6,
+    EDO_WHEEL_SLOTS = 1 << EDO_WHEEL_DIGIT_BITS,
+    EDO_WHEEL_LEVELS = 9 /* 9 * 6 bits hold the 54 of the last tick, 2^53 */
+};
+
+/* A timer. All zero is a node that is not armed. */
+struct edo_wheel_node {
+    struct edo_wheel_node *next; /* NULL: not armed */
+    struct edo_wheel_node *prev; /* meaningless unless armed */
+    int64_t deadline;            /* ns, as given to edo_wheel_add; stays readable after expiry and removal */
+};
+
+struct edo_wheel {
+    uint64_t position;                 /* the tick up to which time has been handled */
+    size_t count;                      /* of armed nodes */
+    uint32_t levels;                   /* bit L: level L has a slot in use */
+    uint64_t in_use[EDO_WHEEL_LEVELS]; /* bit S: slot S of this level has a node */
+    /* Heads of rings. A head's `deadline` is a lower bound of its nodes' deadlines; EDO_FOREVER if it has
+     * none. */
+    struct edo_wheel_node slots[EDO_WHEEL_LEVELS][EDO_WHEEL_SLOTS];
+};
+
+/* Makes an empty wheel whose time is `now` (ns, on the clock of the deadlines; negative counts as 0). */
+void edo_wheel_init(struct edo_wheel *wheel, int64_t now);
+
+static inline bool edo_wheel_node_armed(const struct edo_wheel_node *node)
+{
+    return node->next != NULL;
+}
+
+/*
+ * Arms a node, which must not be armed. Any deadline will do: one in the past is due at the next expire,
+ * after what became due before it was added; EDO_FOREVER is never due.
+ */
+void edo_wheel_add(struct edo_wheel *wheel, struct edo_wheel_node *node, int64_t deadline);
+
+/* Disarms a node of this wheel. Answers whether it was armed: false means that it has expired, or never was. */
+bool edo_wheel_remove(struct edo_wheel *wheel, struct edo_wheel_node *node);
+
+/*
+ * Disarms one node that is due and returns it; NULL when none is due. Call it until NULL. Never early, at
+ * most one tick late; ticks come in order, nodes of one tick in the order they were added. `now` does not go
+ * back; if it does, nothing is due until it has caught up. Nodes may be added and removed between calls: what
+ * is added with a deadline at or before `now` comes in this same round, so a timer that always rearms itself
+ * in the past never lets the round end.
+ */
+struct edo_wheel_node *edo_wheel_expire(struct edo_wheel *wheel, int64_t now);
+
+/*
+ * The time to wake at: the earliest deadline, rounded up to its tick; EDO_FOREVER when no node is armed. It
+ * may be earlier than that if the node that was earliest of its slot was removed, and is never later. After
+ * edo_wheel_expire has returned NULL, it lies after that call's `now`.
+ */
+int64_t edo_wheel_next(const struct edo_wheel *wheel);
+
+/* For tests and debugging: checks every invariant of the wheel in O(count), and aborts with a message. */
+void edo_wheel_validate(const struct edo_wheel *wheel);
+
+#endif

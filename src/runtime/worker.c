@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A thread's own flow: what it does between tasks, and when there are none.
+ *
+ * It runs on the thread's own stack, INSIDE. This is where epoll is waited on, where timers fire, and where whatever a
+ * task could not do under the guard is done with the guard left: getting and giving back stacks, timer callbacks.
+ */
+#include "runtime/runtime.h"
+#include "runtime/timer.h"
+#include "platform/platform.h"
+
+void edo_worker_fire(struct edo_thread *thread)
+{
+    struct edo_worker *worker = thread->worker;
+    struct edo_wheel_node *node;
+    int64_t now;
+
+    if (worker->wheel.count == 0)
+        return;
+    now = edo_platform->now();
+    while ((node = edo_wheel_expire(&worker->wheel, now))) {
+        struct edo_alarm *alarm = EDO_CONTAINER_OF(node, struct edo_alarm, node);
+
+        alarm->fire(thread, alarm);
+    }
+    if (worker->due)
+        edo_timers_run(thread);
+}
+
+void edo_worker_check(struct edo_thread *thread)
+{
+    struct edo_runtime *runtime = thread->runtime;
+    struct edo_worker *worker = thread->worker;
+
+    worker->tick = 0;
+    if (atomic_load_explicit(&worker->poller.sources, memory_order_relaxed) > 0)
+        edo_poller_poll(thread, &worker->poller, 0);
+    if (atomic_load_explicit(&runtime->signalled, memory_order_relaxed) &&
+        atomic_exchange_explicit(&runtime->signalled, false, memory_order_acq_rel))
+        edo_scope_cancel_inside(thread, &runtime->root, EDO_REASON_SHUTDOWN, NULL);
+    edo_worker_fire(thread);
+}
+
+/* The cache of stacks is over its limit: half of it goes back to the pool. */
+static void edo_stacks_trim(struct edo_thread *thread)
+{
+    struct edo_worker *worker = thread->worker;
+    struct edo_stack *stacks[EDO_STACK_CACHE];
+    int count = 0;
+
+    while (count < EDO_STACK_CACHE && worker->stack_count > EDO_STACK_CACHE / 2) {
+        stacks[count++] = worker->stacks;
+        worker->stacks = worker->stacks->next;
+        worker->stack_count--;
+    }
+    edo_leave(thread);
+    edo_stack_pool_put(&thread->runtime->stacks, stacks, count);
+    edo_enter(thread);
+}
+
+/* What to run next, with everything a thread's own flow can do to find it. NULL: look again. */
+static struct edo_task *edo_thread_next(struct edo_thread *thread)
+{
+    struct edo_worker *worker = thread->worker;
+    struct edo_task *task = worker->held;
+
+    if (task) {
+        worker->held = NULL;
+        return task;
+    }
+    if (worker->tick >= EDO_TICKS_BETWEEN_CHECKS) {
+        edo_worker_check(thread);
+        if (!thread->worker || edo_thread_yield_worker(thread))
+            return NULL;
+        task = edo_global_take(thread);
+        if (task)
+            return task;
+    }
+    task = edo_schedule_next(thread);
+    if (!task)
+        task = edo_global_take(thread);
+    if (task)
+        return task;
+    if (edo_thread_yield_worker(thread))
+        return NULL;
+    if (atomic_load_explicit(&thread->runtime->signalled, memory_order_relaxed)) {
+        edo_worker_check(thread);
+        return NULL;
+    }
+    return edo_worker_idle(thread);
+}
+
+void edo_thread_loop(struct edo_thread *thread)
+{
+    for (;;) {
+        struct edo_worker *worker = thread->worker;
+        struct edo_task *task;
+
+        if (!worker) {
+            if (!edo_thread_wait_worker(thread))
+                return;
+            continue;
+        }
+        if (atomic_load_explicit(&thread->runtime->stopping, memory_order_relaxed))
+            return;
+        if (worker->stack_count > EDO_STACK_CACHE) {
+            edo_stacks_trim(thread);
+            continue;
+        }
+        task = edo_thread_next(thread);
+        if (!task)
+            continue;
+        if (thread->worker->searching) /* woken to search, but there was something nearer */
+            edo_searched(thread);
+        if (task->stack || edo_task_find_stack(thread, task))
+            edo_resume(thread, task);
+    }
+}

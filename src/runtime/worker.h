@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker: a scheduling slot with a run queue, a timing wheel and a poller. Its fields belong to the thread that is
+ * INSIDE it (thread.h) unless said otherwise.
+ */
+#ifndef EDO_RUNTIME_WORKER_H
+#define EDO_RUNTIME_WORKER_H
+
+#include "runtime/blocks.h"
+#include "runtime/poller.h"
+#include "runtime/ring.h"
+#include "runtime/stack.h"
+#include "runtime/wheel.h"
+
+struct edo_timer_body;
+
+enum {
+    EDO_TICKS_BETWEEN_CHECKS = 61, /* tasks run between looks at the poller, the timers and the global queue */
+    EDO_LIFO_STREAK = 3,           /* tasks taken from the LIFO slot in a row before the ring has its turn */
+    EDO_STACK_CACHE = 32,          /* stacks a worker keeps at most; refilled and emptied by halves */
+    EDO_STACK_CREDIT = 32          /* reservations taken from the pool at once */
+};
+
+/* Counted by the owner with plain (relaxed) stores; read by anybody. */
+struct edo_worker_counts {
+    _Atomic uint64_t spawned;
+    _Atomic uint64_t ended;
+    _Atomic uint64_t switches;
+    _Atomic uint64_t steals;
+    _Atomic uint64_t sleeps;
+    _Atomic uint64_t polls;
+    _Atomic uint64_t events;
+};
+
+struct edo_worker {
+    struct edo_ring ring;
+    _Atomic(struct edo_task *) lifo; /* the task that was made ready last; taken by thieves only as a last resort */
+    uint32_t tick;
+    uint32_t lifo_streak;
+    struct edo_runtime *runtime;
+    int index;
+    uint32_t random;
+    uint32_t patience;               /* with migrate_always; see global.c */
+
+    struct edo_block_cache tasks;
+    struct edo_block_cache handles;
+    struct edo_block_cache sources;
+    struct edo_stack *stacks; /* of the runtime's default class, linked by next; reserved for, too */
+    int stack_count;
+    struct edo_task *held;    /* ready, but there was no stack at hand: the thread's own flow gets one first */
+    int stack_credit; /* reserved in the pool, not used by a task: what the next spawns will need (rule K5) */
+    uint64_t next_id;
+
+    struct edo_worker_counts counts;
+
+    struct edo_wheel wheel; /* also by remotes: edo_remote_begin */
+    struct edo_poller poller;
+    struct edo_timer_body *due;   /* edo_timers whose callback is to be called, oldest first */
+    struct edo_timer_body *due_last;
+
+    struct edo_lock thread_lock; /* guards `thread` (which thread has this worker) and the next */
+    uint32_t remote_found;       /* what a remote found in the thread's guard */
+    struct edo_thread *thread;
+
+    struct edo_link idle_link; /* under runtime->idle_lock */
+    bool idle;
+    _Atomic bool asleep;       /* the same, for a look without the lock */
+    bool searching;            /* counted in runtime->searching */
+};
+
+static inline void edo_count(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+/* xorshift: for choosing victims. Seeded by the runtime's seed and the worker's index. */
+static inline uint32_t edo_worker_random(struct edo_worker *worker)
+{
+    uint32_t x = worker->random;
+
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    return worker->random = x;
+}
+
+/* --- worker.c: the loop of a thread ------------------------------------------------------------------------------------ */
+
+/* Runs tasks on the thread's own flow until the runtime stops. INSIDE. */
+void edo_thread_loop(struct edo_thread *thread);
+
+/* The next task of this worker's own queues, NULL if there is none or the thread's own flow is wanted. INSIDE. */
+struct edo_task *edo_schedule_next(struct edo_thread *thread);
+
+/* Puts a task at the end of the ring (not the LIFO slot): what was spawned, what yields. INSIDE, with a worker. */
+void edo_ready_last(struct edo_thread *thread, struct edo_task *task);
+
+/* Lets a task run on the thread's own flow's place until something switches back. INSIDE; the task needs a stack by then. */
+void edo_resume(struct edo_thread *thread, struct edo_task *task);
+
+/* Gives a task a stack out of the worker's cache; false if that is empty. INSIDE. */
+bool edo_task_give_stack(struct edo_thread *thread, struct edo_task *task);
+
+/* The same for the thread's own flow, which may leave the guard to ask the pool: false if it could not (task in the global queue). */
+bool edo_task_find_stack(struct edo_thread *thread, struct edo_task *task);
+
+/* --- idle.c: sleeping and waking ------------------------------------------------------------------------------------- */
+
+/* Wakes one sleeping worker if none is searching already. Any thread; call after the work was made visible. */
+void edo_wake_one(struct edo_runtime *runtime);
+
+/* Wakes that worker if it sleeps. */
+void edo_wake_worker(struct edo_worker *worker);
+
+/* Wakes all. */
+void edo_wake_all(struct edo_runtime *runtime);
+
+/* Nothing to do: searches, polls, sleeps. INSIDE. Returns a task to run, or NULL to look again. */
+struct edo_task *edo_worker_idle(struct edo_thread *thread);
+
+/* The worker has found work: it searches no longer, and if it was the last to search and there is more, wakes another. */
+void edo_searched(struct edo_thread *thread);
+
+/* Fires what is due; polls without waiting. INSIDE. */
+void edo_worker_check(struct edo_thread *thread);
+void edo_worker_fire(struct edo_thread *thread);
+
+/* --- handoff.c: workers change threads ---------------------------------------------------------------------------------- */
+
+/*
+ * Takes a worker from a thread that is OUTSIDE and gives it to a spare one. 0; -EBUSY: the thread is inside, asleep or has
+ * lost it already; -EAGAIN, -ENOMEM: no thread to give it to; -EPERM: the runtime is pinned. From any thread that is not
+ * INSIDE.
+ */
+int edo_worker_take(struct edo_worker *worker);
+
+/* The thread has no worker: sleeps until it gets one. False when the runtime stops. */
+bool edo_thread_wait_worker(struct edo_thread *thread);
+
+/* Gives this thread's worker to a thread that wants one for its pinned tasks, if there is any. True if it was given away. */
+bool edo_thread_yield_worker(struct edo_thread *thread);
+
+/* Makes a pinned task ready on its thread. `self` may be NULL. */
+void edo_ready_pinned(struct edo_thread *self, struct edo_task *task);
+
+/* Next ready task that is pinned to this thread, NULL if none. INSIDE. */
+struct edo_task *edo_pinned_next(struct edo_thread *thread);
+
+/* Hands the workers to the threads that were created for them. */
+void edo_threads_go(struct edo_runtime *runtime);
+
+/* Ends all threads: those asleep wake, those at work see it when they next look. */
+void edo_threads_stop(struct edo_runtime *runtime);
+
+/* Fills in a zeroed thread, INSIDE and without worker. */
+void edo_thread_init(struct edo_thread *thread, struct edo_runtime *runtime);
+
+/* Puts a thread that is ready to take a worker into the world. 0 or a negative errno. */
+int edo_thread_create(struct edo_thread **out, struct edo_runtime *runtime);
+
+#endif

@@ -1,0 +1,105 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2317 # the functions are called by check()
+#
+# Installs Edo into a directory of its own, then uses it there as its users do: find_package, pkg-config, subproject.
+# Usage: check.sh <cmake> <source> <build> <work directory>   (reports in TAP)
+set -u
+cmake=$1
+source=$2
+build=$3
+work=$4
+prefix=$work/prefix
+consumer=$source/tests/install/consumer
+rm -rf "$work"
+mkdir -p "$work"
+
+n=0
+status=0
+# check <what must hold> <command>...
+check() {
+    n=$((n + 1))
+    what=$1
+    shift
+    if "$@" >"$work/log" 2>&1; then
+        echo "ok $n - $what"
+    else
+        echo "not ok $n - $what"
+        sed 's/^/# /' "$work/log"
+        status=1
+    fi
+}
+
+installs() {
+    "$cmake" --install "$build" --prefix "$prefix"
+}
+pc() {
+    # Only what lies in the prefix: a system-wide Edo must not help.
+    dir=$(dirname "$(find "$prefix" -name edo.pc)")
+    PKG_CONFIG_LIBDIR=$dir pkg-config "$@"
+}
+libdir() {
+    pc --variable=libdir edo
+}
+cmake_builds() {
+    "$cmake" -S "$consumer" -B "$work/consumer" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" &&
+        "$cmake" --build "$work/consumer"
+}
+all_run() {
+    for program in c-edo cxx-edo c-edo-static cxx-edo-static c-http c-http-static; do
+        "$work/consumer/$program" || return 1
+    done
+}
+static_is_alone() {
+    ! ldd "$work/consumer/c-edo-static" | grep libedo
+}
+wrong_component_is_refused() {
+    printf 'cmake_minimum_required(VERSION 3.16)\nproject(x C)\nfind_package(edo REQUIRED COMPONENTS %s)\n' \
+        no-such-room >"$work/CMakeLists.txt"
+    ! "$cmake" -S "$work" -B "$work/refused" -G Ninja -DCMAKE_PREFIX_PATH="$prefix"
+}
+pc_shared() { # <compiler> <source> <package>
+    # shellcheck disable=SC2046 # pkg-config's words are words
+    "$1" "$2" -o "$work/pc-shared" $(pc --cflags --libs "$3") &&
+        LD_LIBRARY_PATH=$(libdir) "$work/pc-shared"
+}
+pc_static() { # <compiler> <source> <package>
+    # shellcheck disable=SC2046
+    "$1" "$2" -o "$work/pc-static" -Wl,-Bstatic $(pc --static --cflags --libs "$3") -Wl,-Bdynamic &&
+        ! ldd "$work/pc-static" | grep libedo &&
+        "$work/pc-static"
+}
+soname() {
+    for library in edo edo-http; do
+        major=$(pc --modversion "$library" | cut -d. -f1)
+        readelf -d "$(libdir)/lib$library.so" | grep "SONAME.*\[lib$library\.so\.$major\]" || return 1
+    done
+}
+version_agrees() {
+    number=$("$work/consumer/c-edo")
+    [ "$(pc --modversion edo | awk -F. '{ print "edo", $1 * 10000 + $2 * 100 + $3 }')" = "$number" ]
+}
+moves() {
+    mv "$prefix" "$work/elsewhere" && prefix=$work/elsewhere && pc_shared cc "$consumer/consumer.c" edo
+}
+subproject() {
+    "$cmake" -S "$source/tests/install/subproject" -B "$work/subproject" -G Ninja -DEDO_SOURCE="$source" &&
+        "$cmake" --build "$work/subproject" --target consumer &&
+        "$work/subproject/consumer"
+}
+
+echo 1..13
+check "cmake --install fills a prefix" installs
+check "find_package(edo COMPONENTS edo http): C and C++17, shared and static" cmake_builds
+check "the programs run" all_run
+check "the static program needs no libedo.so" static_is_alone
+check "find_package refuses a component that does not exist" wrong_component_is_refused
+check "SONAME is the major version" soname
+check "pkg-config, header and library have one version" version_agrees
+check "pkg-config edo: C, shared" pc_shared cc "$consumer/consumer.c" edo
+check "pkg-config edo: C++, shared" pc_shared c++ "$consumer/consumer.cpp" edo
+check "pkg-config --static edo-http: C" pc_static cc "$consumer/consumer.c" edo-http
+check "pkg-config edo-http: C, shared" pc_shared cc "$consumer/consumer.c" edo-http
+check "the prefix can be moved" moves
+check "add_subdirectory: libraries only, flags untouched" subproject
+exit $status
