@@ -167,7 +167,7 @@ int bench_contest_speed(const struct bench_contest *contest)
         take_turns(contest, true, bench_rounds(7), count_one, &syscalls, 1);
     else
         count_under(contest, BENCH_STRACE, "syscalls");
-    count_under(contest, BENCH_CALLGRIND, "instructions");
+    count_under(contest, BENCH_CACHEGRIND, "instructions");
     return 0;
 }
 

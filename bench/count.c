@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tracepoint counters, and the command lines and reports of strace and callgrind. No state.
+ * Tracepoint counters, and the command lines and reports of strace and cachegrind. No state.
  */
 #include "count.h"
 
@@ -75,10 +75,11 @@ int bench_tool_words(const char **words, enum bench_tool tool, const char *file,
     if (access(program, X_OK) != 0)
         return -ENOENT;
     words[count++] = program;
-    if (tool == BENCH_CALLGRIND) {
+    if (tool == BENCH_CACHEGRIND) {
         snprintf(option[0], sizeof option[0], "--log-file=%s", file);
-        words[count++] = "--tool=callgrind";
-        words[count++] = "--callgrind-out-file=/dev/null";
+        words[count++] = "--tool=cachegrind";
+        words[count++] = "--cache-sim=no";
+        words[count++] = "--cachegrind-out-file=/dev/null";
         words[count++] = option[0];
     } else {
         words[count++] = "-f";
@@ -95,7 +96,18 @@ int bench_tool_words(const char **words, enum bench_tool tool, const char *file,
     return count;
 }
 
-/* callgrind: "==7== Collected : 123". strace: one "calls name" line each, then the same sum as "total". */
+/* A number whose digits are grouped by commas. */
+static double grouped(const char *text)
+{
+    double value = 0;
+
+    for (; *text == ' ' || *text == ',' || (*text >= '0' && *text <= '9'); text++)
+        if (*text >= '0')
+            value = value * 10 + (*text - '0');
+    return value;
+}
+
+/* cachegrind: "==7== I   refs:      1,234". strace: one "calls name" line each, then the same sum as "total". */
 int bench_tool_total(double *out, enum bench_tool tool, const char *file)
 {
     FILE *report = fopen(file, "re");
@@ -105,12 +117,12 @@ int bench_tool_total(double *out, enum bench_tool tool, const char *file)
     if (!report)
         return -errno;
     while (fgets(line, sizeof line, report)) {
-        const char *collected = strstr(line, "Collected :");
+        const char *references = strstr(line, "refs:");
         char name[64];
         double calls;
 
-        if (tool == BENCH_CALLGRIND && collected) {
-            *out = strtod(collected + strlen("Collected :"), NULL);
+        if (tool == BENCH_CACHEGRIND && references && strstr(line, "== I ")) {
+            *out = grouped(references + strlen("refs:"));
             rc = 0;
         } else if (tool == BENCH_STRACE && sscanf(line, "%lf %63s", &calls, name) == 2 && !strcmp(name, "total")) {
             *out = calls;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counting what a process does without asking it. Syscalls: by the kernel's tracepoint at full speed where
- * the user may, else under `strace -f -c`. User instructions: under callgrind, since a virtual machine often
- * has no counters for them. The tools slow the program down, so start-up is subtracted by taking the slope
- * between two runs (see server.c).
+ * Counting what a process does without asking it. Syscalls: by the kernel's tracepoint at full speed where the user may,
+ * else under `strace -f -c`. User instructions: under valgrind, since a virtual machine often has no counters for them;
+ * by cachegrind, as callgrind, which counts the same, follows calls too and gives up when a signal comes on a stack that
+ * was switched to. The tools slow the program down and count its start-up, which the caller subtracts.
  */
 #ifndef EDO_BENCH_COUNT_H
 #define EDO_BENCH_COUNT_H
@@ -24,7 +24,7 @@ bool bench_counter_works(const char *event);
 
 /* The tools that count from outside. `strace_of` restricts strace to some calls ("write"), NULL counts all.
  */
-enum bench_tool { BENCH_STRACE, BENCH_CALLGRIND };
+enum bench_tool { BENCH_STRACE, BENCH_CACHEGRIND };
 
 /*
  * Writes the words that go before a command to have its syscalls or instructions counted into `file`. `words`

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libFuzzer's way into the HTTP parser. The input's first byte chooses how the rest is divided, the second the limits. The
- * rest is read twice, in one buffer and in pieces, each piece in memory of exactly its size, and must come to the same
- * end. A head that is accepted is then read again by a naive reader that shares nothing with the parser: whatever that one
- * finds ambiguous must have been refused. A chunked body behind it goes through the decoder and a naive reader as well, and
- * the path through edo_http_path_decode().
+ * libFuzzer's way into the HTTP parser. The input's first byte chooses how the rest is divided, the second the
+ * limits. The rest is read twice, in one buffer and in pieces, each piece in memory of exactly its size, and must
+ * come to the same end. A head that is accepted is then read again by a naive reader that shares nothing with the
+ * parser: whatever that one finds ambiguous must have been refused. A chunked body behind it goes through the
+ * decoder and a naive reader as well, and the path through edo_http_path_decode().
  *
- *     clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude -Isrc fuzz/fuzz_http_parser.c src/http/{errors,
- *         tokens,facts,parser,chunked,path}.c -o fuzz_http_parser && ./fuzz_http_parser fuzz/corpus/http_parser
+ *     clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude -Isrc fuzz/fuzz_http_parser.c \
+ *         src/http/{errors,tokens,facts,parser,chunked,path}.c -o fuzz_http_parser
+ *     ./fuzz_http_parser -dict=fuzz/http_parser.dict fuzz/corpus/http_parser
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -39,7 +40,7 @@ static void *copy_of(const uint8_t *bytes, size_t size)
     return memcpy(copy, bytes, size);
 }
 
-/* --- Dividing ------------------------------------------------------------------------------------------------------ */
+/* --- Dividing ----------------------------------------------------------------------------------------------------- */
 
 static uint32_t dice;
 
@@ -53,7 +54,7 @@ static size_t next_step(void)
     return (dice >> 28) ? 1 + (dice >> 24 & 7) : 1 + (dice >> 20 & 127);
 }
 
-/* --- Heads --------------------------------------------------------------------------------------------------------- */
+/* --- Heads -------------------------------------------------------------------------------------------------------- */
 
 struct reading {
     struct edo_http_field fields[EDO_HTTP_FIELDS_MAX];
@@ -61,7 +62,8 @@ struct reading {
     struct edo_http_parser parser;
 };
 
-static ssize_t read_whole(struct reading *reading, const uint8_t *bytes, size_t size, const struct edo_http_limits *limits)
+static ssize_t read_whole(struct reading *reading, const uint8_t *bytes, size_t size,
+                          const struct edo_http_limits *limits)
 {
     char *copy = copy_of(bytes, size);
     ssize_t rc;
@@ -74,7 +76,8 @@ static ssize_t read_whole(struct reading *reading, const uint8_t *bytes, size_t 
     return rc;
 }
 
-static ssize_t read_split(struct reading *reading, const uint8_t *bytes, size_t size, const struct edo_http_limits *limits)
+static ssize_t read_split(struct reading *reading, const uint8_t *bytes, size_t size,
+                          const struct edo_http_limits *limits)
 {
     ssize_t rc = 0;
     size_t fed = 0;
@@ -116,7 +119,7 @@ static void must_be_same(const struct edo_http_head *a, const struct edo_http_he
     }
 }
 
-/* --- The naive reader ------------------------------------------------------------------------------------------------ */
+/* --- The naive reader --------------------------------------------------------------------------------------------- */
 
 struct naive {
     int hosts, lengths, codings, fields;
@@ -204,7 +207,7 @@ static void must_be_a_safe_path(edo_str path)
     free(out);
 }
 
-/* --- Chunked bodies -------------------------------------------------------------------------------------------------- */
+/* --- Chunked bodies ----------------------------------------------------------------------------------------------- */
 
 struct body {
     uint8_t *bytes;
@@ -263,7 +266,8 @@ static void must_be_these_chunks(const char *bytes, const struct body *body)
         unsigned long long chunk;
         size_t count = 0;
 
-        MUST(stop && stop - at <= 254 && !memchr(at, '\n', (size_t)(stop - at)) && !memchr(at, '\r', (size_t)(stop - at)));
+        MUST(stop && stop - at <= 254 && !memchr(at, '\n', (size_t)(stop - at)) &&
+             !memchr(at, '\r', (size_t)(stop - at)));
         while (at + count < stop && isxdigit((unsigned char)at[count]) && count < 17)
             count++;
         MUST(count >= 1 && count <= 16);
@@ -297,7 +301,7 @@ static void try_chunks(const uint8_t *bytes, size_t size, const struct edo_http_
     free(split.bytes);
 }
 
-/* --- The way in ------------------------------------------------------------------------------------------------------ */
+/* --- The way in --------------------------------------------------------------------------------------------------- */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -14,13 +14,13 @@
         {"edo-bench-http", "http"},                                                                                    \
     }
 
-static const struct bench_contest echo_64 = {"echo", "edo-bench-floor-echo", ECHO_FORMS, 1, true, 64, 40000, 15};
-static const struct bench_contest echo_1000 = {"echo", "edo-bench-floor-echo", ECHO_FORMS, 1, true, 1000, 40000, 9};
-static const struct bench_contest echo_64_2 = {"echo", "edo-bench-floor-echo", ECHO_FORMS, 2, false, 64, 40000, 9};
-static const struct bench_contest echo_1000_2 = {"echo", "edo-bench-floor-echo", ECHO_FORMS, 2, false, 1000, 40000, 9};
+static const struct bench_contest echo_64 = {"echo", "edo-bench-floor-echo", ECHO_FORMS, 1, true, 64, 40000, 11};
+static const struct bench_contest echo_1000 = {"echo", "edo-bench-floor-echo", ECHO_FORMS, 1, true, 1000, 40000, 7};
+static const struct bench_contest echo_64_2 = {"echo", "edo-bench-floor-echo", ECHO_FORMS, 2, false, 64, 40000, 7};
+static const struct bench_contest echo_1000_2 = {"echo", "edo-bench-floor-echo", ECHO_FORMS, 2, false, 1000, 40000, 7};
 static const struct bench_contest echo_idle = {"echo", "edo-bench-floor-echo", ECHO_FORMS, 1, true, 1000, 0, 1};
-static const struct bench_contest http_64 = {"http", "edo-bench-floor-http", HTTP_FORMS, 1, true, 64, 40000, 15};
-static const struct bench_contest http_64_2 = {"http", "edo-bench-floor-http", HTTP_FORMS, 2, false, 64, 40000, 9};
+static const struct bench_contest http_64 = {"http", "edo-bench-floor-http", HTTP_FORMS, 1, true, 64, 40000, 11};
+static const struct bench_contest http_64_2 = {"http", "edo-bench-floor-http", HTTP_FORMS, 2, false, 64, 40000, 7};
 static const struct bench_contest http_idle = {"http", "edo-bench-floor-http", HTTP_FORMS, 1, true, 1000, 0, 1};
 
 #define ECHO(form, floor, cpu_bar, cpu, syscall_bar, syscalls, instruction_bar, instructions)                          \

@@ -9,6 +9,7 @@
 #include <edo/base.h>
 #include <edo/blocking.h>
 #include <edo/error.h>
+#include <edo/memory.h>
 #include <edo/park.h>
 #include <edo/runtime.h>
 #include <edo/scope.h>

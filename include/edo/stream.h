@@ -98,6 +98,14 @@ EDO_API ssize_t edo_write_all_part(size_t *written, edo_stream *stream, const vo
 /* Writes all pieces. `pieces` is used up as it goes. Returns the sum, or an error. */
 EDO_API ssize_t edo_writev_all(edo_stream *stream, struct iovec *pieces, int count);
 
+/*
+ * The same without waiting: -EAGAIN where edo_read, edo_write and edo_writev would wait (then edo_wait_readable and
+ * edo_wait_writable, which take a deadline). Readiness is a hint: after such a wait there may be nothing all the same.
+ */
+EDO_API ssize_t edo_try_read(edo_stream *stream, void *buffer, size_t size);
+EDO_API ssize_t edo_try_write(edo_stream *stream, const void *buffer, size_t size);
+EDO_API ssize_t edo_try_writev(edo_stream *stream, const struct iovec *pieces, int count);
+
 /* Says that nothing more will be written (read, both): shutdown(2). Any task. */
 enum edo_half { EDO_HALF_READ = 0, EDO_HALF_WRITE = 1, EDO_HALF_BOTH = 2 };
 EDO_API int edo_shutdown(edo_stream *stream, int half);

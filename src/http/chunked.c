@@ -39,7 +39,7 @@ void edo_http_chunked_init(struct edo_http_chunked *decoder, const struct edo_ht
     *decoder = (struct edo_http_chunked){.limits = limits ? limits : &defaults, .state = IN_SIZE};
 }
 
-/* --- Chunk lines: each of these returns the next state or an error ------------------------------------------------- */
+/* --- Chunk lines: each of these returns the next state or an error ------------------------------------------------ */
 
 static int after_size_digit(struct edo_http_chunked *decoder, uint8_t byte)
 {
@@ -118,12 +118,14 @@ static int next_in_line(struct edo_http_chunked *decoder, uint8_t byte)
     }
 }
 
-/* --- Behind a chunk, and trailer fields ---------------------------------------------------------------------------- */
+/* --- Behind a chunk, and trailer fields --------------------------------------------------------------------------- */
 
-static int after_chunk(const struct edo_http_chunked *decoder, uint8_t byte)
+/* The chunk has been used up, so decoder->chunk is 0 again: where the next size begins. */
+static int after_chunk(struct edo_http_chunked *decoder, uint8_t byte)
 {
     if (decoder->state == AFTER_CHUNK)
         return byte == '\r' ? AFTER_CHUNK_CR : byte == '\n' ? EDO_EHTTP_BARE_LF : EDO_EHTTP_CHUNK_END;
+    decoder->digits = 0;
     return byte == '\n' ? IN_SIZE : EDO_EHTTP_BARE_CR;
 }
 
@@ -160,16 +162,8 @@ static int next_in_trailer(struct edo_http_chunked *decoder, uint8_t byte)
 /* Steps over one byte that is not of the body. The next state or an error. */
 static int next_state(struct edo_http_chunked *decoder, uint8_t byte)
 {
-    int next;
-
-    if (decoder->state > IN_CHUNK && decoder->state < AT_TRAILER) {
-        next = after_chunk(decoder, byte);
-        if (next == IN_SIZE) {
-            decoder->chunk = 0;
-            decoder->digits = 0;
-        }
-        return next;
-    }
+    if (decoder->state > IN_CHUNK && decoder->state < AT_TRAILER)
+        return after_chunk(decoder, byte);
     if (decoder->state < IN_CHUNK)
         return decoder->line++ < EDO_HTTP_CHUNK_LINE_MAX ? next_in_line(decoder, byte) : EDO_EHTTP_CHUNK_LINE_LONG;
     if (decoder->line++ < edo_http_limit(decoder->limits->bytes, EDO_HTTP_BYTES_MAX))

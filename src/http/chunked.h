@@ -13,11 +13,11 @@
  *     } while (...);
  *
  * Strict like the head's parser, and like it independent of where the calls divide the bytes. A size is 1 to 16
- * hexadecimal digits and no more than INT64_MAX. Extensions are ignored if they are well formed; "bad whitespace" is
- * let through only where the RFC's grammar has it, never before the line's end. A chunk line is at most 256 bytes long
- * with its CRLF. Lines together may outweigh 16 bytes a chunk and twice the body by no more than 16 KiB, so that nobody
- * makes us read long lines for bodies that never grow. Trailer fields obey the same rules and limits as header fields;
- * they are dropped, whatever their names: none can change how the message was read.
+ * hexadecimal digits and no more than INT64_MAX. Extensions are ignored if they are well formed; "bad whitespace"
+ * is let through only where the RFC's grammar has it, never before the line's end. A chunk line is at most 256
+ * bytes long with its CRLF. Lines together may outweigh 16 bytes a chunk and twice the body by no more than 16 KiB,
+ * so that nobody makes us read long lines for bodies that never grow. Trailer fields obey the same rules and limits
+ * as header fields; they are dropped, whatever their names: none can change how the message was read.
  */
 #ifndef EDO_HTTP_CHUNKED_H
 #define EDO_HTTP_CHUNKED_H
@@ -38,13 +38,13 @@ enum edo_http_chunk {
 /* The state between calls; belongs to whoever reads the connection. */
 struct edo_http_chunked {
     const struct edo_http_limits *limits;
-    int64_t body;          /* so far: bytes of the body, those of the chunk being read included. For everyone to read */
-    uint64_t chunk;        /* while its line is read: the chunk's size; then: how much of it is still to come */
-    uint64_t weight;       /* by how much chunk lines outweigh the body so far */
-    uint32_t line;         /* bytes of the chunk line so far, or of all trailer fields */
-    uint32_t fields;       /* trailer fields so far */
-    int32_t result;        /* once it is settled: EDO_HTTP_CHUNK_END or the error */
-    uint8_t digits;        /* of the chunk's size */
+    int64_t body;    /* so far: bytes of the body, those of the chunk being read included. For everyone to read */
+    uint64_t chunk;  /* while its line is read: the chunk's size; then: how much of it is still to come */
+    uint64_t weight; /* by how much chunk lines outweigh the body so far */
+    uint32_t line;   /* bytes of the chunk line so far, or of all trailer fields */
+    uint32_t fields; /* trailer fields so far */
+    int32_t result;  /* once it is settled: EDO_HTTP_CHUNK_END or the error */
+    uint8_t digits;  /* of the chunk's size */
     uint8_t state;
 };
 
@@ -52,8 +52,8 @@ struct edo_http_chunked {
 void edo_http_chunked_init(struct edo_http_chunked *decoder, const struct edo_http_limits *limits);
 
 /*
- * Goes on with the next bytes: those that came after what earlier calls consumed. `consumed` tells how many were used up,
- * also on an error. An enum edo_http_chunk, or an EDO_EHTTP_ code; the end and errors stay.
+ * Goes on with the next bytes: those that came after what earlier calls consumed. `consumed` tells how many were
+ * used up, also on an error. An enum edo_http_chunk, or an EDO_EHTTP_ code; the end and errors stay.
  */
 int edo_http_chunked_next(struct edo_http_chunked *decoder, const char *data, size_t size, size_t *consumed,
                           edo_str *piece);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Why a message was refused. Every way in which a peer can break the rules of RFC 9110 and 9112 has a code of its own: a
- * negative number of Edo's HTTP range (below -4095, so no errno), which knows the status to answer with and a short text
- * for the log. After any of them the message's end cannot be known, so the connection is to be closed.
+ * Why a message was refused. Every way in which a peer can break the rules of RFC 9110 and 9112 has a code of its
+ * own: a negative number of Edo's HTTP range (below -4095, so no errno), which knows the status to answer with and
+ * a short text for the log. After any of them the message's end cannot be known, so the connection is to be closed.
  *
  * Invariant: the list below is the only place where code, status and text meet. The numbers are not stable between
  * versions. Constant data; any thread.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the request line and the fields mean (facts.h). Everything here sees complete tokens whose characters the grammar
- * has checked; nothing is kept but what goes into the head, which belongs to the caller.
+ * What the request line and the fields mean (facts.h). Everything here sees complete tokens whose characters the
+ * grammar has checked; nothing is kept but what goes into the head, which belongs to the caller.
  */
 #include "http/facts.h"
 
@@ -106,9 +106,9 @@ int edo_http_understand_version(struct edo_http_head *head, const uint8_t *versi
 /* --- Fields ------------------------------------------------------------------------------------------------------- */
 
 /*
- * The next member of a comma-separated list, without the whitespace around it; perhaps empty. `at` is moved behind its
- * comma, and becomes NULL when that was the last one. (Quoted strings, which may hold commas, are none of the lists' we
- * read: their pieces are no tokens either.)
+ * The next member of a comma-separated list, without the whitespace around it; perhaps empty. `at` is moved behind
+ * its comma, and becomes NULL when that was the last one. (Quoted strings, which may hold commas, are none of the
+ * lists' we read: their pieces are no tokens either.)
  */
 static edo_str next_member(const uint8_t **at, const uint8_t *end)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a request's line and fields say, once the grammar has let them through: version, target, host, and above all how
- * long the body is. parser.c calls these; nobody else.
+ * What a request's line and fields say, once the grammar has let them through: version, target, host, and above all
+ * how long the body is. parser.c calls these; nobody else.
  *
  * Invariant: a head that passes edo_http_understand_head() has exactly one reading of where its body ends.
  */

@@ -2,11 +2,11 @@
 /*
  * The grammar of a request's head, as a machine that can stop after any byte and go on from there.
  *
- * The states below stand in the order in which a head is read; edo_http_parse_head() enters at the one it stopped in and
- * falls through the rest. Invariants: a byte before `position` is never looked at again by this machine; every error is
- * found at the first byte that no good request could have there, so what is found does not depend on how the bytes were
- * divided; the bound of the section being read is the furthest that is looked at, so neither do the limits. The parser
- * and the head belong to the caller alone.
+ * The states below stand in the order in which a head is read; edo_http_parse_head() enters at the one it stopped
+ * in and falls through the rest. Invariants: a byte before `position` is never looked at again by this machine;
+ * every error is found at the first byte that no good request could have there, so what is found does not depend on
+ * how the bytes were divided; the bound of the section being read is the furthest that is looked at, so neither do
+ * the limits. The parser and the head belong to the caller alone.
  */
 #include "http/parser.h"
 
@@ -93,7 +93,7 @@ static inline struct edo_http_span span(size_t begin, size_t end)
 /* Whether a byte may stand at this place of "HTTP/1.1" */
 static inline bool is_version_byte(size_t place, uint8_t byte)
 {
-    return place == 5 || place == 7 ? edo_http_is(byte, EDO_HTTP_DIGIT) : byte == (uint8_t)"HTTP/_._"[place];
+    return place == 5 || place == 7 ? edo_http_is(byte, EDO_HTTP_DIGIT) : byte == (uint8_t) "HTTP/_._"[place];
 }
 
 /* --- What is wrong with a byte ------------------------------------------------------------------------------------ */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The head of an HTTP/1 request (request line and fields), read strictly by RFC 9112 from a buffer that its caller fills.
+ * The head of an HTTP/1 request (request line and fields), read strictly by RFC 9112 from a buffer that its caller
+ * fills.
  *
- * Nothing is copied and nothing allocated: what was found is kept as offsets, so between calls the buffer may grow and
- * move. No byte is read twice on its way through the grammar, and the verdict depends on the bytes alone, never on where
- * the calls divided them. The parser and the head belong to the one who reads the connection; there is no shared state.
+ * Nothing is copied and nothing allocated: what was found is kept as offsets, so between calls the buffer may grow
+ * and move. No byte is read twice on its way through the grammar, and the verdict depends on the bytes alone, never
+ * on where the calls divided them. The parser and the head belong to the one who reads the connection; there is no
+ * shared state.
  *
  *     struct edo_http_field fields[EDO_HTTP_FIELDS_MAX];
  *     struct edo_http_head head;
@@ -25,8 +27,8 @@
  *  - a host is letters, digits and "-._", or an IPv6 address in brackets; then perhaps a port up to 65535. Host may be
  *    empty, but not twice, and not missing in HTTP/1.1;
  *  - Content-Length is one number in one field, even where a list of equal numbers would do no harm;
- *  - Transfer-Encoding may list other codings only to be refused: 501 if chunked comes last, 400 if it does not (section
- *    6.3: then nobody knows where the body ends), as for parameters, empty members and quoted strings;
+ *  - Transfer-Encoding may list other codings only to be refused: 501 if chunked comes last, 400 if it does not
+ *    (section 6.3: then nobody knows where the body ends), as for parameters, empty members and quoted strings;
  *  - a major version of 0 is 400: HTTP/0.9 had no version in its request. HTTP/1.2 and above counts as 1.1;
  *  - 100-continue in HTTP/1.0 is ignored; any other expectation is 417.
  */
@@ -44,7 +46,10 @@
 #define EDO_HTTP_BODY_MAX   (2 * 1024 * 1024)
 #define EDO_HTTP_METHOD_MAX 32
 
-/* How much of a request is put up with. Zero means the default; numbers beyond 1 GiB count as 1 GiB, but for the body. */
+/*
+ * How much of a request is put up with. Zero means the default; numbers beyond 1 GiB count as 1 GiB, but for the
+ * body.
+ */
 struct edo_http_limits {
     uint32_t line;   /* bytes of the request line with its CRLF; more: 414. EDO_HTTP_LINE_MAX */
     uint32_t bytes;  /* bytes of all fields with their CRLFs and the empty line; more: 431. EDO_HTTP_BYTES_MAX */
@@ -84,7 +89,7 @@ enum edo_http_seen {
 
 /* A request's head. Valid once edo_http_parse_head() returned its size; the spans are read by edo_http_text(). */
 struct edo_http_head {
-    const char *bytes; /* the buffer of the call that completed the head; whoever moves the buffer later sets it anew */
+    const char *bytes; /* the buffer of the call that completed the head; set it anew when the buffer has moved */
     struct edo_http_field *fields;
     uint32_t field_count;
     uint16_t seen;          /* enum edo_http_seen */
@@ -116,16 +121,16 @@ struct edo_http_parser {
 };
 
 /*
- * Makes ready for one request. `fields` has room for `capacity` fields and lives as long as the head; so do the limits,
- * of which NULL means all defaults.
+ * Makes ready for one request. `fields` has room for `capacity` fields and lives as long as the head; so do the
+ * limits, of which NULL means all defaults.
  */
 void edo_http_parser_init(struct edo_http_parser *parser, struct edo_http_head *head, struct edo_http_field *fields,
                           uint32_t capacity, const struct edo_http_limits *limits);
 
 /*
- * Reads on. `buffer` holds all bytes of the request that have arrived, from its first one on; also those that earlier
- * calls have seen. 0: the head is not complete yet. Positive: the head's size in bytes; what follows is the body or the
- * next request. Negative: an EDO_EHTTP_ code. Once settled, the result stays.
+ * Reads on. `buffer` holds all bytes of the request that have arrived, from its first one on; also those that
+ * earlier calls have seen. 0: the head is not complete yet. Positive: the head's size in bytes; what follows is the
+ * body or the next request. Negative: an EDO_EHTTP_ code. Once settled, the result stays.
  */
 ssize_t edo_http_parse_head(struct edo_http_parser *parser, const char *buffer, size_t size);
 
@@ -139,8 +144,8 @@ static inline edo_str edo_http_text(const struct edo_http_head *head, struct edo
 edo_str edo_http_head_header(const struct edo_http_head *head, const char *name);
 
 /*
- * The values of all fields with that name, one a call: false when there are no more. The cursor begins at 0 and counts
- * fields.
+ * The values of all fields with that name, one a call: false when there are no more. The cursor begins at 0 and
+ * counts fields.
  */
 bool edo_http_head_header_next(edo_str *value, const struct edo_http_head *head, const char *name, uint32_t *cursor);
 

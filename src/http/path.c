@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Paths for files (path.h). Pure. Invariant of the loop: what stands in `out` is a finished path of whole segments, each
- * with its slash before it, so the last one is taken back by going to the last slash.
+ * Paths for files (path.h). Pure. Invariant of the loop: what stands in `out` is a finished path of whole segments,
+ * each with its slash before it, so the last one is taken back by going to the last slash.
  */
 #include "http/path.h"
 

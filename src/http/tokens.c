@@ -23,15 +23,15 @@
 #define IS_QUOTED(c) (IS_VALUE(c) && (c) != '"' && (c) != '\\')
 
 /*
- * RFC 3986 allows fewer characters in a path or query; browsers send some of the others as they are (|, ^, [, ], {, },
- * `), so what is visible passes. '#' would begin a fragment, which is never sent.
+ * RFC 3986 allows fewer characters in a path or query; browsers send some of the others as they are (|, ^, [, ], {,
+ * }, `), so what is visible passes. '#' would begin a fragment, which is never sent.
  */
 #define IS_TARGET(c) (IS_VISIBLE(c) && (c) != '#')
 #define IS_PATH(c)   (IS_TARGET(c) && (c) != '?')
 
 /*
- * RFC 3986 lets a registered name have percent-escapes and sub-delimiters as well (!$&'()*+,;=). No host name has them,
- * but those who attack whatever is done with Host do.
+ * RFC 3986 lets a registered name have percent-escapes and sub-delimiters as well (!$&'()*+,;=). No host name has
+ * them, but those who attack whatever is done with Host do.
  */
 #define IS_HOST(c) (IS_ALPHA(c) || IS_DIGIT(c) || (c) == '-' || (c) == '.' || (c) == '_')
 

@@ -2,8 +2,8 @@
 /*
  * The alphabet of HTTP: which byte may stand where (RFC 9110 section 5.6, RFC 9112, RFC 3986), and the methods.
  *
- * Invariant: the table is computed by the compiler from predicates written like the RFC's grammar, so that nobody has to
- * trust 256 numbers. Constant data; any thread.
+ * Invariant: the table is computed by the compiler from predicates written like the RFC's grammar, so that nobody
+ * has to trust 256 numbers. Constant data; any thread.
  */
 #ifndef EDO_HTTP_TOKENS_H
 #define EDO_HTTP_TOKENS_H
@@ -76,8 +76,9 @@ enum edo_http_method {
 enum edo_http_method edo_http_method_of(const uint8_t *text, size_t size);
 
 /*
- * Whether a text is the word `lower`, in any case. The word has letters, digits and "-/:" and no capitals; the text has no
- * control characters but HTAB. Then setting the bit of the lower case makes no two different bytes equal that matter.
+ * Whether a text is the word `lower`, in any case. The word has letters, digits and "-/:" and no capitals; the text
+ * has no control characters but HTAB. Then setting the bit of the lower case makes no two different bytes equal
+ * that matter.
  */
 static inline bool edo_http_is_word(const uint8_t *text, size_t size, const char *lower, size_t lower_size)
 {

@@ -70,9 +70,28 @@ ssize_t edo_read(edo_stream *stream, void *buffer, size_t size)
     return result;
 }
 
+ssize_t edo_try_read(edo_stream *stream, void *buffer, size_t size)
+{
+    struct edo_source *source = &stream->source;
+    ssize_t result = edo_stream_begin(stream);
+    uint32_t seen;
+
+    if (result < 0)
+        return result;
+    result = size > 0 ? -EAGAIN : 0;
+    while (size > 0 && edo_source_ready(source, EDO_IN, &seen)) {
+        result = edo_platform->recv(source->fd, buffer, size, 0);
+        result = edo_stream_settle(source, EDO_IN, seen, result, size);
+        if (result != -EAGAIN && result != -EINTR)
+            break;
+    }
+    edo_source_end(source);
+    return result;
+}
+
 /* Sends some; the caller is a user of the source. `pieces` is used, or, if that is NULL, buffer and size. */
 static ssize_t edo_stream_send(struct edo_source *source, const struct iovec *pieces, int count, const void *buffer,
-                               size_t size)
+                               size_t size, bool wait)
 {
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = (size_t)count};
     ssize_t result;
@@ -85,6 +104,8 @@ static ssize_t edo_stream_send(struct edo_source *source, const struct iovec *pi
             result = edo_stream_settle(source, EDO_OUT, seen, result, size);
             if (result != -EAGAIN && result != -EINTR)
                 return result;
+        } else if (!wait) {
+            return -EAGAIN;
         } else {
             result = edo_source_wait(source, EDO_OUT, EDO_FOREVER);
             if (result < 0)
@@ -93,16 +114,26 @@ static ssize_t edo_stream_send(struct edo_source *source, const struct iovec *pi
     }
 }
 
-ssize_t edo_write(edo_stream *stream, const void *buffer, size_t size)
+static ssize_t edo_stream_write(edo_stream *stream, const void *buffer, size_t size, bool wait)
 {
     ssize_t result = edo_stream_begin(stream);
 
     if (result < 0)
         return result;
     if (size > 0)
-        result = edo_stream_send(&stream->source, NULL, 0, buffer, size);
+        result = edo_stream_send(&stream->source, NULL, 0, buffer, size, wait);
     edo_source_end(&stream->source);
     return result;
+}
+
+ssize_t edo_write(edo_stream *stream, const void *buffer, size_t size)
+{
+    return edo_stream_write(stream, buffer, size, true);
+}
+
+ssize_t edo_try_write(edo_stream *stream, const void *buffer, size_t size)
+{
+    return edo_stream_write(stream, buffer, size, false);
 }
 
 ssize_t edo_write_all_part(size_t *written, edo_stream *stream, const void *buffer, size_t size)
@@ -113,7 +144,7 @@ ssize_t edo_write_all_part(size_t *written, edo_stream *stream, const void *buff
     if (result < 0)
         return result;
     while (*written < size) {
-        result = edo_stream_send(&stream->source, NULL, 0, (const char *)buffer + *written, size - *written);
+        result = edo_stream_send(&stream->source, NULL, 0, (const char *)buffer + *written, size - *written, true);
         if (result < 0)
             break;
         *written += (size_t)result;
@@ -144,7 +175,7 @@ static ssize_t edo_pieces_sum(const struct iovec *pieces, int count)
     return (ssize_t)sum;
 }
 
-ssize_t edo_writev(edo_stream *stream, const struct iovec *pieces, int count)
+static ssize_t edo_stream_writev(edo_stream *stream, const struct iovec *pieces, int count, bool wait)
 {
     ssize_t sum = edo_pieces_sum(pieces, count);
     ssize_t result = sum < 0 ? sum : edo_stream_begin(stream);
@@ -152,9 +183,19 @@ ssize_t edo_writev(edo_stream *stream, const struct iovec *pieces, int count)
     if (result < 0)
         return result;
     if (sum > 0)
-        result = edo_stream_send(&stream->source, pieces, count < IOV_MAX ? count : IOV_MAX, NULL, (size_t)sum);
+        result = edo_stream_send(&stream->source, pieces, count < IOV_MAX ? count : IOV_MAX, NULL, (size_t)sum, wait);
     edo_source_end(&stream->source);
     return result;
+}
+
+ssize_t edo_writev(edo_stream *stream, const struct iovec *pieces, int count)
+{
+    return edo_stream_writev(stream, pieces, count, true);
+}
+
+ssize_t edo_try_writev(edo_stream *stream, const struct iovec *pieces, int count)
+{
+    return edo_stream_writev(stream, pieces, count, false);
 }
 
 ssize_t edo_writev_all(edo_stream *stream, struct iovec *pieces, int count)
@@ -166,7 +207,7 @@ ssize_t edo_writev_all(edo_stream *stream, struct iovec *pieces, int count)
     if (result < 0)
         return result;
     while (left > 0) {
-        result = edo_stream_send(&stream->source, pieces, count < IOV_MAX ? count : IOV_MAX, NULL, left);
+        result = edo_stream_send(&stream->source, pieces, count < IOV_MAX ? count : IOV_MAX, NULL, left, true);
         if (result < 0)
             break;
         left -= (size_t)result;

@@ -16,12 +16,12 @@ struct edo_chunk {
 
 enum { EDO_CHUNK_FIRST = 64 * 1024, EDO_CHUNK_LARGEST = 4 * 1024 * 1024 };
 
-void edo_blocks_init(struct edo_blocks *pool, size_t block_size)
+void edo_blocks_init(struct edo_blocks *pool, size_t block_size, size_t mark_offset)
 {
     edo_lock_init(&pool->lock);
     pool->block_size = (block_size + 7) & ~(size_t)7;
-    pool->free = NULL;
-    pool->free_count = 0;
+    pool->mark_offset = mark_offset;
+    pool->batches = NULL;
     pool->chunks = NULL;
     pool->chunk_size = EDO_CHUNK_FIRST;
 }
@@ -34,8 +34,7 @@ void edo_blocks_finish(struct edo_blocks *pool)
         pool->chunks = chunk->next;
         edo_platform->unmap(chunk, chunk->size);
     }
-    pool->free = NULL;
-    pool->free_count = 0;
+    pool->batches = NULL;
 }
 
 /* Under the lock. Anonymous memory is mapped directly: zeroed, and touched only as blocks are carved. */
@@ -58,57 +57,71 @@ static int edo_blocks_grow(struct edo_blocks *pool)
     return 0;
 }
 
-int edo_blocks_fill(struct edo_block_cache *batch, struct edo_blocks *pool)
+/* Under the lock: a batch of blocks that never were, in ascending order. */
+static int edo_blocks_carve(struct edo_block_cache *batch, struct edo_blocks *pool)
 {
-    int count = 0;
+    struct edo_chunk *chunk = pool->chunks;
+    struct edo_block **link = &batch->free;
 
-    edo_lock_acquire(&pool->lock);
-    while (count < EDO_BLOCK_BATCH) {
-        struct edo_block *block = pool->free;
+    if (!chunk || (size_t)(chunk->end - chunk->fresh) < pool->block_size) {
+        int rc = edo_blocks_grow(pool);
 
-        if (block) {
-            pool->free = block->next;
-            pool->free_count--;
-        } else {
-            struct edo_chunk *chunk = pool->chunks;
-
-            if (!chunk || (size_t)(chunk->end - chunk->fresh) < pool->block_size) {
-                int rc = count > 0 ? 1 : edo_blocks_grow(pool);
-
-                if (rc < 0) {
-                    edo_lock_release(&pool->lock);
-                    return rc;
-                }
-                if (rc > 0)
-                    break;
-                chunk = pool->chunks;
-            }
-            block = (struct edo_block *)(void *)chunk->fresh;
-            chunk->fresh += pool->block_size;
-        }
-        block->next = batch->free;
-        batch->free = block;
-        count++;
+        if (rc < 0)
+            return rc;
+        chunk = pool->chunks;
     }
-    edo_lock_release(&pool->lock);
-    batch->count += (size_t)count;
-    return count;
+    while (batch->count < EDO_BLOCK_BATCH && (size_t)(chunk->end - chunk->fresh) >= pool->block_size) {
+        struct edo_block *block = (struct edo_block *)(void *)chunk->fresh;
+
+        chunk->fresh += pool->block_size;
+        *link = block;
+        link = &block->next;
+        batch->count++;
+    }
+    *link = NULL;
+    return 0;
 }
 
-void edo_blocks_drain(struct edo_block_cache *cache, struct edo_blocks *pool, size_t count)
+static struct edo_batch_mark *edo_batch_mark(const struct edo_blocks *pool, struct edo_block *first)
 {
-    struct edo_block *first = cache->free;
-    struct edo_block *last = first;
+    return (struct edo_batch_mark *)(void *)((char *)first + pool->mark_offset);
+}
 
-    if (count == 0 || !first)
-        return;
-    for (size_t i = 1; i < count && last->next; i++)
-        last = last->next;
-    cache->free = last->next;
-    cache->count -= count;
+int edo_blocks_fill(struct edo_block_cache *batch, struct edo_blocks *pool)
+{
+    int rc = 0;
+
     edo_lock_acquire(&pool->lock);
-    last->next = pool->free;
-    pool->free = first;
-    pool->free_count += count;
+    if (pool->batches) {
+        batch->free = pool->batches;
+        batch->count = edo_batch_mark(pool, batch->free)->count;
+        pool->batches = edo_batch_mark(pool, batch->free)->next_batch;
+    } else {
+        rc = edo_blocks_carve(batch, pool);
+    }
+    edo_lock_release(&pool->lock);
+    return rc;
+}
+
+void edo_blocks_move(struct edo_block_cache *cache, struct edo_blocks *pool, struct edo_block_cache *batch)
+{
+    if (!batch->free)
+        return;
+    if (!cache->free) {
+        cache->free = batch->free;
+        cache->count = batch->count;
+    } else {
+        edo_blocks_give(pool, batch->free, batch->count);
+    }
+    batch->free = NULL;
+    batch->count = 0;
+}
+
+void edo_blocks_give(struct edo_blocks *pool, struct edo_block *first, size_t count)
+{
+    edo_batch_mark(pool, first)->count = count;
+    edo_lock_acquire(&pool->lock);
+    edo_batch_mark(pool, first)->next_batch = pool->batches;
+    pool->batches = first;
     edo_lock_release(&pool->lock);
 }

@@ -4,10 +4,13 @@
  *
  * A block, once carved, stays a block of its kind until the runtime ends: a waker that comes late finds a task, perhaps
  * another one, never something else (every park loops, so a needless wake is harmless). Blocks are zeroed when carved and
- * keep their content through the free list, except for the link in their first word.
+ * keep their content through the free list, except for their first word and 16 bytes at an offset that their kind names:
+ * bytes that no late waker looks at.
  *
- * A pool has a lock; each worker has a cache for its own use (owner: whoever is inside the worker), which exchanges
- * batches with the pool. Only edo_blocks_fill allocates; it is called outside the guard (rule S10).
+ * A pool has a lock; each worker has a cache for its own use (owner: whoever is inside the worker). Blocks move between
+ * them in whole batches, which stay linked as they are, so that no list of cold blocks is ever walked. A cache has two
+ * batches: the one in use, and a full one (or none) between it and the pool, so that a task that spawns and ends by turns
+ * does not go to the pool every time. Only edo_blocks_fill allocates; it is called outside the guard (rule S10).
  */
 #ifndef EDO_RUNTIME_BLOCKS_H
 #define EDO_RUNTIME_BLOCKS_H
@@ -20,11 +23,17 @@ struct edo_block {
     struct edo_block *next;
 };
 
+/* In the first block of a batch that is in the pool. */
+struct edo_batch_mark {
+    struct edo_block *next_batch;
+    size_t count;
+};
+
 struct edo_blocks {
     struct edo_lock lock;
     size_t block_size;
-    struct edo_block *free; /* under lock */
-    size_t free_count;
+    size_t mark_offset;
+    struct edo_block *batches; /* under lock */
     struct edo_chunk *chunks;
     size_t chunk_size; /* of the next one; grows */
 };
@@ -32,27 +41,50 @@ struct edo_blocks {
 struct edo_block_cache {
     struct edo_block *free;
     size_t count;
+    struct edo_block *full; /* a batch of EDO_BLOCK_BATCH, or NULL */
 };
 
-enum { EDO_BLOCK_BATCH = 64, EDO_BLOCK_CACHE_LIMIT = 256 };
+enum { EDO_BLOCK_BATCH = 64 };
 
-void edo_blocks_init(struct edo_blocks *pool, size_t block_size);
+/* `mark_offset`: where a free block has 16 bytes, aligned to 8, for the pool's use. */
+void edo_blocks_init(struct edo_blocks *pool, size_t block_size, size_t mark_offset);
 void edo_blocks_finish(struct edo_blocks *pool);
 
-/* Moves a batch from the pool into *batch, carving new ones if need be. Returns how many, or -ENOMEM. Outside the guard. */
+/*
+ * Moves a batch from the pool into the empty cache *batch, carving new blocks if need be. 0, or -ENOMEM. Outside the guard.
+ */
 int edo_blocks_fill(struct edo_block_cache *batch, struct edo_blocks *pool);
 
-/* Gives `count` blocks of the cache back to the pool. */
-void edo_blocks_drain(struct edo_block_cache *cache, struct edo_blocks *pool, size_t count);
+/* Hands on a batch: to the cache if it is empty, to the pool otherwise. *batch is empty afterwards. */
+void edo_blocks_move(struct edo_block_cache *cache, struct edo_blocks *pool, struct edo_block_cache *batch);
 
+/* Gives a whole list of `count` blocks back to the pool. */
+void edo_blocks_give(struct edo_blocks *pool, struct edo_block *first, size_t count);
+
+/* The cache has no block in use; takes the full batch. */
+static inline bool edo_block_cache_empty(struct edo_block_cache *cache)
+{
+    if (cache->free)
+        return false;
+    cache->free = cache->full;
+    cache->count = cache->full ? EDO_BLOCK_BATCH : 0;
+    cache->full = NULL;
+    return !cache->free;
+}
+
+/* A block, or NULL if the cache is empty. */
 static inline void *edo_block_get(struct edo_block_cache *cache)
 {
     struct edo_block *block = cache->free;
 
-    if (block) {
-        cache->free = block->next;
-        cache->count--;
+    if (__builtin_expect(!block, 0)) {
+        if (edo_block_cache_empty(cache))
+            return NULL;
+        block = cache->free;
     }
+    cache->free = block->next;
+    cache->count--;
+    __builtin_prefetch(cache->free, 1); /* for the next one: after a burst it is cold */
     return block;
 }
 
@@ -60,10 +92,16 @@ static inline void edo_block_put(struct edo_block_cache *cache, struct edo_block
 {
     struct edo_block *block = (struct edo_block *)memory;
 
+    if (__builtin_expect(cache->count == EDO_BLOCK_BATCH, 0)) {
+        if (cache->full)
+            edo_blocks_give(pool, cache->full, EDO_BLOCK_BATCH);
+        cache->full = cache->free;
+        cache->free = NULL;
+        cache->count = 0;
+    }
     block->next = cache->free;
     cache->free = block;
-    if (++cache->count > EDO_BLOCK_CACHE_LIMIT)
-        edo_blocks_drain(cache, pool, EDO_BLOCK_CACHE_LIMIT / 2);
+    cache->count++;
 }
 
 #endif

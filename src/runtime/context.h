@@ -84,16 +84,16 @@ static inline __attribute__((always_inline)) void *edo_context_switch(struct edo
                                                                       struct edo_context *to, void *baton)
 {
 #if EDO_ASAN
-    void *fake;
+    void *fake_stack;
 
-    __sanitizer_start_switch_fiber(&fake, to->low, to->size);
+    __sanitizer_start_switch_fiber(&fake_stack, to->low, to->size);
 #endif
 #if EDO_TSAN
     __tsan_switch_to_fiber(edo_context_fiber(to), __tsan_switch_to_fiber_no_sync);
 #endif
     baton = edo_context_swap(from, to, baton);
 #if EDO_ASAN
-    __sanitizer_finish_switch_fiber(fake, NULL, NULL);
+    __sanitizer_finish_switch_fiber(fake_stack, NULL, NULL);
 #endif
     return baton;
 }

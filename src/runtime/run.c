@@ -67,6 +67,7 @@ static int edo_worker_init(struct edo_worker *worker, struct edo_runtime *runtim
 {
     worker->runtime = runtime;
     worker->index = index;
+    worker->alone = runtime->options.workers == 1;
     worker->random = (uint32_t)(runtime->options.seed * 2654435761u + (uint64_t)index * 40503u) | 1;
     worker->next_id = (uint64_t)index << 48;
     edo_ring_init(&worker->ring);
@@ -117,9 +118,9 @@ static int edo_runtime_build(struct edo_runtime *runtime)
 
     runtime->stack_class = edo_stack_class_for(options->stack_size);
     stacks.resident_cap = options->resident_stacks * edo_stack_class_size(runtime->stack_class);
-    edo_blocks_init(&runtime->tasks, sizeof(struct edo_task));
-    edo_blocks_init(&runtime->handles, sizeof(struct edo_handle));
-    edo_blocks_init(&runtime->sources, sizeof(struct edo_source));
+    edo_blocks_init(&runtime->tasks, sizeof(struct edo_task), offsetof(struct edo_task, fn));
+    edo_blocks_init(&runtime->handles, sizeof(struct edo_handle), offsetof(struct edo_handle, runtime));
+    edo_blocks_init(&runtime->sources, sizeof(struct edo_source), offsetof(struct edo_source, runtime));
     edo_lock_init(&runtime->global_lock);
     edo_lock_init(&runtime->idle_lock);
     edo_lock_init(&runtime->threads_lock);

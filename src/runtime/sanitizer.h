@@ -6,6 +6,8 @@
 #ifndef EDO_RUNTIME_SANITIZER_H
 #define EDO_RUNTIME_SANITIZER_H
 
+#include <stdbool.h>
+
 #if defined(__has_feature)
 #define EDO_HAS_FEATURE(name) __has_feature(name)
 #else
@@ -32,6 +34,31 @@
 #elif EDO_VALGRIND
 #include <valgrind/valgrind.h>
 #endif
+
+/* Whether Valgrind runs this program, as far as this build can know. */
+static inline bool edo_on_valgrind(void)
+{
+#if EDO_VALGRIND
+    return RUNNING_ON_VALGRIND != 0;
+#else
+    return false;
+#endif
+}
+
+/* Between these two, Valgrind says nothing of what this thread does. */
+static inline void edo_valgrind_look_away(void)
+{
+#if EDO_VALGRIND
+    VALGRIND_DISABLE_ERROR_REPORTING;
+#endif
+}
+
+static inline void edo_valgrind_look_again(void)
+{
+#if EDO_VALGRIND
+    VALGRIND_ENABLE_ERROR_REPORTING;
+#endif
+}
 
 /*
  * For ThreadSanitizer a switch orders nothing between two flows, although they follow each other on one thread: else it

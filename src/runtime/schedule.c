@@ -90,9 +90,14 @@ void edo_ready(struct edo_thread *thread, struct edo_task *task)
 
 static struct edo_task *edo_lifo_take(struct edo_worker *worker)
 {
-    if (!atomic_load_explicit(&worker->lifo, memory_order_relaxed))
+    struct edo_task *task = atomic_load_explicit(&worker->lifo, memory_order_relaxed);
+
+    if (!task)
         return NULL;
-    return atomic_exchange_explicit(&worker->lifo, NULL, memory_order_acq_rel);
+    if (!worker->alone)
+        return atomic_exchange_explicit(&worker->lifo, NULL, memory_order_acq_rel);
+    atomic_store_explicit(&worker->lifo, NULL, memory_order_relaxed);
+    return task;
 }
 
 static bool edo_pinned_waiting(struct edo_thread *thread)
@@ -120,7 +125,7 @@ struct edo_task *edo_schedule_next(struct edo_thread *thread)
         }
     }
     worker->lifo_streak = 0;
-    task = edo_ring_pop(&worker->ring);
+    task = edo_ring_pop(&worker->ring, worker->alone);
     if (!task)
         task = edo_lifo_take(worker);
     if (!task && edo_pinned_waiting(thread))

@@ -74,7 +74,7 @@ int edo_scope_begin(edo_scope *public, const edo_site *site, const edo_scope_opt
         flags |= EDO_SCOPE_SUPERVISE;
     if (options.shield) {
         flags |= EDO_SCOPE_SHIELD;
-        deadline = options.shield > 0 ? edo_platform->now() + options.shield : 0;
+        deadline = options.shield > 0 ? edo_deadline_after(edo_platform->now(), options.shield) : 0;
     } else {
         if (options.deadline)
             deadline = options.deadline;
@@ -115,7 +115,7 @@ int edo_scope_begin(edo_scope *public, const edo_site *site, const edo_scope_opt
 /* Waits until no child lives. OUTSIDE; not cancellable. */
 static void edo_scope_wait(struct edo_task *task, struct edo_scope_body *scope)
 {
-    while (atomic_load_explicit(&scope->live, memory_order_acquire) > 0)
+    while (edo_scope_has_children(scope))
         edo_park(task);
 }
 
@@ -164,7 +164,7 @@ static int edo_scope_close(struct edo_scope_body *scope, int rc, bool early)
         atomic_compare_exchange_strong_explicit(&scope->error, &none, rc, memory_order_acq_rel,
                                                 memory_order_relaxed);
     }
-    if ((rc < 0 || early) && atomic_load_explicit(&scope->live, memory_order_acquire) > 0)
+    if ((rc < 0 || early) && edo_scope_has_children(scope))
         edo_scope_cancel_at(edo_scope_public(scope), EDO_REASON_LEFT, scope->site);
     edo_scope_wait(task, scope);
     rc = edo_scope_result(scope, rc);

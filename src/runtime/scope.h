@@ -43,6 +43,9 @@ enum edo_scope_flags {
     EDO_SCOPE_CUT = 1 << 12       /* a child came back with -ECANCELED */
 };
 
+/* In `live`: the scope takes no more children. Only a runtime's root scope, which others than its children know. */
+#define EDO_SCOPE_CLOSED ((uint64_t)1 << 63)
+
 struct edo_scope_body {
     int *rc; /* the public part: edo_scope */
     int way;
@@ -54,7 +57,8 @@ struct edo_scope_body {
     struct edo_task *owner;
     struct edo_runtime *runtime;
     struct edo_link children;         /* listed ones; under lock */
-    _Atomic uint64_t live;            /* children that have not ended; the last one unparks the owner */
+    int64_t spawned;                  /* children spawned by the owner since it last waited; the owner's alone */
+    _Atomic int64_t live;             /* the others' spawns, and the owner's counted in, less those that ended */
     _Atomic(const edo_site *) cancel_site;
     const edo_site *site;
     const char *name;
@@ -80,11 +84,46 @@ static inline bool edo_scope_is_cancelled(struct edo_scope_body *scope)
     return atomic_load_explicit(&scope->flags, memory_order_seq_cst) & EDO_SCOPE_CANCELLED;
 }
 
+/*
+ * Counting children. The owner counts its own spawns apart, without an atomic operation, and adds them to `live` when it
+ * waits; so `live` may be negative until then. An ending child that brings it to 0 unparks the owner, perhaps needlessly.
+ */
+static inline void edo_scope_child_spawned(struct edo_scope_body *scope, struct edo_task *spawner)
+{
+    if (scope->owner == spawner)
+        scope->spawned++;
+    else
+        atomic_fetch_add_explicit(&scope->live, 1, memory_order_relaxed);
+}
+
+/* Counts the owner's spawns in; true if children live. Owner only. */
+static inline bool edo_scope_has_children(struct edo_scope_body *scope)
+{
+    int64_t spawned = scope->spawned;
+
+    scope->spawned = 0;
+    if (spawned)
+        return atomic_fetch_add_explicit(&scope->live, spawned, memory_order_acq_rel) + spawned > 0;
+    return atomic_load_explicit(&scope->live, memory_order_acquire) > 0;
+}
+
 /* Puts the running task into its home's list of children, if it is not there. INSIDE. */
 void edo_scope_list(struct edo_task *task);
 
 /* Opens a scope that belongs to no chain: a runtime's own. */
 void edo_scope_init(struct edo_scope_body *scope, struct edo_runtime *runtime, struct edo_task *owner);
+
+/* Counts a child in before it is spawned; false if the scope is closed. */
+static inline bool edo_scope_admit(struct edo_scope_body *scope)
+{
+    if (__builtin_expect(!(atomic_fetch_add_explicit(&scope->live, 1, memory_order_relaxed) & EDO_SCOPE_CLOSED), 1))
+        return true;
+    atomic_fetch_sub_explicit(&scope->live, 1, memory_order_relaxed);
+    return false;
+}
+
+/* Ends the runtime's root scope, as edo_scope_end does. From when its last child has ended on nobody gets at it. */
+int edo_scope_end_root(struct edo_runtime *runtime, int rc);
 
 /* Cancels `scope` and all in it. INSIDE, or on a foreign thread (thread NULL). */
 void edo_scope_cancel_inside(struct edo_thread *thread, struct edo_scope_body *scope, int reason, const edo_site *site);

@@ -18,7 +18,7 @@ int edo_source_get(struct edo_source **out)
     struct edo_runtime *runtime = thread->runtime;
 
     while (!(*out = (struct edo_source *)edo_block_get(&thread->worker->sources))) {
-        struct edo_block_cache fresh = {NULL, 0};
+        struct edo_block_cache fresh = {NULL, 0, NULL};
         int rc;
 
         edo_leave(thread);
@@ -26,8 +26,7 @@ int edo_source_get(struct edo_source **out)
         if (rc < 0)
             return rc;
         thread = edo_enter(edo_thread_self());
-        while (fresh.free)
-            edo_block_put(&thread->worker->sources, &runtime->sources, edo_block_get(&fresh));
+        edo_blocks_move(&thread->worker->sources, &runtime->sources, &fresh);
     }
     edo_leave(thread);
     (*out)->runtime = runtime;
@@ -61,10 +60,8 @@ void edo_source_put(struct edo_source *source)
         edo_block_put(&thread->worker->sources, &runtime->sources, source);
         edo_leave(thread);
     } else {
-        struct edo_block_cache cache = {NULL, 0};
-
-        edo_block_put(&cache, &runtime->sources, source);
-        edo_blocks_drain(&cache, &runtime->sources, 1);
+        source->free_link = NULL;
+        edo_blocks_give(&runtime->sources, (struct edo_block *)(void *)source, 1);
     }
 }
 

@@ -28,10 +28,10 @@ _Static_assert(sizeof(struct edo_task) + sizeof(struct edo_handle) <= 256, "K5: 
 static struct edo_thread *edo_spawn_refill(int *rc, struct edo_thread *thread)
 {
     struct edo_runtime *runtime = thread->runtime;
-    struct edo_block_cache tasks = {NULL, 0};
-    struct edo_block_cache handles = {NULL, 0};
-    bool want_tasks = !thread->worker->tasks.free;
-    bool want_handles = !thread->worker->handles.free;
+    struct edo_block_cache tasks = {NULL, 0, NULL};
+    struct edo_block_cache handles = {NULL, 0, NULL};
+    bool want_tasks = edo_block_cache_empty(&thread->worker->tasks);
+    bool want_handles = edo_block_cache_empty(&thread->worker->handles);
     bool want_credit = thread->worker->stack_credit == 0;
     int credit = 0;
     int count = 0;
@@ -53,10 +53,8 @@ static struct edo_thread *edo_spawn_refill(int *rc, struct edo_thread *thread)
     }
     *rc = count < 0 ? count : 0;
     thread = edo_enter(edo_thread_self());
-    while (tasks.free)
-        edo_block_put(&thread->worker->tasks, &runtime->tasks, edo_block_get(&tasks));
-    while (handles.free)
-        edo_block_put(&thread->worker->handles, &runtime->handles, edo_block_get(&handles));
+    edo_blocks_move(&thread->worker->tasks, &runtime->tasks, &tasks);
+    edo_blocks_move(&thread->worker->handles, &runtime->handles, &handles);
     thread->worker->stack_credit += credit;
     return thread;
 }
@@ -68,7 +66,8 @@ static struct edo_thread *edo_spawn_take(int *rc, struct edo_task **task, struct
     struct edo_worker *worker = thread->worker;
 
     *rc = 0;
-    while (__builtin_expect(!worker->tasks.free || (handle && !worker->handles.free) ||
+    while (__builtin_expect(edo_block_cache_empty(&worker->tasks) ||
+                                (handle && edo_block_cache_empty(&worker->handles)) ||
                                 (usual && worker->stack_credit == 0),
                             0)) {
         thread = edo_spawn_refill(rc, thread);
@@ -135,14 +134,19 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
     struct edo_scope_body *home;
     struct edo_runtime *runtime;
     struct edo_task *task;
-    edo_spawn_options options;
+    const edo_spawn_options *options = given;
+    edo_spawn_options other;
     void *copy = NULL;
     int stack_class;
     bool usual;
-    int rc = EDO_READ_OPTIONS(&options, given);
+    int rc = 0;
 
-    if (rc < 0)
-        return rc;
+    if (__builtin_expect(!given || given->size != sizeof *given, 0)) {
+        rc = EDO_READ_OPTIONS(&other, given);
+        if (rc < 0)
+            return rc;
+        options = &other;
+    }
     if (!thread || !thread->current)
         return -EPERM;
     runtime = thread->runtime;
@@ -150,22 +154,22 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
     EDO_MISUSE_IF(home->runtime != runtime, "spawned into a scope of another runtime, or one that is closed");
     if (!fn || home->runtime != runtime)
         return -EINVAL;
-    stack_class = edo_spawn_check(&options, runtime);
+    stack_class = edo_spawn_check(options, runtime);
     if (stack_class < 0)
         return stack_class;
     usual = stack_class == runtime->stack_class;
-    if (options.copy) {
-        copy = edo_platform->allocate(options.copy);
+    if (options->copy) {
+        copy = edo_platform->allocate(options->copy);
         if (!copy)
             return -ENOMEM;
-        memcpy(copy, argument, options.copy);
+        memcpy(copy, argument, options->copy);
         argument = copy;
     }
     if (!usual)
         rc = edo_stack_pool_reserve(&runtime->stacks, stack_class, 1);
     if (rc == 0) {
         thread = edo_enter(thread);
-        thread = edo_spawn_take(&rc, &task, options.handle ? &handle : NULL, usual, thread);
+        thread = edo_spawn_take(&rc, &task, options->handle ? &handle : NULL, usual, thread);
         if (rc < 0) {
             edo_leave(thread);
             if (!usual)
@@ -178,9 +182,9 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
     }
     edo_task_fill(task, home, fn, argument, site);
     task->copy = copy;
-    task->name = options.name;
+    task->name = options->name;
     task->stack_class = (uint8_t)stack_class;
-    if (options.pinned || runtime->options.pinned)
+    if (options->pinned || runtime->options.pinned)
         task->flags |= EDO_TASK_PINNED;
     task->id = ++thread->worker->next_id;
     if (handle) {
@@ -189,9 +193,9 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
         handle->runtime = runtime;
         task->handle = handle;
     }
-    if (__builtin_expect(options.when.what_ != 0 && options.when.what_ != EDO_WHEN_NOW_, 0)) {
+    if (__builtin_expect(options->when.what_ != 0 && options->when.what_ != EDO_WHEN_NOW_, 0)) {
         edo_leave(thread);
-        rc = edo_dormant_prepare(task, &options.when);
+        rc = edo_dormant_prepare(task, &options->when);
         thread = edo_enter(edo_thread_self());
         if (rc < 0) {
             edo_task_put_reservation(thread, stack_class);
@@ -204,9 +208,9 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
         }
     }
     edo_count(&thread->worker->counts.spawned, 1);
-    atomic_fetch_add_explicit(&home->live, 1, memory_order_relaxed);
+    edo_scope_child_spawned(home, thread->current);
     if (handle)
-        *options.handle = handle;
+        *options->handle = handle;
     if (task->flags & EDO_TASK_DORMANT)
         edo_dormant_start(thread, task);
     else
@@ -253,7 +257,8 @@ static void edo_handle_done(struct edo_thread *thread, struct edo_handle *handle
         __atomic_store_n(word, 1, __ATOMIC_RELEASE);
         edo_platform->futex_wake(word, 1);
     } else {
-        edo_unpark_inside(thread, (struct edo_task *)joiner);
+        /* Not next but after what is ready already: who joins many has more of them ended by its turn. */
+        edo_unpark_last(thread, (struct edo_task *)joiner);
     }
 }
 
@@ -289,10 +294,8 @@ static void edo_handle_free(struct edo_handle *handle)
         edo_block_put(&thread->worker->handles, &thread->runtime->handles, handle);
         edo_leave(thread);
     } else {
-        struct edo_block_cache cache = {NULL, 0};
-
-        edo_block_put(&cache, &handle->runtime->handles, handle);
-        edo_blocks_drain(&cache, &handle->runtime->handles, 1);
+        handle->free_link = NULL;
+        edo_blocks_give(&handle->runtime->handles, (struct edo_block *)(void *)handle, 1);
     }
 }
 

@@ -283,7 +283,7 @@ static int enlarge(struct edo_stack_pool *pool, int size_class, size_t needed)
         edo_lock_acquire(&pool->lock);
         slab->ready += (uint32_t)made;
         edo_lock_release(&pool->lock);
-        atomic_fetch_add_explicit(&class->ready, (size_t)made, memory_order_release);
+        atomic_fetch_add(&class->ready, (size_t)made);
         needed -= (size_t)made < needed ? (size_t)made : needed;
     }
     return 0;
@@ -291,21 +291,68 @@ static int enlarge(struct edo_stack_pool *pool, int size_class, size_t needed)
 
 /* --- Reserving ---------------------------------------------------------------------------------------------------- */
 
-/* Promises what is ready; if not all of it is, returns false and how many are missing. */
+/*
+ * Promises what is ready; if not all of it is, returns false and how many are missing.
+ *
+ * Without a lock, so `ready` may shrink between its load and the promise: it is loaded again afterwards, and whoever
+ * shrinks it looks at `reserved` afterwards, both sequentially consistent. One of the two, or both, take back.
+ */
 static bool reserve_ready(size_t *missing, struct edo_stack_class *class, size_t count)
 {
-    size_t reserved = atomic_load_explicit(&class->reserved, memory_order_relaxed);
+    size_t reserved = atomic_load(&class->reserved);
+    size_t ready;
 
     do {
-        size_t ready = atomic_load_explicit(&class->ready, memory_order_acquire);
-
-        if (count > ready - reserved) {
-            *missing = count - (ready - reserved);
+        ready = atomic_load(&class->ready);
+        if (reserved > ready || count > ready - reserved) {
+            *missing = reserved + count - ready;
             return false;
         }
-    } while (!atomic_compare_exchange_weak_explicit(&class->reserved, &reserved, reserved + count,
-                                                    memory_order_relaxed, memory_order_relaxed));
-    return true;
+    } while (!atomic_compare_exchange_weak(&class->reserved, &reserved, reserved + count));
+    if (atomic_load(&class->ready) >= reserved + count)
+        return true;
+    atomic_fetch_sub(&class->reserved, count);
+    *missing = count;
+    return false;
+}
+
+/* Takes the newest slab out if nothing of it was handed out and what is promised is ready without it; else NULL. */
+static struct edo_stack_slab *take_unused_slab(struct edo_stack_pool *pool, struct edo_stack_class *class)
+{
+    struct edo_stack_slab *slab;
+
+    edo_lock_acquire(&pool->lock);
+    slab = class->slabs;
+    if (slab && atomic_load_explicit(&slab->used, memory_order_relaxed) > 0)
+        slab = NULL;
+    if (slab && atomic_fetch_sub(&class->ready, slab->ready) - slab->ready < atomic_load(&class->reserved)) {
+        atomic_fetch_add(&class->ready, slab->ready);
+        slab = NULL;
+    }
+    if (slab) {
+        class->slabs = slab->older;
+        if (slab->older)
+            slab->older->newer = NULL;
+        if (class->fresh == slab)
+            class->fresh = NULL;
+        class->next_count = slab->count;
+    }
+    edo_lock_release(&pool->lock);
+    return slab;
+}
+
+/*
+ * Under slow_lock, after a reservation that failed halfway: what it has got by then, others may need, of memory that may
+ * be promised above all.
+ */
+static void shrink(struct edo_stack_pool *pool, struct edo_stack_class *class)
+{
+    struct edo_stack_slab *slab;
+
+    while ((slab = take_unused_slab(pool, class))) {
+        edo_stack_guards_refund(&pool->guards, slab->ready);
+        edo_stack_slab_destroy(slab);
+    }
 }
 
 int edo_stack_pool_reserve(struct edo_stack_pool *pool, int size_class, size_t count)
@@ -322,6 +369,8 @@ int edo_stack_pool_reserve(struct edo_stack_pool *pool, int size_class, size_t c
     edo_lock_acquire(&pool->slow_lock);
     while (rc == 0 && !reserve_ready(&missing, class, count))
         rc = enlarge(pool, size_class, missing);
+    if (rc < 0)
+        shrink(pool, class);
     edo_lock_release(&pool->slow_lock);
     return rc;
 }

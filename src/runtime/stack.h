@@ -68,7 +68,7 @@ struct edo_stack_class {
     struct edo_stack_slab *fresh; /* the slab to take fresh stacks from: those after it in `newer` follow; under lock */
     size_t in_use;                /* out of the pool; under lock */
     size_t next_count;            /* stacks of the next slab; under slow_lock */
-    atomic_size_t ready;          /* stacks that can be handed out; grows under slow_lock */
+    atomic_size_t ready;          /* stacks that can be handed out; changes under slow_lock */
     atomic_size_t reserved;       /* promised, never more than ready */
 };
 

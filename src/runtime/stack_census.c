@@ -26,16 +26,12 @@ void edo_stack_scrub(struct edo_stack *stack)
 __attribute__((no_sanitize_address, no_sanitize_thread, noinline)) static const unsigned char *
 find_nonzero(const unsigned char *low, const unsigned char *high)
 {
-#if EDO_VALGRIND
-    VALGRIND_DISABLE_ERROR_REPORTING;
-#endif
+    edo_valgrind_look_away();
     while (low < high && *(const uint64_t *)(const void *)low == 0)
         low += sizeof(uint64_t);
     while (low < high && *low == 0)
         low++;
-#if EDO_VALGRIND
-    VALGRIND_ENABLE_ERROR_REPORTING;
-#endif
+    edo_valgrind_look_again();
     return low;
 }
 

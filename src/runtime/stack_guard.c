@@ -65,19 +65,6 @@ bool edo_stack_commit_is_strict(void)
     return known == UNKNOWN ? edo_stack_commit_is_strict_now() : known == YES;
 }
 
-/*
- * Some emulators of Linux take an advice they do not know for a hint that they may ignore, and answer 0. So the kernel
- * is asked to read from the page: as a path it is empty, if it can be read.
- */
-static bool is_unreadable(void *page)
-{
-    int fd = edo_platform->open((const char *)page, O_RDONLY | O_CLOEXEC, 0);
-
-    if (fd >= 0)
-        edo_platform->close(fd);
-    return fd == -EFAULT;
-}
-
 static int install_mark(void *page)
 {
     int rc;
@@ -88,12 +75,25 @@ static int install_mark(void *page)
     return rc;
 }
 
+/*
+ * Some emulators of Linux take an advice they do not know for a hint that they may ignore, and answer 0. But a real mark
+ * takes away the page that was there before.
+ */
+static bool try_mark(void *page)
+{
+    unsigned char in_memory = 0;
+
+    *(volatile char *)page = 0;
+    return install_mark(page) == 0 && edo_platform->mincore(page, edo_page_size(), &in_memory) == 0 &&
+           !(in_memory & 1);
+}
+
 bool edo_stack_guard_is_free(void *page)
 {
     int known = atomic_load_explicit(&marks, memory_order_relaxed);
 
     if (known == UNKNOWN) {
-        known = install_mark(page) == 0 && is_unreadable(page) ? YES : NO;
+        known = try_mark(page) ? YES : NO;
         atomic_store_explicit(&marks, known, memory_order_relaxed);
     }
     return known == YES;
@@ -209,6 +209,20 @@ int edo_stack_guards_install(enum edo_stack_guard *kind, struct edo_stack_guards
     *kind = EDO_STACK_GUARD_ABSENT;
     atomic_fetch_add(&guards->absent, 1);
     return 0;
+}
+
+void edo_stack_guards_refund(struct edo_stack_guards *guards, size_t count)
+{
+    size_t prepaid = atomic_load(&guards->prepaid);
+
+    while (prepaid > 0) {
+        size_t refund = prepaid < count ? prepaid : count;
+
+        if (atomic_compare_exchange_weak(&guards->prepaid, &prepaid, prepaid - refund)) {
+            atomic_fetch_add(&budget_left, (long)refund);
+            return;
+        }
+    }
 }
 
 void edo_stack_guards_finish(struct edo_stack_guards *guards)

@@ -30,7 +30,7 @@ bool edo_stack_commit_is_strict(void);
 bool edo_stack_commit_is_strict_now(void);
 
 /*
- * Finds out, if nobody has, whether rung 1 works, by marking `page`, which must be readable: the guard page, not yet
+ * Finds out, if nobody has, whether rung 1 works, by marking `page`, which must be writable: the guard page, not yet
  * guarded, of a stack.
  */
 bool edo_stack_guard_is_free(void *page);
@@ -47,13 +47,16 @@ struct edo_stack_guards {
 };
 
 /*
- * Pays for up to `count` guards, the next of them at `page`, which must be readable. Returns how many; all where they
+ * Pays for up to `count` guards, the next of them at `page`, which must be writable. Returns how many; all where they
  * are free, or where the budget is spent and stacks may go without; 0 where they may not.
  */
 size_t edo_stack_guards_pay(struct edo_stack_guards *guards, void *page, size_t count);
 
 /* Installs the guard at `page`, and says of which kind it is. -ENOMEM: the kernel refused, and it must not be absent. */
 int edo_stack_guards_install(enum edo_stack_guard *kind, struct edo_stack_guards *guards, void *page);
+
+/* Gives back what was paid for `count` stacks that are no more, none of which was handed out. */
+void edo_stack_guards_refund(struct edo_stack_guards *guards, size_t count);
 
 /* Gives back all that was paid. */
 void edo_stack_guards_finish(struct edo_stack_guards *guards);

@@ -37,6 +37,7 @@ struct edo_worker {
     _Atomic(struct edo_task *) lifo; /* the task that was made ready last; taken by thieves only as a last resort */
     uint32_t tick;
     uint32_t lifo_streak;
+    bool alone;                      /* the runtime has one worker: nobody steals */
     struct edo_runtime *runtime;
     int index;
     uint32_t random;

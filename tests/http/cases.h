@@ -9,8 +9,8 @@
  *     rule: RFC 9112 §5.1                                bytes*300: a piece that comes 300 times
  *     limits: line=64 bytes=100 fields=3 body=10         verdict: ok | more | 400 BARE_LF (status, code of errors.h)
  *
- * The other keys tell what is to be found in what was accepted; each kind of test knows its own. Everything that was read
- * stays until cases_forget(). Single-threaded.
+ * The other keys tell what is to be found in what was accepted; each kind of test knows its own. Everything that
+ * was read stays until cases_forget(). Single-threaded.
  */
 #ifndef EDO_TESTS_HTTP_CASES_H
 #define EDO_TESTS_HTTP_CASES_H
@@ -215,7 +215,7 @@ static inline void cases_forget(void)
     }
 }
 
-/* --- What a verdict is called -------------------------------------------------------------------------------------- */
+/* --- What a verdict is called ------------------------------------------------------------------------------------- */
 
 #define CASES_ERROR_NAME(name, status, text) #name,
 
@@ -233,7 +233,7 @@ static inline const char *verdict_of(ssize_t rc)
     return text;
 }
 
-/* --- Chance --------------------------------------------------------------------------------------------------------- */
+/* --- Chance ------------------------------------------------------------------------------------------------------- */
 
 static uint64_t chance_state;
 

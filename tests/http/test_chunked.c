@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The decoder of chunked bodies against the files of cases (tests/http/cases/chunked-*.txt), each fed whole, byte by byte
- * and at random splits, in buffers that have no byte more; and what takes too many bytes for a file.
+ * The decoder of chunked bodies against the files of cases (tests/http/cases/chunked-*.txt), each fed whole, byte
+ * by byte and at random splits, in buffers that have no byte more; and what takes too many bytes for a file.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -84,7 +84,8 @@ static int feed_split(struct decoding *decoding, const struct test_case *test, s
     return rc;
 }
 
-static void check_split(const struct test_case *test, size_t most, bool random, const struct decoding *whole, int whole_rc)
+static void check_split(const struct test_case *test, size_t most, bool random, const struct decoding *whole,
+                        int whole_rc)
 {
     struct decoding decoding;
     int rc = feed_split(&decoding, test, most, random);
@@ -117,8 +118,8 @@ static void check_lines(const struct test_case *test, const struct decoding *who
             assert_int_equal(whole->size, strtoull(line->value, NULL, 10));
         else if (strcmp(line->key, "rest") == 0)
             assert_bytes(line->key, line->value, test->bytes + whole->consumed, test->size - whole->consumed);
-        else if (strcmp(line->key, "name") != 0 && strcmp(line->key, "rule") != 0 &&
-                 strcmp(line->key, "limits") != 0 && strcmp(line->key, "verdict") != 0)
+        else if (strcmp(line->key, "name") != 0 && strcmp(line->key, "rule") != 0 && strcmp(line->key, "limits") != 0 &&
+                 strcmp(line->key, "verdict") != 0)
             fail_msg("unknown key: %s", line->key);
     }
 }
@@ -137,7 +138,7 @@ static void test_case_has_its_verdict_however_it_is_split(void **state)
     free(whole.body);
 }
 
-/* --- Without files ----------------------------------------------------------------------------------------------------- */
+/* --- Without files ------------------------------------------------------------------------------------------------ */
 
 static int decode_text(const char *text)
 {
@@ -170,7 +171,8 @@ static void test_every_byte_in_an_extension(void **state)
 
     (void)state;
     for (int byte = 1; byte < 256; byte++) {
-        char name[] = "5;a?b=c\r\n", value[] = "5;a=b?c\r\n", quoted[] = "5;a=\"b?c\"\r\n", escaped[] = "5;a=\"\\?\"\r\n";
+        char name[] = "5;a?b=c\r\n", value[] = "5;a=b?c\r\n", quoted[] = "5;a=\"b?c\"\r\n",
+             escaped[] = "5;a=\"\\?\"\r\n";
         bool is_token = strchr(token, byte) != NULL;
         bool is_text = byte == '\t' || (byte >= 0x20 && byte != 0x7f);
 
@@ -274,7 +276,8 @@ int main(void)
     chance_begin();
     cases_read(EDO_TEST_CASES "/chunked-*.txt");
     for (size_t i = 0; i < case_count; i++)
-        tests[i] = (struct CMUnitTest){cases[i].title, test_case_has_its_verdict_however_it_is_split, NULL, NULL, &cases[i]};
+        tests[i] =
+            (struct CMUnitTest){cases[i].title, test_case_has_its_verdict_however_it_is_split, NULL, NULL, &cases[i]};
     failed = _cmocka_run_group_tests("chunked cases", tests, case_count, NULL, NULL);
     cases_forget();
     return failed + cmocka_run_group_tests_name("chunked", others, NULL, NULL);

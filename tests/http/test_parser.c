@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parser of request heads against the files of cases (tests/http/cases/head-*.txt), each fed whole, byte by byte and
- * at random splits; and against alphabets written out by hand, byte for byte.
+ * The parser of request heads against the files of cases (tests/http/cases/head-*.txt), each fed whole, byte by
+ * byte and at random splits; and against alphabets written out by hand, byte for byte.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -50,7 +50,7 @@ static ssize_t feed(struct reading *reading, const uint8_t *bytes, size_t size)
     return rc;
 }
 
-/* --- What was found, as text ---------------------------------------------------------------------------------------- */
+/* --- What was found, as text -------------------------------------------------------------------------------------- */
 
 static void add_text(char *summary, size_t *at, const char *key, edo_str text)
 {
@@ -62,8 +62,8 @@ static const char *flags_of(const struct edo_http_head *head)
 {
     static char flags[64];
 
-    snprintf(flags, sizeof flags, "%s%s%s%s", head->keep_alive ? " keep-alive" : " close", head->has_body ? " body" : "",
-             head->chunked ? " chunked" : "", head->expect_continue ? " continue" : "");
+    snprintf(flags, sizeof flags, "%s%s%s%s", head->keep_alive ? " keep-alive" : " close",
+             head->has_body ? " body" : "", head->chunked ? " chunked" : "", head->expect_continue ? " continue" : "");
     return flags + 1;
 }
 
@@ -93,7 +93,7 @@ static void summarize(char *summary, const struct edo_http_head *head)
     assert_true(at < SUMMARY_MAX);
 }
 
-/* --- Files of cases -------------------------------------------------------------------------------------------------- */
+/* --- Files of cases ----------------------------------------------------------------------------------------------- */
 
 static void assert_text(const char *key, const char *wanted, edo_str found)
 {
@@ -132,8 +132,7 @@ static void check_line(const struct test_case *test, const struct line *line, co
     } else if (strcmp(line->key, "value") == 0)
         assert_text("field value", line->value, edo_http_text(head, head->fields[(*field)++].value));
     else if (strcmp(line->key, "rest") == 0)
-        assert_text(line->key, line->value,
-                    (edo_str){(const char *)test->bytes + head_size, test->size - head_size});
+        assert_text(line->key, line->value, (edo_str){(const char *)test->bytes + head_size, test->size - head_size});
     else if (strcmp(line->key, "name") != 0 && strcmp(line->key, "rule") != 0 && strcmp(line->key, "limits") != 0 &&
              strcmp(line->key, "verdict") != 0 && strcmp(line->key, "flags") != 0)
         fail_msg("unknown key: %s", line->key);
@@ -209,7 +208,7 @@ static void test_case_has_its_verdict_however_it_is_split(void **state)
         check_prefixes(test);
 }
 
-/* --- Alphabets --------------------------------------------------------------------------------------------------------- */
+/* --- Alphabets ---------------------------------------------------------------------------------------------------- */
 
 #define ALPHA     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #define DIGIT     "0123456789"
@@ -287,7 +286,8 @@ static void test_every_byte_in_a_host(void **state)
         bool name = is_in(ALPHA DIGIT "-._", byte);
 
         assert_int_equal(accepts("GET / HTTP/1.1\r\nHost: a", byte, "b\r\n\r\n"), name);
-        assert_int_equal(accepts("GET http://a", byte, "b/ HTTP/1.1\r\nHost: a\r\n\r\n"), name || byte == '/' || byte == '?');
+        assert_int_equal(accepts("GET http://a", byte, "b/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+                         name || byte == '/' || byte == '?');
         assert_int_equal(accepts("GET / HTTP/1.1\r\nHost: a:", byte, "1\r\n\r\n"), is_in(DIGIT, byte));
     }
 }
@@ -296,10 +296,11 @@ static void test_every_byte_in_a_content_length(void **state)
 {
     (void)state;
     for (int byte = 0; byte < 256; byte++)
-        assert_int_equal(accepts("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1", byte, "1\r\n\r\n"), is_in(DIGIT, byte));
+        assert_int_equal(accepts("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1", byte, "1\r\n\r\n"),
+                         is_in(DIGIT, byte));
 }
 
-/* --- Looking up ---------------------------------------------------------------------------------------------------- */
+/* --- Looking up --------------------------------------------------------------------------------------------------- */
 
 static void test_fields_are_found_in_any_case_and_in_order(void **state)
 {
@@ -316,9 +317,10 @@ static void test_fields_are_found_in_any_case_and_in_order(void **state)
     assert_true(edo_str_equal(edo_http_head_header(&reading.head, "host"), EDO_STR("a")));
     assert_non_null(edo_http_head_header(&reading.head, "x-empty").data);
     assert_int_equal(edo_http_head_header(&reading.head, "x-empty").size, 0);
+    assert_true(edo_str_equal(edo_http_head_header(&reading.head, "x_y"), EDO_STR("1")));
     assert_null(edo_http_head_header(&reading.head, "Cooki").data);
     assert_null(edo_http_head_header(&reading.head, "Cookies").data);
-    assert_null(edo_http_head_header(&reading.head, "X\x7fY").data); /* '_' with the bit of the lower case */
+    assert_null(edo_http_head_header(&reading.head, "X\x7fY").data);   /* '_' with the bit of the lower case */
     assert_null(edo_http_head_header(&reading.head, "X\rEmpty").data); /* '-' without it */
     assert_true(edo_http_head_header_next(&value, &reading.head, "cookie", &cursor));
     assert_true(edo_str_equal(value, EDO_STR("one")));
@@ -395,7 +397,8 @@ int main(void)
     chance_begin();
     cases_read(EDO_TEST_CASES "/head-*.txt");
     for (size_t i = 0; i < case_count; i++)
-        tests[i] = (struct CMUnitTest){cases[i].title, test_case_has_its_verdict_however_it_is_split, NULL, NULL, &cases[i]};
+        tests[i] =
+            (struct CMUnitTest){cases[i].title, test_case_has_its_verdict_however_it_is_split, NULL, NULL, &cases[i]};
     failed = _cmocka_run_group_tests("parser cases", tests, case_count, NULL, NULL);
     cases_forget();
     return failed + cmocka_run_group_tests_name("parser", others, NULL, NULL);

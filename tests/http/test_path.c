@@ -172,7 +172,10 @@ static void test_too_little_room_is_told(void **state)
     assert_int_equal(decode(out, 4, "/a/", 3), 3);
 }
 
-/* All paths of up to seven of the pieces that matter: what comes out is safe, and decoding it again changes nothing. */
+/*
+ * All paths of up to seven of the pieces that matter: what comes out is safe, and decoding it again changes
+ * nothing.
+ */
 static void test_every_path_of_dots_and_slashes_is_safe(void **state)
 {
     static const char *const pieces[] = {"/", ".", "%2e", "a", "%2f", "%00"};

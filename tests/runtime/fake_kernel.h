@@ -25,6 +25,7 @@ static struct {
     const char *overcommit;   /* what /proc/sys/vm/overcommit_memory says; NULL: what it really says */
     const char *map_count;    /* the same for max_map_count; "" : cannot be opened */
     size_t map_most;          /* a larger mapping is refused; 0: no limit */
+    long maps_left;           /* so many mappings more; -1: any number */
     bool protect_refused;     /* protecting a page away is refused */
     long charge_left;         /* pages that may be made writable; -1: any number */
     long calls_until_failure; /* so many calls more, then one fails; -1: never */
@@ -47,8 +48,9 @@ static int fake_map(void **out, size_t size, int protection, int flags)
 {
     int rc;
 
-    if (fake_fails() || (fake.map_most && size > fake.map_most))
+    if (fake_fails() || (fake.map_most && size > fake.map_most) || fake.maps_left == 0)
         return -ENOMEM;
+    fake.maps_left -= fake.maps_left > 0;
     rc = edo_platform_system.map(out, size, protection, flags);
     if (rc == 0) {
         atomic_fetch_add(&fake.maps, 1);
@@ -99,23 +101,13 @@ static int fake_advise(void *address, size_t size, int advice)
 
 static int fake_open(const char *path, int flags, mode_t mode)
 {
-    int fd;
-
     if (fake_fails())
         return -EMFILE;
-    /* The kernel looks at the path first: it may be a guard page. */
-    fd = edo_platform_system.open(path, flags, mode);
-    if (fd < 0)
-        return fd;
-    if (strcmp(path, "/proc/sys/vm/overcommit_memory") == 0 && fake.overcommit) {
-        edo_platform_system.close(fd);
+    if (strcmp(path, "/proc/sys/vm/overcommit_memory") == 0 && fake.overcommit)
         return FAKE_FD_OVERCOMMIT;
-    }
-    if (strcmp(path, "/proc/sys/vm/max_map_count") == 0 && fake.map_count) {
-        edo_platform_system.close(fd);
+    if (strcmp(path, "/proc/sys/vm/max_map_count") == 0 && fake.map_count)
         return fake.map_count[0] ? FAKE_FD_MAP_COUNT : -EACCES;
-    }
-    return fd;
+    return edo_platform_system.open(path, flags, mode);
 }
 
 static ssize_t fake_read(int fd, void *buffer, size_t size)
@@ -150,6 +142,7 @@ static inline void fake_kernel_begin(void)
     table.close = fake_close;
     memset(&fake, 0, sizeof fake);
     fake.mark_answer = 1;
+    fake.maps_left = -1;
     fake.charge_left = -1;
     fake.calls_until_failure = -1;
     edo_platform = &table;

@@ -19,12 +19,11 @@
 #define EDO_TEST_SCALE 1
 #endif
 
-/* Where every mapping and every access is watched, fewer stacks must do. */
-#if EDO_ASAN || EDO_TSAN
-enum { CHECKED = 1 };
-#else
-enum { CHECKED = EDO_TEST_SCALE > 1 };
-#endif
+/* Where every mapping and every access is watched, fewer stacks must do, and memory can't be counted. */
+static bool is_checked(void)
+{
+    return EDO_ASAN || EDO_TSAN || EDO_TEST_SCALE > 1 || edo_on_valgrind();
+}
 
 enum { USUAL = EDO_STACK_CLASS_DEFAULT };
 
@@ -63,7 +62,9 @@ static bool readable(const void *address)
     bool is;
 
     assert_int_equal(pipe(pipe_ends), 0);
+    edo_valgrind_look_away();
     is = write(pipe_ends[1], address, 1) == 1;
+    edo_valgrind_look_again();
     close(pipe_ends[0]);
     close(pipe_ends[1]);
     return is;
@@ -183,35 +184,37 @@ static void test_k1_neighbours_start_at_different_colours(void **state)
 
 static void test_k1_many_stacks_take_few_mappings(void **state)
 {
-    int count = CHECKED ? 2000 : 100000;
+    int count = is_checked() ? 2000 : 100000;
     struct edo_stack **stacks = calloc((size_t)count, sizeof(struct edo_stack *));
     struct edo_stack_pool pool;
     struct edo_stack_stats stats;
     long before = lines_of("/proc/self/maps");
-    long after;
 
     (void)state;
     assert_non_null(stacks);
     edo_stack_pool_init(&pool, NULL);
-    for (int i = 0; i < count; i++)
+    stacks[0] = get_one(&pool, USUAL);
+    if (stacks[0]->guard != EDO_STACK_GUARD_MARKED)
+        count = 2000; /* the budget would not do */
+    for (int i = 1; i < count; i++)
         stacks[i] = get_one(&pool, USUAL);
-    after = lines_of("/proc/self/maps");
     edo_stack_pool_stats(&stats, &pool);
     assert_int_equal(stats.in_use, count);
     assert_true(stats.mapped >= (size_t)count << 18);
-    if (stats.unguarded == 0 && stacks[0]->guard == EDO_STACK_GUARD_MARKED) {
-        assert_in_range(after - before, 1, 100);
+    if (stacks[0]->guard == EDO_STACK_GUARD_MARKED)
         assert_in_range(stats.mappings, 1, 100);
-    }
+    if (stacks[0]->guard == EDO_STACK_GUARD_MARKED && !is_checked())
+        assert_in_range(lines_of("/proc/self/maps") - before, 1, 100);
     edo_stack_pool_put(&pool, stacks, count);
     edo_stack_pool_finish(&pool);
-    assert_in_range(lines_of("/proc/self/maps"), 0, before + 2);
+    if (!is_checked())
+        assert_in_range(lines_of("/proc/self/maps"), 0, before + 2);
     free(stacks);
 }
 
 static void test_k5_stacks_promised_but_not_used_cost_next_to_nothing(void **state)
 {
-    size_t count = CHECKED ? 10000 : 1000000;
+    size_t count = is_checked() ? 10000 : 1000000;
     struct edo_stack_pool pool;
     struct edo_stack_stats stats;
     struct edo_stack *stack;
@@ -234,9 +237,10 @@ static void test_k5_stacks_promised_but_not_used_cost_next_to_nothing(void **sta
     assert_int_equal(stats.reserved, count);
     assert_true(stats.stacks >= count);
     assert_in_range(stats.mappings, 1, 300);
-    assert_in_range(lines_of("/proc/self/maps") - before, 1, 300);
-    if (!CHECKED)
+    if (!is_checked()) {
+        assert_in_range(lines_of("/proc/self/maps") - before, 1, 300);
         assert_in_range(status_of("VmRSS:") - resident, 0, 2048); /* KiB */
+    }
     edo_stack_pool_unreserve(&pool, USUAL, count);
     edo_stack_pool_finish(&pool);
 }
@@ -310,14 +314,22 @@ static void test_k5_a_refused_reservation_changes_nothing(void **state)
 {
     struct edo_stack_pool pool;
     struct edo_stack_stats stats;
+    size_t before;
 
     (void)state;
     fake_kernel_begin();
     edo_stack_pool_init(&pool, NULL);
     assert_int_equal(edo_stack_pool_reserve(&pool, USUAL, 10), 0);
-    fake.map_most = 1;
+    edo_stack_pool_stats(&stats, &pool);
+    before = stats.mapped;
+    fake.maps_left = 2;
+    assert_int_equal(edo_stack_pool_reserve(&pool, USUAL, 100000), -ENOMEM);
+    assert_int_equal(fake.maps_left, 0);
+    edo_stack_pool_stats(&stats, &pool);
+    assert_int_equal(stats.mapped, before);
     assert_int_equal(edo_stack_pool_reserve(&pool, USUAL, 1000), -ENOMEM);
     edo_stack_pool_stats(&stats, &pool);
+    assert_int_equal(stats.mapped, before);
     assert_int_equal(stats.reserved, 10);
     assert_int_equal(edo_stack_pool_reserve(&pool, USUAL, stats.stacks - 10), 0);
     assert_int_equal(edo_stack_pool_reserve(&pool, USUAL, 1), -ENOMEM);
@@ -453,6 +465,13 @@ static void go_home_at_once(void *baton)
         edo_context_switch(&contexts[0], &contexts[1], NULL);
 }
 
+/* ucontext keeps its large records there, on some machines over 4 KiB each. */
+#ifdef EDO_CONTEXT_UCONTEXT
+enum { IDLE_PAGES = 3 };
+#else
+enum { IDLE_PAGES = 1 };
+#endif
+
 static void test_k1_an_idle_task_touches_one_page(void **state)
 {
     struct edo_context contexts[2];
@@ -468,8 +487,8 @@ static void test_k1_an_idle_task_touches_one_page(void **state)
         edo_context_prepare(&contexts[0], stack->low, stack->size, edo_stack_colour(stack), go_home_at_once);
         edo_tsan_release(contexts);
         edo_context_switch(&contexts[1], &contexts[0], contexts);
-        if (!CHECKED)
-            assert_int_equal(resident_pages(stack), 1);
+        if (!is_checked())
+            assert_in_range(resident_pages(stack), 1, IDLE_PAGES);
         edo_context_finish(&contexts[0]);
     }
     edo_context_forget(&contexts[1]);
@@ -565,9 +584,14 @@ static atomic_int taken_twice;
 static atomic_int promises_broken;
 static atomic_bool no_maps;
 
+/* Once told, the pool gets one slab more and then none, so that reservations fail halfway. */
 static int map_until_told(void **out, size_t size, int protection, int flags)
 {
-    return atomic_load(&no_maps) ? -ENOMEM : edo_platform_system.map(out, size, protection, flags);
+    static atomic_uint calls;
+
+    if (atomic_load(&no_maps) && atomic_fetch_add(&calls, 1) % 16 != 0)
+        return -ENOMEM;
+    return edo_platform_system.map(out, size, protection, flags);
 }
 
 /* Reserves, gets and puts at random. What it holds, it writes to: nobody else may have it, or give its pages back. */
@@ -608,6 +632,11 @@ static void *use_stacks(void *argument)
         }
         if (edo_stack_find(&random))
             atomic_fetch_add(&taken_twice, 1);
+        /* Others' promises stand whether this one is made or, halfway, not. */
+        if (random >> 60 == 0 && edo_stack_pool_reserve(&shared_pool, 0, 5000) == 0)
+            edo_stack_pool_unreserve(&shared_pool, 0, 5000);
+        if (random >> 60 == 1 && edo_stack_pool_reserve(&shared_pool, 0, 10) == 0)
+            edo_stack_pool_unreserve(&shared_pool, 0, 10);
     }
     edo_stack_pool_put(&shared_pool, held, count);
     return NULL;
@@ -669,7 +698,7 @@ static void test_k2_finding_works_while_slabs_come_and_go(void **state)
 
     (void)state;
     for (int i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, make_pools, &threads[i]), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, make_pools, &shared_pool), 0);
     for (int i = 0; i < THREADS; i++) {
         void *wrong;
 
