@@ -271,6 +271,7 @@ static void must_be_these_chunks(const char *bytes, const struct body *body)
         while (at + count < stop && isxdigit((unsigned char)at[count]) && count < 17)
             count++;
         MUST(count >= 1 && count <= 16);
+        MUST(stop[-1] != ' ' && stop[-1] != '\t' && stop[-1] != ';' && stop[-1] != '=');
         memcpy(digits, at, count);
         chunk = strtoull(digits, NULL, 16);
         at = stop + 2;

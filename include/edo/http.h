@@ -4,7 +4,7 @@
  *
  *     static int hello(edo_http_exchange *x, void *context)
  *     {
- *         if (!edo_http_is(x, "GET", "/"))
+ *         if (!edo_http_match(x, "GET", "/"))
  *             return edo_http_fail(x, 404, NULL);
  *         return edo_http_respond(x, 200, "text/plain", "Hello, world!", 13);
  *     }
@@ -100,7 +100,7 @@ EDO_API edo_str edo_http_host(const edo_http_exchange *exchange);
 EDO_API int edo_http_minor(const edo_http_exchange *exchange);
 
 /* Whether method and path are these. A method "GET" is right for HEAD too; NULL is right for any. */
-EDO_API bool edo_http_is(const edo_http_exchange *exchange, const char *method, const char *path);
+EDO_API bool edo_http_match(const edo_http_exchange *exchange, const char *method, const char *path);
 
 /* The value of the first header field with that name, in any case; .data is NULL if there is none. */
 EDO_API edo_str edo_http_header(const edo_http_exchange *exchange, const char *name);

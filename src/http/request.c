@@ -37,7 +37,7 @@ int edo_http_minor(const edo_http_exchange *x)
     return x->head.version_minor;
 }
 
-bool edo_http_is(const edo_http_exchange *x, const char *method, const char *path)
+bool edo_http_match(const edo_http_exchange *x, const char *method, const char *path)
 {
     if (path && !edo_str_equal(edo_http_path(x), edo_str_of(path)))
         return false;

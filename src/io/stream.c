@@ -17,139 +17,164 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-/* Begins a call: 0 and the caller is a user of the source, else what the call returns. */
-static int edo_stream_begin(edo_stream *stream)
+/* Begins a call: 0, and the caller is a user of the source; else what the call returns. */
+static inline int edo_stream_begin(edo_stream *stream, struct edo_task *task)
 {
-    struct edo_task *task = edo_task_self();
     int rc;
 
     EDO_MISUSE_IF(!stream, "a stream is NULL");
-    if (!task)
+    if (__builtin_expect(!task, 0))
         return -EPERM;
     rc = edo_suspension_point(task);
-    return rc < 0 ? rc : edo_source_begin(&stream->source);
+    return __builtin_expect(rc < 0, 0) ? rc : edo_source_begin(&stream->source);
 }
 
 /*
- * After a transfer of `moved` out of `size` bytes, or an error. 1: try again; else what to return. A short transfer says
+ * After a syscall has transferred `moved` of `size` bytes, or failed. True: it is the call's result. A short transfer says
  * that the kernel has no more (no more room), unless a hang-up hides behind it (S2 d).
  */
-static ssize_t edo_stream_settle(struct edo_source *source, int direction, uint32_t seen, ssize_t moved, size_t size)
+static inline bool edo_stream_settle(struct edo_source *source, int direction, uint32_t seen, ssize_t moved,
+                                     size_t size)
 {
-    if (moved > 0) {
+    if (__builtin_expect(moved > 0, 1)) {
         if ((size_t)moved < size && !(seen & EDO_HUP))
             edo_source_drained(source, direction, seen);
-        return moved;
+        return true;
     }
     if (moved == -EAGAIN)
         edo_source_drained(source, direction, seen);
-    return moved;
+    return moved != -EAGAIN && moved != -EINTR;
+}
+
+/* Reads, as a user of the source. With `task` NULL it does not wait: -EAGAIN. */
+static inline ssize_t edo_stream_receive(struct edo_source *source, void *buffer, size_t size, struct edo_task *task)
+{
+    uint32_t seen;
+
+    for (;;) {
+        if (edo_source_ready(source, EDO_IN, &seen)) {
+            ssize_t moved = edo_platform->recv(source->fd, buffer, size, 0);
+
+            if (edo_stream_settle(source, EDO_IN, seen, moved, size))
+                return moved;
+        } else {
+            int rc = task ? edo_source_wait_long(source, EDO_IN, task) : -EAGAIN;
+
+            if (rc < 0)
+                return rc;
+        }
+    }
 }
 
 ssize_t edo_read(edo_stream *stream, void *buffer, size_t size)
 {
-    struct edo_source *source = &stream->source;
-    ssize_t result = edo_stream_begin(stream);
-    uint32_t seen;
+    struct edo_task *task = edo_task_self();
+    ssize_t result = edo_stream_begin(stream, task);
 
     if (result < 0)
         return result;
-    while (size > 0) {
-        if (edo_source_ready(source, EDO_IN, &seen)) {
-            result = edo_platform->recv(source->fd, buffer, size, 0);
-            result = edo_stream_settle(source, EDO_IN, seen, result, size);
-            if (result != -EAGAIN && result != -EINTR)
-                break;
-        } else {
-            result = edo_source_wait(source, EDO_IN, EDO_FOREVER);
-            if (result < 0)
-                break;
-        }
-    }
-    edo_source_end(source);
+    if (size > 0)
+        result = edo_stream_receive(&stream->source, buffer, size, task);
+    edo_source_end(&stream->source);
     return result;
 }
 
 ssize_t edo_try_read(edo_stream *stream, void *buffer, size_t size)
 {
-    struct edo_source *source = &stream->source;
-    ssize_t result = edo_stream_begin(stream);
-    uint32_t seen;
-
-    if (result < 0)
-        return result;
-    result = size > 0 ? -EAGAIN : 0;
-    while (size > 0 && edo_source_ready(source, EDO_IN, &seen)) {
-        result = edo_platform->recv(source->fd, buffer, size, 0);
-        result = edo_stream_settle(source, EDO_IN, seen, result, size);
-        if (result != -EAGAIN && result != -EINTR)
-            break;
-    }
-    edo_source_end(source);
-    return result;
-}
-
-/* Sends some; the caller is a user of the source. `pieces` is used, or, if that is NULL, buffer and size. */
-static ssize_t edo_stream_send(struct edo_source *source, const struct iovec *pieces, int count, const void *buffer,
-                               size_t size, bool wait)
-{
-    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = (size_t)count};
-    ssize_t result;
-    uint32_t seen;
-
-    for (;;) {
-        if (edo_source_ready(source, EDO_OUT, &seen)) {
-            result = pieces ? edo_platform->sendmsg(source->fd, &message, MSG_NOSIGNAL)
-                            : edo_platform->send(source->fd, buffer, size, MSG_NOSIGNAL);
-            result = edo_stream_settle(source, EDO_OUT, seen, result, size);
-            if (result != -EAGAIN && result != -EINTR)
-                return result;
-        } else if (!wait) {
-            return -EAGAIN;
-        } else {
-            result = edo_source_wait(source, EDO_OUT, EDO_FOREVER);
-            if (result < 0)
-                return result;
-        }
-    }
-}
-
-static ssize_t edo_stream_write(edo_stream *stream, const void *buffer, size_t size, bool wait)
-{
-    ssize_t result = edo_stream_begin(stream);
+    ssize_t result = edo_stream_begin(stream, edo_task_self());
 
     if (result < 0)
         return result;
     if (size > 0)
-        result = edo_stream_send(&stream->source, NULL, 0, buffer, size, wait);
+        result = edo_stream_receive(&stream->source, buffer, size, NULL);
     edo_source_end(&stream->source);
     return result;
 }
 
+/* Sends some, as a user of the source. With `task` NULL it does not wait: -EAGAIN. */
+static inline ssize_t edo_stream_send(struct edo_source *source, const void *buffer, size_t size, struct edo_task *task)
+{
+    uint32_t seen;
+
+    for (;;) {
+        if (edo_source_ready(source, EDO_OUT, &seen)) {
+            ssize_t moved = edo_platform->send(source->fd, buffer, size, MSG_NOSIGNAL);
+
+            if (edo_stream_settle(source, EDO_OUT, seen, moved, size))
+                return moved;
+        } else {
+            int rc = task ? edo_source_wait_long(source, EDO_OUT, task) : -EAGAIN;
+
+            if (rc < 0)
+                return rc;
+        }
+    }
+}
+
+/* The same with at most IOV_MAX pieces, of `size` bytes in all. */
+static ssize_t edo_stream_sendv(struct edo_source *source, const struct iovec *pieces, int count, size_t size,
+                                struct edo_task *task)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = (size_t)count};
+    uint32_t seen;
+
+    for (;;) {
+        if (edo_source_ready(source, EDO_OUT, &seen)) {
+            ssize_t moved = edo_platform->sendmsg(source->fd, &message, MSG_NOSIGNAL);
+
+            if (edo_stream_settle(source, EDO_OUT, seen, moved, size))
+                return moved;
+        } else {
+            int rc = task ? edo_source_wait_long(source, EDO_OUT, task) : -EAGAIN;
+
+            if (rc < 0)
+                return rc;
+        }
+    }
+}
+
 ssize_t edo_write(edo_stream *stream, const void *buffer, size_t size)
 {
-    return edo_stream_write(stream, buffer, size, true);
+    struct edo_task *task = edo_task_self();
+    ssize_t result = edo_stream_begin(stream, task);
+
+    if (result < 0)
+        return result;
+    if (size > 0)
+        result = edo_stream_send(&stream->source, buffer, size, task);
+    edo_source_end(&stream->source);
+    return result;
 }
 
 ssize_t edo_try_write(edo_stream *stream, const void *buffer, size_t size)
 {
-    return edo_stream_write(stream, buffer, size, false);
+    ssize_t result = edo_stream_begin(stream, edo_task_self());
+
+    if (result < 0)
+        return result;
+    if (size > 0)
+        result = edo_stream_send(&stream->source, buffer, size, NULL);
+    edo_source_end(&stream->source);
+    return result;
 }
 
 ssize_t edo_write_all_part(size_t *written, edo_stream *stream, const void *buffer, size_t size)
 {
-    ssize_t result = edo_stream_begin(stream);
+    struct edo_task *task = edo_task_self();
+    ssize_t result = edo_stream_begin(stream, task);
+    size_t sum = 0;
 
     *written = 0;
     if (result < 0)
         return result;
-    while (*written < size) {
-        result = edo_stream_send(&stream->source, NULL, 0, (const char *)buffer + *written, size - *written, true);
+    while (sum < size) {
+        result = edo_stream_send(&stream->source, (const char *)buffer + sum, size - sum, task);
         if (result < 0)
             break;
-        *written += (size_t)result;
+        sum += (size_t)result;
     }
     edo_source_end(&stream->source);
+    *written = sum;
     return result < 0 ? result : (ssize_t)size;
 }
 
@@ -177,13 +202,15 @@ static ssize_t edo_pieces_sum(const struct iovec *pieces, int count)
 
 static ssize_t edo_stream_writev(edo_stream *stream, const struct iovec *pieces, int count, bool wait)
 {
-    ssize_t sum = edo_pieces_sum(pieces, count);
-    ssize_t result = sum < 0 ? sum : edo_stream_begin(stream);
+    struct edo_task *task = edo_task_self();
+    int at_once = count < IOV_MAX ? count : IOV_MAX;
+    ssize_t sum = edo_pieces_sum(pieces, at_once);
+    ssize_t result = sum < 0 ? sum : edo_stream_begin(stream, task);
 
     if (result < 0)
         return result;
     if (sum > 0)
-        result = edo_stream_send(&stream->source, pieces, count < IOV_MAX ? count : IOV_MAX, NULL, (size_t)sum, wait);
+        result = edo_stream_sendv(&stream->source, pieces, at_once, (size_t)sum, wait ? task : NULL);
     edo_source_end(&stream->source);
     return result;
 }
@@ -198,28 +225,39 @@ ssize_t edo_try_writev(edo_stream *stream, const struct iovec *pieces, int count
     return edo_stream_writev(stream, pieces, count, false);
 }
 
+/* Takes what was written off the front of the pieces. */
+static void edo_pieces_advance(struct iovec **pieces, int *count, size_t written)
+{
+    while (*count > 0 && written >= (*pieces)->iov_len) {
+        written -= (*pieces)->iov_len;
+        (*pieces)++;
+        (*count)--;
+    }
+    if (*count > 0) {
+        (*pieces)->iov_base = (char *)(*pieces)->iov_base + written;
+        (*pieces)->iov_len -= written;
+    }
+}
+
 ssize_t edo_writev_all(edo_stream *stream, struct iovec *pieces, int count)
 {
+    struct edo_task *task = edo_task_self();
     ssize_t sum = edo_pieces_sum(pieces, count);
-    ssize_t result = sum < 0 ? sum : edo_stream_begin(stream);
-    size_t left = sum < 0 ? 0 : (size_t)sum;
+    ssize_t result = sum < 0 ? sum : edo_stream_begin(stream, task);
+    ssize_t left = sum;
 
     if (result < 0)
         return result;
     while (left > 0) {
-        result = edo_stream_send(&stream->source, pieces, count < IOV_MAX ? count : IOV_MAX, NULL, left, true);
+        int at_once = count < IOV_MAX ? count : IOV_MAX;
+        /* What is offered in one call, not what is left: less than that is what a full socket buffer is known by. */
+        ssize_t offered = at_once == count ? left : edo_pieces_sum(pieces, at_once);
+
+        result = edo_stream_sendv(&stream->source, pieces, at_once, (size_t)offered, task);
         if (result < 0)
             break;
-        left -= (size_t)result;
-        while (count > 0 && (size_t)result >= pieces->iov_len) {
-            result -= (ssize_t)pieces->iov_len;
-            pieces++;
-            count--;
-        }
-        if (count > 0) {
-            pieces->iov_base = (char *)pieces->iov_base + result;
-            pieces->iov_len -= (size_t)result;
-        }
+        left -= result;
+        edo_pieces_advance(&pieces, &count, (size_t)result);
     }
     edo_source_end(&stream->source);
     return result < 0 ? result : sum;
@@ -229,7 +267,7 @@ ssize_t edo_writev_all(edo_stream *stream, struct iovec *pieces, int count)
 
 static int edo_stream_wait(edo_stream *stream, int direction, int64_t deadline)
 {
-    int rc = edo_stream_begin(stream);
+    int rc = edo_stream_begin(stream, edo_task_self());
 
     if (rc < 0)
         return rc;

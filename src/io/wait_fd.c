@@ -108,8 +108,7 @@ int edo_wait_fd(int fd, int events, int64_t deadline)
         return rc;
     edo_source_open(source, fd);
     source->borrowed = true;
-    for (int i = 0; i < 2; i++)
-        atomic_store_explicit(&source->readiness[i], 0, memory_order_relaxed);
+    atomic_store_explicit(&source->readiness, 0, memory_order_relaxed);
     thread = edo_enter(edo_thread_self());
     worker = thread->worker;
     edo_leave(thread);

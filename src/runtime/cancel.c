@@ -121,6 +121,8 @@ void edo_scope_cancel_at(edo_scope *scope, int reason, const edo_site *site)
     struct edo_scope_body *body = edo_scope_of(scope);
     struct edo_thread *thread = edo_thread_self();
 
+    if (reason <= EDO_REASON_NONE || reason > EDO_REASON_CLOSING)
+        reason = EDO_REASON_USER;
     if (thread && thread->runtime == body->runtime) {
         thread = edo_enter(thread);
         edo_scope_cancel_inside(thread, body, reason, site);

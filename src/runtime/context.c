@@ -58,8 +58,7 @@ void edo_context_forget(struct edo_context *context)
     *context = (struct edo_context){.sp = NULL};
 }
 
-void edo_context_prepare(struct edo_context *context, void *low, size_t size, size_t colour,
-                         void (*entry)(void *baton))
+void edo_context_prepare(struct edo_context *context, void *low, size_t size, size_t colour, void (*entry)(void *baton))
 {
     void (*wrapper)(void *, void (*)(void *)) = NULL;
     uintptr_t top = ((uintptr_t)low + size) & ~(uintptr_t)15;

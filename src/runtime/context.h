@@ -80,8 +80,8 @@ void *edo_context_fiber(const struct edo_context *to);
  * Always inlined: ThreadSanitizer keeps a call stack per fiber, so between its switch and ours no instrumented function
  * may return or be entered. no_sync, since a switch as such orders nothing between two tasks: the queues do.
  */
-static inline __attribute__((always_inline)) void *edo_context_switch(struct edo_context *from,
-                                                                      struct edo_context *to, void *baton)
+static inline __attribute__((always_inline)) void *edo_context_switch(struct edo_context *from, struct edo_context *to,
+                                                                      void *baton)
 {
 #if EDO_ASAN
     void *fake_stack;
@@ -99,8 +99,8 @@ static inline __attribute__((always_inline)) void *edo_context_switch(struct edo
 }
 
 /* Leaves the running flow for good; its stack may be reused as soon as `to` runs. */
-static inline __attribute__((always_inline)) EDO_NORETURN void
-edo_context_leave(struct edo_context *from, struct edo_context *to, void *baton)
+static inline __attribute__((always_inline)) EDO_NORETURN void edo_context_leave(struct edo_context *from,
+                                                                                 struct edo_context *to, void *baton)
 {
 #if EDO_ASAN
     __sanitizer_start_switch_fiber(NULL, to->low, to->size);

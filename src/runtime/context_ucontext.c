@@ -9,8 +9,7 @@
  */
 #include "runtime/context.h"
 
-#if defined(EDO_CONTEXT_UCONTEXT) ||                                                                         \
-    !((defined(__x86_64__) || defined(__aarch64__)) && !defined(__ILP32__))
+#if defined(EDO_CONTEXT_UCONTEXT) || !((defined(__x86_64__) || defined(__aarch64__)) && !defined(__ILP32__))
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -49,8 +49,16 @@ static void edo_dormant_fire(struct edo_thread *thread, struct edo_alarm *alarm)
         int64_t deadline = atomic_load(&task->when_deadline);
 
         if (deadline > fired) {
+            bool was_armed;
+
             edo_dormant_put_alarm(thread, task, deadline);
-            return;
+            /* Has it become earlier meanwhile? Then the task, if it did not see armed_at, relies on this. */
+            fired = atomic_load(&task->when_deadline);
+            if (fired <= 0 || fired >= deadline)
+                return;
+            edo_alarm_disarm_inside(&was_armed, thread, alarm); /* it is in this worker's own wheel */
+            fired = 0;
+            continue;
         }
         if (deadline > 0) {
             if (!atomic_compare_exchange_strong(&task->when_deadline, &deadline, EDO_DEADLINE_PASSED))
@@ -213,6 +221,12 @@ int edo_dormant_prepare(struct edo_task *task, const edo_when *when)
     return edo_dormant_publish(
         task, &runtime->workers[atomic_fetch_add_explicit(&runtime->next_poller, 1, memory_order_relaxed) %
                                 (uint32_t)runtime->worker_count]);
+}
+
+void edo_dormant_unprepare(struct edo_task *task)
+{
+    if ((task->flags & EDO_TASK_DORMANT) && task->source)
+        edo_dormant_unpublish(task);
 }
 
 void edo_dormant_start(struct edo_thread *thread, struct edo_task *task)

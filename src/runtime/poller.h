@@ -7,10 +7,10 @@
  * generations, since events may be in other threads' hands while a descriptor is closed and its source used again; what
  * a stale event can still do is a needless wake and a needless readiness, both of which everybody must bear anyway.
  *
- * Readiness, one word a direction: bit 0 says READY (a syscall is worth trying), bits 1 and 2 HUP and ERROR, the rest is a
- * sequence that every event raises. Whoever drained a descriptor clears READY by an exchange of the whole word it had read
- * before its syscall: if an edge came in between, the sequence differs, and the edge is kept (S2 c). Before registration
- * the word is meaningless: one tries the syscall, and registering reports the state at that moment.
+ * Readiness, one word: a bit for each direction says that a syscall is worth trying there, one that a hang-up or error was
+ * seen, the rest is a sequence that every event raises. Whoever drained a direction clears its bit only while the sequence
+ * is the one it had read before its syscall: an edge that came in between is kept (S2 c). Before registration the word is
+ * an assumption, that a syscall is worth trying; registering reports the state at that moment.
  *
  * Waiting, one slot a direction: the waiter stores itself (seq_cst), then looks at the readiness again; the poller raises
  * the readiness (seq_cst), then takes the waiter out. One of them sees the other.
@@ -23,6 +23,7 @@
 
 #include "base/list.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,8 +36,9 @@ struct edo_runtime;
 enum edo_direction { EDO_IN = 0, EDO_OUT = 1 };
 
 enum edo_readiness {
-    EDO_READY = 1,
-    EDO_HUP = 2, /* HUP, RDHUP or ERR was seen: a short read does not mean drained (S2 d) */
+    EDO_READY_IN = 1 << EDO_IN,
+    EDO_READY_OUT = 1 << EDO_OUT,
+    EDO_HUP = 4, /* HUP, RDHUP or ERR was seen: a short read does not mean drained (S2 d) */
     EDO_READINESS_STEP = 8
 };
 
@@ -44,7 +46,7 @@ enum edo_readiness {
 
 struct edo_source {
     struct edo_source *free_link;
-    _Atomic uint32_t readiness[2];
+    _Atomic uint32_t readiness;
     _Atomic(struct edo_task *) waiter[2];
     _Atomic uint32_t users; /* count, and EDO_SOURCE_CLOSED */
     int fd;
@@ -106,8 +108,22 @@ void edo_source_gone(struct edo_source *source);
 int edo_source_register(struct edo_source *source, int direction, struct edo_worker *worker);
 
 /* Makes the task the direction's waiter: 0, or -EBUSY if there is one. Then look at readiness and CLOSED once more. */
-int edo_source_enlist(struct edo_source *source, int direction, struct edo_task *task);
-void edo_source_delist(struct edo_source *source, int direction, struct edo_task *task);
+static inline int edo_source_enlist(struct edo_source *source, int direction, struct edo_task *task)
+{
+    struct edo_task *none = NULL;
+
+    return atomic_compare_exchange_strong_explicit(&source->waiter[direction], &none, task, memory_order_seq_cst,
+                                                   memory_order_relaxed)
+               ? 0
+               : -EBUSY;
+}
+
+static inline void edo_source_delist(struct edo_source *source, int direction, struct edo_task *task)
+{
+    if (__builtin_expect(atomic_load_explicit(&source->waiter[direction], memory_order_relaxed) == task, 0))
+        atomic_compare_exchange_strong_explicit(&source->waiter[direction], &task, NULL, memory_order_seq_cst,
+                                                memory_order_relaxed);
+}
 
 static inline bool edo_source_is_closed(struct edo_source *source)
 {
@@ -120,18 +136,25 @@ static inline bool edo_source_is_closed(struct edo_source *source)
  */
 int edo_source_wait(struct edo_source *source, int direction, int64_t deadline);
 
-/* Whether a syscall is worth trying: yes if not registered. *seen is to be handed to edo_source_drained. */
+/* The same without a deadline, for the caller that knows its task: what a read that found nothing does. */
+int edo_source_wait_long(struct edo_source *source, int direction, struct edo_task *task);
+
+/* Whether a syscall is worth trying. *seen is to be handed to edo_source_drained. */
 static inline bool edo_source_ready(struct edo_source *source, int direction, uint32_t *seen)
 {
-    *seen = atomic_load_explicit(&source->readiness[direction], memory_order_seq_cst);
-    return (*seen & EDO_READY) != 0;
+    *seen = atomic_load_explicit(&source->readiness, memory_order_seq_cst);
+    return (*seen >> direction) & 1;
 }
 
-/* The syscall found nothing (left): clears READY unless an edge has come since `seen` was read. */
+/* The syscall found nothing (left): clears the direction's bit unless an event has come since `seen` was read. */
 static inline void edo_source_drained(struct edo_source *source, int direction, uint32_t seen)
 {
-    atomic_compare_exchange_strong_explicit(&source->readiness[direction], &seen, seen & ~(uint32_t)EDO_READY,
-                                            memory_order_acq_rel, memory_order_relaxed);
+    uint32_t now = seen;
+
+    while (!atomic_compare_exchange_weak_explicit(&source->readiness, &now, now & ~(1u << direction),
+                                                  memory_order_acq_rel, memory_order_relaxed))
+        if ((now ^ seen) >= EDO_READINESS_STEP)
+            return;
 }
 
 static inline int edo_source_begin(struct edo_source *source)
@@ -140,7 +163,7 @@ static inline int edo_source_begin(struct edo_source *source)
 
     if (__builtin_expect(users & EDO_SOURCE_CLOSED, 0)) {
         edo_source_end(source);
-        return -9; /* EBADF */
+        return -EBADF;
     }
     return 0;
 }

@@ -67,15 +67,10 @@ void edo_poller_remove(struct edo_poller *poller, struct edo_source *source)
     edo_platform->epoll_ctl(poller->epoll, EPOLL_CTL_DEL, source->fd, &none);
 }
 
-static void edo_source_raise(struct edo_thread *thread, struct edo_source *source, int direction, uint32_t bits)
+static inline void edo_source_notify(struct edo_thread *thread, struct edo_source *source, int direction)
 {
-    _Atomic uint32_t *word = &source->readiness[direction];
-    uint32_t seen = atomic_load_explicit(word, memory_order_relaxed);
     struct edo_task *task;
 
-    while (!atomic_compare_exchange_weak_explicit(word, &seen, (seen + EDO_READINESS_STEP) | EDO_READY | bits,
-                                                  memory_order_seq_cst, memory_order_relaxed))
-        ;
     if (!atomic_load_explicit(&source->waiter[direction], memory_order_seq_cst))
         return;
     task = atomic_exchange_explicit(&source->waiter[direction], NULL, memory_order_seq_cst);
@@ -83,18 +78,29 @@ static void edo_source_raise(struct edo_thread *thread, struct edo_source *sourc
         edo_unpark_last(thread, task);
 }
 
-static void edo_event_handle(struct edo_thread *thread, const struct epoll_event *event)
+static inline void edo_event_handle(struct edo_thread *thread, const struct epoll_event *event)
 {
     struct edo_source *source = (struct edo_source *)(uintptr_t)(event->data.u64 & (((uint64_t)1 << 48) - 1));
     uint32_t events = event->events;
-    uint32_t hup = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) ? EDO_HUP : 0;
+    uint32_t bits = 0;
+    uint32_t seen;
 
     if (!source || __atomic_load_n(&source->generation, __ATOMIC_RELAXED) != (uint16_t)(event->data.u64 >> 48))
         return;
-    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        edo_source_raise(thread, source, EDO_IN, hup);
-    if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
-        edo_source_raise(thread, source, EDO_OUT, hup);
+    if (events & EPOLLIN)
+        bits |= EDO_READY_IN;
+    if (events & EPOLLOUT)
+        bits |= EDO_READY_OUT;
+    if (__builtin_expect(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR), 0))
+        bits |= events & (EPOLLHUP | EPOLLERR) ? EDO_READY_IN | EDO_READY_OUT | EDO_HUP : EDO_READY_IN | EDO_HUP;
+    seen = atomic_load_explicit(&source->readiness, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&source->readiness, &seen, (seen + EDO_READINESS_STEP) | bits,
+                                                  memory_order_seq_cst, memory_order_relaxed))
+        ;
+    if (bits & EDO_READY_IN)
+        edo_source_notify(thread, source, EDO_IN);
+    if (bits & EDO_READY_OUT)
+        edo_source_notify(thread, source, EDO_OUT);
 }
 
 int edo_poller_poll(struct edo_thread *thread, struct edo_poller *poller, int64_t timeout)
@@ -106,8 +112,8 @@ int edo_poller_poll(struct edo_thread *thread, struct edo_poller *poller, int64_
     if (timeout != 0)
         atomic_store_explicit(&thread->guard, EDO_GUARD_POLLING, memory_order_release);
     count = edo_platform->epoll_wait(poller->epoll, events, EDO_EVENTS, timeout);
-    if (timeout != 0 && atomic_exchange_explicit(&thread->guard, EDO_GUARD_INSIDE, memory_order_acq_rel) ==
-                            EDO_GUARD_REMOTE)
+    if (timeout != 0 &&
+        atomic_exchange_explicit(&thread->guard, EDO_GUARD_INSIDE, memory_order_acq_rel) == EDO_GUARD_REMOTE)
         edo_remote_wait(thread);
     edo_count(&thread->worker->counts.polls, 1);
     if (count <= 0)

@@ -24,11 +24,11 @@ static int edo_root_main(void *argument)
 
     edo_scope_begin(edo_scope_public(&runtime->detached), NULL, &supervise);
     edo_scope_begin(edo_scope_public(&runtime->root), NULL, &fail_fast);
+    atomic_store(&runtime->root_state, EDO_ROOT_OPEN);
     edo_nesting_set_root(runtime->nesting, &runtime->root);
     rc = runtime->main(runtime->main_argument);
     EDO_MISUSE_IF(rc == EDO_CONTINUED_, "the root task's function cannot continue: spawn a task for that");
-    edo_nesting_set_root(runtime->nesting, NULL);
-    rc = edo_scope_end(edo_scope_public(&runtime->root), rc);
+    rc = edo_scope_end_root(runtime, rc);
     flags = atomic_load(&runtime->root.flags);
     if (rc == -ECANCELED && (flags & EDO_SCOPE_OWN) && (flags & 0xff) == EDO_REASON_SHUTDOWN)
         rc = 0;
@@ -121,6 +121,7 @@ static int edo_runtime_build(struct edo_runtime *runtime)
     edo_blocks_init(&runtime->tasks, sizeof(struct edo_task), offsetof(struct edo_task, fn));
     edo_blocks_init(&runtime->handles, sizeof(struct edo_handle), offsetof(struct edo_handle, runtime));
     edo_blocks_init(&runtime->sources, sizeof(struct edo_source), offsetof(struct edo_source, runtime));
+    edo_lock_init(&runtime->root_lock);
     edo_lock_init(&runtime->global_lock);
     edo_lock_init(&runtime->idle_lock);
     edo_lock_init(&runtime->threads_lock);
@@ -176,6 +177,7 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
     runtime->main = fn;
     runtime->main_argument = argument;
     runtime->nesting = nesting;
+    runtime->task_flags = options->pinned ? EDO_TASK_PINNED : options->migrate_always ? EDO_TASK_MIGRATES : 0;
     edo_thread_init(thread, runtime);
     runtime->threads = thread;
     runtime->thread_count = 1;

@@ -17,11 +17,14 @@
 
 enum { EDO_WORKERS_MOST = 256, EDO_THREADS_MOST = 512 };
 
+enum edo_root_state { EDO_ROOT_BEFORE = 0, EDO_ROOT_OPEN, EDO_ROOT_ENDED };
+
 struct edo_runtime {
     edo_run_options options; /* with defaults filled in */
     int worker_count;
     struct edo_worker *workers;
     int stack_class;         /* default size class */
+    uint8_t task_flags;      /* what every task gets: EDO_TASK_PINNED or EDO_TASK_MIGRATES, by the options */
 
     struct edo_blocks tasks;
     struct edo_blocks handles;
@@ -55,6 +58,8 @@ struct edo_runtime {
     struct edo_scope_body base;     /* home of the root task; its owner is NULL */
     struct edo_scope_body detached; /* owner of tasks that belong to no other scope; around the root scope */
     struct edo_scope_body root;
+    struct edo_lock root_lock;      /* held over the end of `root`, and over its cancellation by a signal */
+    _Atomic uint8_t root_state;     /* enum edo_root_state: whether `root` is there to be cancelled */
     struct edo_nesting *nesting; /* edo_run was called in a task; see nested.c */
     edo_task_fn main;
     void *main_argument;

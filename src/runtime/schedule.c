@@ -32,25 +32,32 @@ static void edo_ring_overflow(struct edo_thread *thread, struct edo_task *task)
     edo_global_push_chain(thread->runtime, half[0], task, count + 1);
 }
 
-void edo_ready_last(struct edo_thread *thread, struct edo_task *task)
+/* For what does not go into this worker's own queues: no worker, a pinned task, or one that shall migrate. */
+static __attribute__((noinline)) void edo_ready_elsewhere(struct edo_thread *thread, struct edo_task *task)
 {
-    struct edo_worker *worker = thread->worker;
-    struct edo_runtime *runtime = thread->runtime;
+    struct edo_runtime *runtime = task->home->runtime;
 
-    if (__builtin_expect((task->flags & EDO_TASK_PINNED) && task->home_thread, 0)) {
+    if ((task->flags & EDO_TASK_PINNED) && task->home_thread) {
         edo_ready_pinned(thread, task);
         return;
     }
-    if (__builtin_expect(!worker || runtime->options.migrate_always, 0)) {
-        edo_global_push(runtime, task);
-        edo_wake_one(runtime);
+    edo_global_push(runtime, task);
+    edo_wake_one(runtime);
+}
+
+void edo_ready_last(struct edo_thread *thread, struct edo_task *task)
+{
+    struct edo_worker *worker = thread->worker;
+
+    if (__builtin_expect(!worker || (task->flags & EDO_TASK_ELSEWHERE), 0)) {
+        edo_ready_elsewhere(thread, task);
         return;
     }
     if (!edo_ring_push(&worker->ring, task))
         edo_ring_overflow(thread, task);
     /* S9: one more than this worker will run next is what a sibling is woken for. */
-    if (runtime->worker_count > 1 && edo_ring_count(&worker->ring) > 1)
-        edo_wake_one(runtime);
+    if (!worker->alone && edo_ring_count(&worker->ring) > 1)
+        edo_wake_one(thread->runtime);
 }
 
 /*
@@ -62,17 +69,8 @@ void edo_ready(struct edo_thread *thread, struct edo_task *task)
     struct edo_worker *worker = thread ? thread->worker : NULL;
     struct edo_task *displaced;
 
-    if (__builtin_expect(!worker || thread->runtime->options.migrate_always ||
-                             ((task->flags & EDO_TASK_PINNED) && task->home_thread),
-                         0)) {
-        struct edo_runtime *runtime = task->home->runtime;
-
-        if ((task->flags & EDO_TASK_PINNED) && task->home_thread) {
-            edo_ready_pinned(thread, task);
-            return;
-        }
-        edo_global_push(runtime, task);
-        edo_wake_one(runtime);
+    if (__builtin_expect(!worker || (task->flags & EDO_TASK_ELSEWHERE), 0)) {
+        edo_ready_elsewhere(thread, task);
         return;
     }
     if (!atomic_load_explicit(&worker->lifo, memory_order_relaxed)) {
@@ -84,7 +82,7 @@ void edo_ready(struct edo_thread *thread, struct edo_task *task)
         return;
     if (!edo_ring_push(&worker->ring, displaced))
         edo_ring_overflow(thread, displaced);
-    if (thread->runtime->worker_count > 1)
+    if (!worker->alone)
         edo_wake_one(thread->runtime);
 }
 
@@ -105,7 +103,7 @@ static bool edo_pinned_waiting(struct edo_thread *thread)
     return thread->pinned_first || atomic_load_explicit(&thread->pinned_mail, memory_order_relaxed);
 }
 
-struct edo_task *edo_schedule_next(struct edo_thread *thread)
+static inline __attribute__((always_inline)) struct edo_task *edo_next(struct edo_thread *thread)
 {
     struct edo_worker *worker = thread->worker;
     struct edo_task *task;
@@ -131,6 +129,11 @@ struct edo_task *edo_schedule_next(struct edo_thread *thread)
     if (!task && edo_pinned_waiting(thread))
         task = edo_pinned_next(thread);
     return task;
+}
+
+struct edo_task *edo_schedule_next(struct edo_thread *thread)
+{
+    return edo_next(thread);
 }
 
 /* --- Switching -------------------------------------------------------------------------------------------------------- */
@@ -211,7 +214,8 @@ static void edo_after_end(struct edo_thread *thread, struct edo_task *task)
 }
 
 /* Where to go for `next`: its context, or the thread's own if there is none or it lacks a stack. */
-static struct edo_context *edo_target(struct edo_thread *thread, struct edo_task *next)
+static inline __attribute__((always_inline)) struct edo_context *edo_target(struct edo_thread *thread,
+                                                                            struct edo_task *next)
 {
     if (next && !next->stack && !edo_task_give_stack(thread, next)) {
         thread->worker->held = next;
@@ -227,7 +231,7 @@ static struct edo_context *edo_target(struct edo_thread *thread, struct edo_task
 
 struct edo_thread *edo_suspend(struct edo_thread *thread, struct edo_task *task, edo_after_fn after)
 {
-    struct edo_context *target = edo_target(thread, edo_schedule_next(thread));
+    struct edo_context *target = edo_target(thread, edo_next(thread));
 
     thread->after = after;
     thread->after_task = task;
@@ -425,8 +429,8 @@ static struct edo_thread *edo_task_run(struct edo_thread *thread, struct edo_tas
     task->stack = NULL;
     if (task->when_what == EDO_WHEN_NOW_)
         edo_ready_last(thread, task);
-    else if (!atomic_compare_exchange_strong_explicit(&task->wake, &expected, EDO_WAKE_PARKED,
-                                                      memory_order_seq_cst, memory_order_relaxed))
+    else if (!atomic_compare_exchange_strong_explicit(&task->wake, &expected, EDO_WAKE_PARKED, memory_order_seq_cst,
+                                                      memory_order_relaxed))
         edo_ready(thread, task);
     return thread;
 }
@@ -441,12 +445,11 @@ void edo_task_main(void *baton)
     edo_after_switch(thread);
     for (;;) {
         flow = thread->current->context;
-        if (thread->current->flags & EDO_TASK_PINNED || thread->runtime->options.migrate_always)
+        if (__builtin_expect(thread->current->flags & EDO_TASK_ELSEWHERE, 0))
             thread->current->home_thread = thread;
         thread = edo_task_run(thread, thread->current);
-        next = edo_schedule_next(thread);
-        if (!next || next->stack || next->stack_class != stack->size_class ||
-            thread->runtime->options.stack_census)
+        next = edo_next(thread);
+        if (!next || next->stack || next->stack_class != stack->size_class || thread->runtime->options.stack_census)
             break;
         next->stack = stack;
         next->context = flow;

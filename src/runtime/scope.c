@@ -52,6 +52,7 @@ int edo_scope_begin(edo_scope *public, const edo_site *site, const edo_scope_opt
     edo_scope_options options;
     int64_t deadline = EDO_FOREVER;
     uint32_t flags = 0;
+    bool passed = false;
     int rc = EDO_READ_OPTIONS(&options, given);
 
     public->rc_ = NULL;
@@ -74,15 +75,18 @@ int edo_scope_begin(edo_scope *public, const edo_site *site, const edo_scope_opt
         flags |= EDO_SCOPE_SUPERVISE;
     if (options.shield) {
         flags |= EDO_SCOPE_SHIELD;
-        deadline = options.shield > 0 ? edo_deadline_after(edo_platform->now(), options.shield) : 0;
+        passed = options.shield < 0;
+        if (!passed)
+            deadline = edo_deadline_after(edo_platform->now(), options.shield);
     } else {
-        if (options.deadline)
-            deadline = options.deadline;
-        if (options.timeout) {
-            int64_t end = options.timeout > 0 ? edo_deadline_after(edo_platform->now(), options.timeout) : 0;
+        if (options.deadline || options.timeout) {
+            int64_t now = edo_platform->now();
 
-            if (end < deadline)
-                deadline = end;
+            if (options.deadline)
+                deadline = options.deadline;
+            if (options.timeout && edo_deadline_after(now, options.timeout) < deadline)
+                deadline = edo_deadline_after(now, options.timeout);
+            passed = deadline <= now;
         }
         scope->deadline = deadline < outer->deadline ? deadline : outer->deadline;
     }
@@ -99,7 +103,7 @@ int edo_scope_begin(edo_scope *public, const edo_site *site, const edo_scope_opt
     atomic_store_explicit(&scope->flags, flags, memory_order_seq_cst);
     task->scope = scope;
     edo_lock_release(&task->chain_lock);
-    if (deadline <= 0) {
+    if (passed) {
         if (flags & EDO_SCOPE_SHIELD)
             edo_scope_unshield(thread, scope);
         else
@@ -119,16 +123,23 @@ static void edo_scope_wait(struct edo_task *task, struct edo_scope_body *scope)
         edo_park(task);
 }
 
+/* Whether it was this scope's own deadline that cancelled it. */
+static bool edo_scope_timed_out(struct edo_scope_body *scope)
+{
+    uint32_t flags = atomic_load_explicit(&scope->flags, memory_order_acquire);
+
+    return (flags & EDO_SCOPE_OWN) && (flags & 0xff) == EDO_REASON_DEADLINE;
+}
+
 /* What the scope's result is, once all has ended: `rc` is the body's. */
 static int edo_scope_result(struct edo_scope_body *scope, int rc)
 {
     uint32_t flags = atomic_load_explicit(&scope->flags, memory_order_acquire);
     int error = atomic_load_explicit(&scope->error, memory_order_acquire);
-    bool timed_out = (flags & EDO_SCOPE_OWN) && (flags & 0xff) == EDO_REASON_DEADLINE;
 
     if (error < 0)
         return error;
-    if (timed_out && (rc == -ECANCELED || (rc >= 0 && (flags & EDO_SCOPE_CUT))))
+    if (edo_scope_timed_out(scope) && (rc == -ECANCELED || (rc >= 0 && (flags & EDO_SCOPE_CUT))))
         return -ETIMEDOUT;
     return rc;
 }
@@ -146,17 +157,11 @@ static void edo_scope_unlink(struct edo_task *task, struct edo_scope_body *scope
     edo_leave(thread);
 }
 
-/* The body has ended with `rc`, or left its block `early` whatever rc says. */
-static int edo_scope_close(struct edo_scope_body *scope, int rc, bool early)
+/* The body has ended with `rc`, or left its block `early` whatever rc says: waits for the children. */
+static void edo_scope_settle(struct edo_task *task, struct edo_scope_body *scope, int rc, bool early)
 {
-    struct edo_task *task = edo_task_self();
-    uint32_t flags;
+    uint32_t flags = atomic_load_explicit(&scope->flags, memory_order_acquire);
 
-    EDO_MISUSE_IF(!task || scope->owner != task || task->scope != scope,
-                  "a scope was ended that is not the calling task's innermost one");
-    if (!task || scope->owner != task || task->scope != scope)
-        return -EPERM;
-    flags = atomic_load_explicit(&scope->flags, memory_order_acquire);
     /* The first failure in time wins; an -ECANCELED that this scope itself caused is none. */
     if (rc < 0 && !(rc == -ECANCELED && (flags & EDO_SCOPE_OWN))) {
         int none = 0;
@@ -167,9 +172,42 @@ static int edo_scope_close(struct edo_scope_body *scope, int rc, bool early)
     if ((rc < 0 || early) && edo_scope_has_children(scope))
         edo_scope_cancel_at(edo_scope_public(scope), EDO_REASON_LEFT, scope->site);
     edo_scope_wait(task, scope);
+}
+
+static int edo_scope_close(struct edo_scope_body *scope, int rc, bool early)
+{
+    struct edo_task *task = edo_task_self();
+
+    EDO_MISUSE_IF(!task || scope->owner != task || task->scope != scope,
+                  "a scope was ended that is not the calling task's innermost one");
+    if (!task || scope->owner != task || task->scope != scope)
+        return -EPERM;
+    edo_scope_settle(task, scope, rc, early);
     rc = edo_scope_result(scope, rc);
     edo_scope_unlink(task, scope);
     scope->way = EDO_WAY_SKIPPED_;
+    return rc;
+}
+
+int edo_scope_end_root(struct edo_runtime *runtime, int rc)
+{
+    struct edo_scope_body *scope = &runtime->root;
+    struct edo_task *task = scope->owner;
+    int64_t none = 0;
+
+    edo_scope_settle(task, scope, rc, false);
+    /* Detached tasks may know it, and spawn into it until here. */
+    while (!atomic_compare_exchange_strong_explicit(&scope->live, &none, INT64_MIN, memory_order_acq_rel,
+                                                    memory_order_relaxed)) {
+        edo_scope_wait(task, scope);
+        none = 0;
+    }
+    edo_nesting_set_root(runtime->nesting, NULL);
+    edo_lock_acquire(&runtime->root_lock);
+    atomic_store(&runtime->root_state, EDO_ROOT_ENDED);
+    edo_lock_release(&runtime->root_lock);
+    rc = edo_scope_result(scope, rc);
+    edo_scope_unlink(task, scope);
     return rc;
 }
 
@@ -241,15 +279,18 @@ void edo_scope_block_end_(edo_scope *scope)
 {
     int way = scope->way_;
     int *rc = scope->rc_;
+    bool timed_out;
     int result;
 
     if (way == EDO_WAY_SKIPPED_)
         return;
     result = rc ? *rc : 0;
+    timed_out = edo_scope_timed_out(edo_scope_of(scope));
     /* By break, or (still INSIDE) by return or goto: early. */
     result = edo_scope_close(edo_scope_of(scope), result, way != EDO_WAY_THROUGH_);
-    EDO_MISUSE_IF(way == EDO_WAY_INSIDE_ && rc && result < 0 && *rc != result,
-                  "a scope that failed was left by return or goto, which lose its error: use break");
+    EDO_MISUSE_IF(way == EDO_WAY_INSIDE_ && rc && ((result < 0 && *rc != result) || timed_out),
+                  "a scope that failed or timed out was left by return or goto, which lose its error: use break");
+    (void)timed_out; /* for the check alone */
     if (rc)
         *rc = result;
 }

@@ -43,8 +43,8 @@ enum edo_scope_flags {
     EDO_SCOPE_CUT = 1 << 12       /* a child came back with -ECANCELED */
 };
 
-/* In `live`: the scope takes no more children. Only a runtime's root scope, which others than its children know. */
-#define EDO_SCOPE_CLOSED ((uint64_t)1 << 63)
+/* `live` below this: the scope takes no more children. Only a runtime's root scope, which others than its children know. */
+#define EDO_SCOPE_CLOSED (INT64_MIN / 2)
 
 struct edo_scope_body {
     int *rc; /* the public part: edo_scope */
@@ -87,13 +87,18 @@ static inline bool edo_scope_is_cancelled(struct edo_scope_body *scope)
 /*
  * Counting children. The owner counts its own spawns apart, without an atomic operation, and adds them to `live` when it
  * waits; so `live` may be negative until then. An ending child that brings it to 0 unparks the owner, perhaps needlessly.
+ * False: the scope is closed, and nothing was counted.
  */
-static inline void edo_scope_child_spawned(struct edo_scope_body *scope, struct edo_task *spawner)
+static inline bool edo_scope_child_spawned(struct edo_scope_body *scope, struct edo_task *spawner)
 {
-    if (scope->owner == spawner)
+    if (scope->owner == spawner) {
         scope->spawned++;
-    else
-        atomic_fetch_add_explicit(&scope->live, 1, memory_order_relaxed);
+        return true;
+    }
+    if (__builtin_expect(atomic_fetch_add_explicit(&scope->live, 1, memory_order_relaxed) > EDO_SCOPE_CLOSED, 1))
+        return true;
+    atomic_fetch_sub_explicit(&scope->live, 1, memory_order_relaxed);
+    return false;
 }
 
 /* Counts the owner's spawns in; true if children live. Owner only. */
@@ -112,15 +117,6 @@ void edo_scope_list(struct edo_task *task);
 
 /* Opens a scope that belongs to no chain: a runtime's own. */
 void edo_scope_init(struct edo_scope_body *scope, struct edo_runtime *runtime, struct edo_task *owner);
-
-/* Counts a child in before it is spawned; false if the scope is closed. */
-static inline bool edo_scope_admit(struct edo_scope_body *scope)
-{
-    if (__builtin_expect(!(atomic_fetch_add_explicit(&scope->live, 1, memory_order_relaxed) & EDO_SCOPE_CLOSED), 1))
-        return true;
-    atomic_fetch_sub_explicit(&scope->live, 1, memory_order_relaxed);
-    return false;
-}
 
 /* Ends the runtime's root scope, as edo_scope_end does. From when its last child has ended on nobody gets at it. */
 int edo_scope_end_root(struct edo_runtime *runtime, int rc);

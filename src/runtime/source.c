@@ -38,10 +38,9 @@ void edo_source_open(struct edo_source *source, int fd)
     source->fd = fd;
     atomic_store_explicit(&source->registered, NULL, memory_order_relaxed);
     atomic_store_explicit(&source->registering, 0, memory_order_relaxed);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         atomic_store_explicit(&source->waiter[i], NULL, memory_order_relaxed);
-        atomic_store_explicit(&source->readiness[i], EDO_READY, memory_order_relaxed);
-    }
+    atomic_store_explicit(&source->readiness, EDO_READY_IN | EDO_READY_OUT, memory_order_relaxed);
     source->exposed = false;
     source->borrowed = false;
     atomic_store_explicit(&source->users, 1, memory_order_release); /* the owner's, until it closes */
@@ -123,31 +122,47 @@ int edo_source_register(struct edo_source *source, int direction, struct edo_wor
         edo_leave(thread);
     }
     /* Registering reports the state of the moment, so what was assumed before can go. */
-    atomic_fetch_and_explicit(&source->readiness[direction], ~(uint32_t)EDO_READY, memory_order_acq_rel);
+    atomic_fetch_and_explicit(&source->readiness, ~(1u << direction), memory_order_acq_rel);
     rc = edo_poller_add(&worker->poller, source, 0);
     if (rc == 0)
         atomic_store_explicit(&source->registered, worker, memory_order_release);
     else
-        atomic_fetch_or_explicit(&source->readiness[direction], EDO_READY, memory_order_acq_rel);
+        atomic_fetch_or_explicit(&source->readiness, 1u << direction, memory_order_acq_rel);
     atomic_store_explicit(&source->registering, 0, memory_order_release);
     return rc;
 }
 
-int edo_source_enlist(struct edo_source *source, int direction, struct edo_task *task)
+/* What ends a wait besides readiness: 0 if nothing does. */
+static inline int edo_source_wait_state(struct edo_source *source, struct edo_task *task)
 {
-    struct edo_task *none = NULL;
-
-    return atomic_compare_exchange_strong_explicit(&source->waiter[direction], &none, task, memory_order_seq_cst,
-                                                   memory_order_relaxed)
-               ? 0
-               : -EBUSY;
+    if (edo_source_is_closed(source))
+        return -EBADF;
+    return edo_task_cancelled(task) ? -ECANCELED : 0;
 }
 
-void edo_source_delist(struct edo_source *source, int direction, struct edo_task *task)
+int edo_source_wait_long(struct edo_source *source, int direction, struct edo_task *task)
 {
-    if (atomic_load_explicit(&source->waiter[direction], memory_order_relaxed) == task)
-        atomic_compare_exchange_strong_explicit(&source->waiter[direction], &task, NULL, memory_order_seq_cst,
-                                                memory_order_relaxed);
+    struct edo_thread *thread;
+    uint32_t seen;
+    int rc;
+
+    if (__builtin_expect(!atomic_load_explicit(&source->registered, memory_order_acquire), 0)) {
+        rc = edo_source_register(source, direction, NULL);
+        if (rc < 0)
+            return rc;
+    }
+    thread = edo_enter(edo_thread_self());
+    do {
+        rc = edo_source_enlist(source, direction, task);
+        if (__builtin_expect(rc < 0, 0))
+            break;
+        rc = edo_source_wait_state(source, task);
+        if (rc == 0 && !edo_source_ready(source, direction, &seen))
+            thread = edo_park_inside(thread, task);
+        edo_source_delist(source, direction, task);
+    } while (rc == 0 && !edo_source_ready(source, direction, &seen));
+    edo_leave(thread);
+    return rc;
 }
 
 int edo_source_wait(struct edo_source *source, int direction, int64_t deadline)
@@ -156,32 +171,30 @@ int edo_source_wait(struct edo_source *source, int direction, int64_t deadline)
     struct edo_sleeper sleeper = {.task = task};
     struct edo_thread *thread;
     uint32_t seen;
-    int rc = edo_source_register(source, direction, NULL);
+    int rc;
 
+    if (deadline == EDO_FOREVER)
+        return edo_source_wait_long(source, direction, task);
+    rc = edo_source_register(source, direction, NULL);
     if (rc < 0)
         return rc;
     if (edo_source_ready(source, direction, &seen))
         return 0;
     thread = edo_enter(edo_thread_self());
-    if (deadline != EDO_FOREVER)
-        edo_sleeper_arm(thread, &sleeper, deadline);
-    for (;;) {
+    edo_sleeper_arm(thread, &sleeper, deadline);
+    do {
         rc = edo_source_enlist(source, direction, task);
         if (rc < 0)
             break;
-        if (edo_source_ready(source, direction, &seen))
-            break;
-        rc = edo_source_is_closed(source) ? -EBADF
-             : edo_task_cancelled(task)   ? -ECANCELED
-             : edo_sleeper_fired(&sleeper) ? -ETIMEDOUT
-                                           : 0;
-        if (rc < 0)
-            break;
-        thread = edo_park_inside(thread, task);
+        rc = edo_source_wait_state(source, task);
+        if (edo_source_ready(source, direction, &seen) && rc != -EBADF)
+            rc = 0;
+        else if (rc == 0 && edo_sleeper_fired(&sleeper))
+            rc = -ETIMEDOUT;
+        else if (rc == 0)
+            thread = edo_park_inside(thread, task);
         edo_source_delist(source, direction, task);
-    }
-    if (rc != -EBUSY)
-        edo_source_delist(source, direction, task);
+    } while (rc == 0 && !edo_source_ready(source, direction, &seen));
     thread = edo_sleeper_disarm(thread, &sleeper);
     edo_leave(thread);
     return rc;

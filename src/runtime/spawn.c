@@ -184,8 +184,8 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
     task->copy = copy;
     task->name = options->name;
     task->stack_class = (uint8_t)stack_class;
-    if (options->pinned || runtime->options.pinned)
-        task->flags |= EDO_TASK_PINNED;
+    if (options->pinned || runtime->task_flags)
+        task->flags |= options->pinned ? EDO_TASK_PINNED : runtime->task_flags;
     task->id = ++thread->worker->next_id;
     if (handle) {
         atomic_store_explicit(&handle->joiner, 0, memory_order_relaxed);
@@ -197,18 +197,23 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
         edo_leave(thread);
         rc = edo_dormant_prepare(task, &options->when);
         thread = edo_enter(edo_thread_self());
-        if (rc < 0) {
-            edo_task_put_reservation(thread, stack_class);
-            edo_block_put(&thread->worker->tasks, &runtime->tasks, task);
-            if (handle)
-                edo_block_put(&thread->worker->handles, &runtime->handles, handle);
-            edo_leave(thread);
-            edo_platform->release(copy);
-            return rc;
-        }
+    }
+    if (__builtin_expect(rc == 0 && !edo_scope_child_spawned(home, thread->current), 0)) {
+        rc = -EINVAL;
+        edo_leave(thread);
+        edo_dormant_unprepare(task);
+        thread = edo_enter(edo_thread_self());
+    }
+    if (__builtin_expect(rc < 0, 0)) {
+        edo_task_put_reservation(thread, stack_class);
+        edo_block_put(&thread->worker->tasks, &runtime->tasks, task);
+        if (handle)
+            edo_block_put(&thread->worker->handles, &runtime->handles, handle);
+        edo_leave(thread);
+        edo_platform->release(copy);
+        return rc;
     }
     edo_count(&thread->worker->counts.spawned, 1);
-    edo_scope_child_spawned(home, thread->current);
     if (handle)
         *options->handle = handle;
     if (task->flags & EDO_TASK_DORMANT)
@@ -231,7 +236,7 @@ int edo_root_spawn(struct edo_thread *thread, edo_task_fn fn)
     edo_task_fill(task, &runtime->base, fn, runtime, NULL);
     task->name = "root";
     task->stack_class = (uint8_t)runtime->stack_class;
-    task->flags = runtime->options.pinned ? EDO_TASK_PINNED : 0;
+    task->flags = runtime->task_flags;
     task->id = ++thread->worker->next_id;
     edo_count(&thread->worker->counts.spawned, 1);
     atomic_store_explicit(&runtime->base.live, 1, memory_order_relaxed);
@@ -258,7 +263,13 @@ static void edo_handle_done(struct edo_thread *thread, struct edo_handle *handle
         edo_platform->futex_wake(word, 1);
     } else {
         /* Not next but after what is ready already: who joins many has more of them ended by its turn. */
-        edo_unpark_last(thread, (struct edo_task *)joiner);
+        struct edo_task *waiting = (struct edo_task *)joiner;
+        bool near = waiting->home->runtime == thread->runtime; /* else a nested runtime's */
+
+        if (near)
+            edo_unpark_last(thread, waiting);
+        else
+            edo_unpark_inside(NULL, waiting);
     }
 }
 
@@ -344,10 +355,10 @@ int edo_join(int *result, edo_task *handle)
             thread = edo_park_inside(thread, task);
         }
     }
+    edo_leave(thread);
     if (result)
         *result = handle->result;
-    edo_block_put(&thread->worker->handles, &thread->runtime->handles, handle);
-    edo_leave(thread);
+    edo_handle_free(handle);
     return 0;
 }
 

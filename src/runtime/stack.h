@@ -44,8 +44,8 @@ struct edo_stack {
     struct edo_stack *next;
     struct edo_stack *previous;
     uint8_t size_class;
-    uint8_t guard;         /* enum edo_stack_guard */
-    uint32_t valgrind_id;  /* where Valgrind is told of stacks */
+    uint8_t guard;        /* enum edo_stack_guard */
+    uint32_t valgrind_id; /* where Valgrind is told of stacks */
 };
 
 struct edo_stack_slab;
@@ -77,7 +77,7 @@ struct edo_stack_pool {
     struct edo_lock slow_lock;
     struct edo_stack_options options;
     struct edo_stack_class classes[EDO_STACK_CLASSES];
-    size_t resident;          /* bytes of all resident lists, stacks counted whole; under lock */
+    size_t resident; /* bytes of all resident lists, stacks counted whole; under lock */
     struct edo_stack_guards guards;
     atomic_size_t given_back; /* times that a stack's pages were given back */
     char error[256];          /* particulars of the last failure; under lock */

@@ -84,8 +84,7 @@ static bool try_mark(void *page)
     unsigned char in_memory = 0;
 
     *(volatile char *)page = 0;
-    return install_mark(page) == 0 && edo_platform->mincore(page, edo_page_size(), &in_memory) == 0 &&
-           !(in_memory & 1);
+    return install_mark(page) == 0 && edo_platform->mincore(page, edo_page_size(), &in_memory) == 0 && !(in_memory & 1);
 }
 
 bool edo_stack_guard_is_free(void *page)

@@ -43,7 +43,7 @@ struct edo_stack_guards {
     bool allow_absent;
     atomic_size_t prepaid; /* paid, not yet used */
     atomic_size_t used;
-    atomic_size_t absent;  /* stacks that go without */
+    atomic_size_t absent; /* stacks that go without */
 };
 
 /*

@@ -22,15 +22,15 @@
 #include "runtime/stack.h"
 
 struct edo_stack_slab {
-    atomic_uint sequence;     /* odd while the record is being changed */
-    atomic_uintptr_t first;   /* lowest byte of stack 0; 0: the record is free */
-    atomic_uint shift;        /* log2 of the size of a stack */
-    _Atomic uint32_t used;    /* stacks that have been handed out at least once; their descriptors are valid */
+    atomic_uint sequence;   /* odd while the record is being changed */
+    atomic_uintptr_t first; /* lowest byte of stack 0; 0: the record is free */
+    atomic_uint shift;      /* log2 of the size of a stack */
+    _Atomic uint32_t used;  /* stacks that have been handed out at least once; their descriptors are valid */
     _Atomic(struct edo_stack *) stacks;
     uint32_t count;
-    uint32_t ready;           /* stacks that may be handed out: used <= ready <= count */
-    bool strict;              /* stacks beyond `ready` are not accessible yet */
-    size_t bytes;             /* of the whole mapping */
+    uint32_t ready; /* stacks that may be handed out: used <= ready <= count */
+    bool strict;    /* stacks beyond `ready` are not accessible yet */
+    size_t bytes;   /* of the whole mapping */
     struct edo_stack_slab *older;
     struct edo_stack_slab *newer;
 };

@@ -45,7 +45,8 @@ enum edo_task_flags {
     EDO_TASK_LISTED = 2,      /* in its scope's list of children: cancellation finds it */
     EDO_TASK_CONTINUES = 4,   /* edo_continue was called in this run */
     EDO_TASK_DORMANT = 8,     /* waits without a stack for `when` */
-    EDO_TASK_CENSUS = 16      /* its stack was scrubbed to be measured */
+    EDO_TASK_MIGRATES = 16,   /* with migrate_always: `home_thread` is where it ran last, and where it shall not wake */
+    EDO_TASK_ELSEWHERE = EDO_TASK_PINNED | EDO_TASK_MIGRATES
 };
 
 /* Whether the alarm of a dormant task is in some wheel; see dormant.c. */
@@ -160,6 +161,9 @@ struct edo_thread *edo_task_end(struct edo_thread *thread, struct edo_task *task
  */
 int edo_dormant_prepare(struct edo_task *task, const edo_when *when);
 void edo_dormant_start(struct edo_thread *thread, struct edo_task *task);
+
+/* Undoes edo_dormant_prepare, if that was called. OUTSIDE. */
+void edo_dormant_unprepare(struct edo_task *task);
 
 /*
  * Before a task that ended its function with a continuation is parked: makes known what it waits for. OUTSIDE. True: park

@@ -27,6 +27,22 @@ void edo_worker_fire(struct edo_thread *thread)
         edo_timers_run(thread);
 }
 
+/*
+ * SIGINT or SIGTERM has come: cancels the root scope. Until that is open the signal waits; after its end there is nothing
+ * left to ask.
+ */
+static void edo_root_shut_down(struct edo_thread *thread)
+{
+    struct edo_runtime *runtime = thread->runtime;
+
+    if (atomic_load(&runtime->root_state) == EDO_ROOT_BEFORE || !atomic_exchange(&runtime->signalled, false))
+        return;
+    edo_lock_acquire(&runtime->root_lock);
+    if (atomic_load(&runtime->root_state) == EDO_ROOT_OPEN)
+        edo_scope_cancel_inside(thread, &runtime->root, EDO_REASON_SHUTDOWN, NULL);
+    edo_lock_release(&runtime->root_lock);
+}
+
 void edo_worker_check(struct edo_thread *thread)
 {
     struct edo_runtime *runtime = thread->runtime;
@@ -35,9 +51,8 @@ void edo_worker_check(struct edo_thread *thread)
     worker->tick = 0;
     if (atomic_load_explicit(&worker->poller.sources, memory_order_relaxed) > 0)
         edo_poller_poll(thread, &worker->poller, 0);
-    if (atomic_load_explicit(&runtime->signalled, memory_order_relaxed) &&
-        atomic_exchange_explicit(&runtime->signalled, false, memory_order_acq_rel))
-        edo_scope_cancel_inside(thread, &runtime->root, EDO_REASON_SHUTDOWN, NULL);
+    if (atomic_load_explicit(&runtime->signalled, memory_order_relaxed))
+        edo_root_shut_down(thread);
     edo_worker_fire(thread);
 }
 

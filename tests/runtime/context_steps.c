@@ -10,7 +10,7 @@ enum { ROUNDS = 3 };
 
 struct edo_context steps_home;
 struct edo_context steps_inner;
-char *steps_low;  /* of the inner flow's stack */
+char *steps_low; /* of the inner flow's stack */
 char *steps_high;
 int steps_began;
 

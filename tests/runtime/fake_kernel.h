@@ -33,7 +33,7 @@ static struct {
     atomic_long maps;
     atomic_long mapped; /* bytes, now */
     atomic_long marks;
-    atomic_long protects; /* to PROT_NONE */
+    atomic_long protects;   /* to PROT_NONE */
     atomic_long give_backs; /* calls of MADV_DONTNEED */
     atomic_long writable_maps;
 } fake;

@@ -205,7 +205,8 @@ static void write_to_nowhere(void *baton)
     _exit(96);
 }
 
-#define LINE "edo: stack overflow in task \"resize\" (#12), spawned at main.c:41, stack 256 KiB: give it a larger one with .stack_size\n"
+#define LINE                                                                                                           \
+    "edo: stack overflow in task \"resize\" (#12), spawned at main.c:41, stack 256 KiB: give it a larger one with .stack_size\n"
 #define PLAIN "edo: stack overflow in a task, stack 64 KiB: give it a larger one with .stack_size\n"
 
 /* --- Overflows ---------------------------------------------------------------------------------------------------- */

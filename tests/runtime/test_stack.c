@@ -679,8 +679,7 @@ static void *make_pools(void *argument)
         int got;
 
         edo_stack_pool_init(&pool, NULL);
-        if (edo_stack_pool_reserve(&pool, 1, 100) < 0 ||
-            (got = edo_stack_pool_get(stacks, 3, &pool, 1)) < 1)
+        if (edo_stack_pool_reserve(&pool, 1, 100) < 0 || (got = edo_stack_pool_get(stacks, 3, &pool, 1)) < 1)
             return argument;
         beyond = edo_stack_find((char *)stacks[0]->low - 1);
         if (beyond != stacks[0])
