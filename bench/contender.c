@@ -76,7 +76,7 @@ static int start_server(struct bench_contender *contender, const char *name, con
         return trouble(contender, rc, "%s: %s", name, strerror(-rc));
     rc = bench_process_line(&contender->server, line, sizeof line, 30);
     if (rc <= 0 || sscanf(line, "port %d pid %d", &port, &pid) != 2)
-        return trouble(contender, -EPROTO, "%s did not say its port%s", name, tooling ? " (a tool ran it)" : "");
+        return trouble(contender, -EPROTO, "%s did not say its port", name);
     contender->server.kill = pid;
     return port;
 }
@@ -175,14 +175,17 @@ int bench_contender_run(struct bench_contender *contender, size_t requests, doub
 
 int bench_contender_stop(struct bench_contender *contender)
 {
-    bool ran = contender->server.pid > 0 && !contender->trouble[0]; /* else there is an earlier reason to tell */
+    bool ran = contender->server.pid > 0;
+    char earlier[sizeof contender->trouble + 2] = "";
     int status;
 
+    if (contender->trouble[0])
+        snprintf(earlier, sizeof earlier, "%s; ", contender->trouble);
     bench_process_end(&contender->load, 5);
     status = bench_process_stop(&contender->server, contender->traced ? 60 : 10);
     if (ran && WIFSIGNALED(status))
-        return trouble(contender, -EPROTO, "the server was ended by signal %d after SIGTERM", WTERMSIG(status));
+        return trouble(contender, -EPROTO, "%sthe server was ended by signal %d", earlier, WTERMSIG(status));
     if (ran && WEXITSTATUS(status))
-        return trouble(contender, -EPROTO, "the server ended with status %d", WEXITSTATUS(status));
+        return trouble(contender, -EPROTO, "%sthe server ended with status %d", earlier, WEXITSTATUS(status));
     return 0;
 }

@@ -11,7 +11,7 @@ struct bench_contender {
     struct bench_process server, load;
     size_t connections, requests; /* so far; the first request of each connection included */
     bool traced;
-    char trouble[120]; /* why the last call failed, for people */
+    char trouble[160]; /* why the last call failed, for people */
 };
 
 /* A tool to run the server under, and the file its counts go to. */

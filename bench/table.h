@@ -13,7 +13,7 @@
 struct bench_samples {
     double floor[BENCH_MOST_SAMPLES], ours[BENCH_MOST_SAMPLES];
     size_t floors, ourses;
-    char absent[160];
+    char absent[200];
 };
 
 struct bench_verdicts {

@@ -20,7 +20,7 @@ endif()
 
 set(EDO_WARNINGS
     -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual
-    -Wwrite-strings -Wvla)
+    -Wwrite-strings -Wvla -Wno-overlength-strings)
 if(CMAKE_C_COMPILER_ID MATCHES Clang)
     list(APPEND EDO_WARNINGS -Wno-gnu-statement-expression)
 endif()

@@ -10,10 +10,10 @@
  * HOST and PORT say where it listens (127.0.0.1, 8080), FILES which directory it shows. Ctrl-C ends it: idle connections
  * close at once, requests that are being answered are completed.
  */
-#include "page.h"
-
 #include <edo/edo.h>
 #include <edo/http.h>
+
+#include "page.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -77,7 +77,7 @@ static int page(edo_http_exchange *x)
     edo_http_set_header(x, "Content-Security-Policy",
                         "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
                         "img-src data:");
-    return edo_http_respond(x, 200, "text/html; charset=utf-8", site_page, sizeof site_page - 1);
+    return edo_http_respond(x, 200, "text/html; charset=utf-8", site_page, site_page_size);
 }
 
 static int answer(edo_http_exchange *x, void *context)

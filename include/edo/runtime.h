@@ -45,7 +45,10 @@ typedef struct edo_run_options {
  */
 EDO_API int edo_run(edo_task_fn fn, void *argument, const edo_run_options *options);
 
-/* The scope of the root task of the calling task's runtime; NULL outside a task. For spawns that outlive their caller. */
+/*
+ * The scope of the root task of the calling task's runtime; NULL outside a task. For spawns that outlive their caller. Detached
+ * tasks may outlive that scope itself: spawns into it then give -EINVAL.
+ */
 EDO_API edo_scope *edo_root_scope(void);
 
 /* What the runtime has counted since it started. Sums over the workers, read without stopping them. */

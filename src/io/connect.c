@@ -79,6 +79,8 @@ int edo_connect(edo_stream **out, const edo_addr *address, const edo_connect_opt
         return rc;
     if (!task)
         return -EPERM;
+    if (!address || !address->size_ || (options.bind && !options.bind->size_))
+        return -EINVAL;
     rc = edo_suspension_point(task);
     if (rc == 0)
         rc = edo_source_get(&source);

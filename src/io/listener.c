@@ -14,18 +14,27 @@
 #include <edo/park.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 /* --- Listening --------------------------------------------------------------------------------------------------------- */
 
-/* A Unix socket's path that is in the way: removed if nobody listens there. */
+/*
+ * A Unix socket's path that is in the way: removed if nobody listens there. Any file is refused to connect(2) as a stale
+ * socket is; that it is a socket is told by open(2), which cannot open one.
+ */
 static void edo_unlink_stale(const edo_addr *address, const char *path)
 {
     socklen_t size;
     const struct sockaddr *sockaddr = edo_addr_sockaddr(address, &size);
-    int fd = edo_socket_open(address);
+    int fd = edo_platform->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
 
+    if (fd >= 0)
+        edo_platform->close(fd);
+    if (fd != -ENXIO)
+        return;
+    fd = edo_socket_open(address);
     if (fd < 0)
         return;
     if (edo_platform->connect(fd, sockaddr, size) == -ECONNREFUSED)
@@ -75,8 +84,11 @@ static int edo_listener_bind(int fd, const edo_addr *address, const char *path, 
         edo_unlink_stale(address, path);
         rc = edo_platform->bind(fd, sockaddr, size);
     }
-    if (rc == 0)
-        rc = edo_platform->listen(fd, options->backlog ? options->backlog : 4096);
+    if (rc < 0)
+        return rc;
+    rc = edo_platform->listen(fd, options->backlog ? options->backlog : 4096);
+    if (rc < 0 && path)
+        edo_platform->unlink(path);
     return rc;
 }
 
@@ -91,7 +103,7 @@ int edo_listen(edo_listener **out, const edo_addr *address, const edo_listen_opt
         return rc;
     if (!edo_task_self())
         return -EPERM;
-    if (options.backlog < 0)
+    if (options.backlog < 0 || !address || !address->size_)
         return -EINVAL;
     listener = (edo_listener *)edo_platform->allocate(sizeof *listener);
     if (!listener)
@@ -204,7 +216,7 @@ static int edo_accept_shortage(struct edo_source *source)
 }
 
 /* A connection's descriptor, or an error. The caller is a user of the source. */
-static int edo_accept_fd(struct edo_source *source)
+static int edo_accept_fd(struct edo_source *source, struct edo_task *task)
 {
     uint32_t seen;
     int rc;
@@ -225,6 +237,8 @@ static int edo_accept_fd(struct edo_source *source)
             edo_source_drained(source, EDO_IN, seen);
         else if (!edo_is_passing(rc) && !edo_is_shortage(rc))
             return rc;
+        else if ((rc = edo_suspension_point(task)) < 0) /* it may come again and again */
+            return rc;
     }
 }
 
@@ -244,7 +258,7 @@ int edo_accept(edo_stream **out, edo_listener *listener)
         return rc;
     rc = edo_source_get(&connection);
     if (rc == 0) {
-        rc = edo_accept_fd(source);
+        rc = edo_accept_fd(source, task);
         if (rc >= 0)
             edo_source_open(connection, rc);
         else

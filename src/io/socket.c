@@ -28,7 +28,7 @@ int edo_socket_set_nodelay(int fd, bool on)
 
 int edo_socket_set_keepalive(int fd, int64_t after)
 {
-    int64_t seconds = (after + EDO_SEC(1) - 1) / EDO_SEC(1);
+    int64_t seconds = after / EDO_SEC(1) + (after % EDO_SEC(1) != 0);
     int rc = edo_socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, after > 0);
 
     if (rc < 0 || after <= 0)

@@ -71,12 +71,19 @@ ssize_t edo_read(edo_stream *stream, void *buffer, size_t size)
     struct edo_task *task = edo_task_self();
     ssize_t result = edo_stream_begin(stream, task);
 
-    if (result < 0)
+    if (__builtin_expect(result < 0, 0))
         return result;
-    if (size > 0)
+    if (__builtin_expect(size > 0, 1))
         result = edo_stream_receive(&stream->source, buffer, size, task);
     edo_source_end(&stream->source);
     return result;
+}
+
+/* Nobody tells of edges before registration: what was drained then says nothing now. */
+static void edo_stream_assume(struct edo_source *source, int direction)
+{
+    if (!atomic_load_explicit(&source->registered, memory_order_acquire))
+        atomic_fetch_or_explicit(&source->readiness, 1u << direction, memory_order_acq_rel);
 }
 
 ssize_t edo_try_read(edo_stream *stream, void *buffer, size_t size)
@@ -85,6 +92,7 @@ ssize_t edo_try_read(edo_stream *stream, void *buffer, size_t size)
 
     if (result < 0)
         return result;
+    edo_stream_assume(&stream->source, EDO_IN);
     if (size > 0)
         result = edo_stream_receive(&stream->source, buffer, size, NULL);
     edo_source_end(&stream->source);
@@ -152,37 +160,58 @@ ssize_t edo_try_write(edo_stream *stream, const void *buffer, size_t size)
 
     if (result < 0)
         return result;
+    edo_stream_assume(&stream->source, EDO_OUT);
     if (size > 0)
         result = edo_stream_send(&stream->source, buffer, size, NULL);
     edo_source_end(&stream->source);
     return result;
 }
 
-ssize_t edo_write_all_part(size_t *written, edo_stream *stream, const void *buffer, size_t size)
+/* Writes what is left after `done` bytes of `size`, as a user of the source, and stops being one. */
+static __attribute__((noinline)) ssize_t edo_stream_write_rest(size_t *written, edo_stream *stream, const void *buffer,
+                                                               size_t size, size_t done)
 {
     struct edo_task *task = edo_task_self();
-    ssize_t result = edo_stream_begin(stream, task);
-    size_t sum = 0;
+    ssize_t result = 0;
 
-    *written = 0;
-    if (result < 0)
-        return result;
-    while (sum < size) {
-        result = edo_stream_send(&stream->source, (const char *)buffer + sum, size - sum, task);
+    while (done < size) {
+        result = edo_stream_send(&stream->source, (const char *)buffer + done, size - done, task);
         if (result < 0)
             break;
-        sum += (size_t)result;
+        done += (size_t)result;
     }
     edo_source_end(&stream->source);
-    *written = sum;
+    *written = done;
     return result < 0 ? result : (ssize_t)size;
 }
 
+ssize_t edo_write_all_part(size_t *written, edo_stream *stream, const void *buffer, size_t size)
+{
+    ssize_t result = edo_stream_begin(stream, edo_task_self());
+
+    *written = 0;
+    return result < 0 ? result : edo_stream_write_rest(written, stream, buffer, size, 0);
+}
+
+/* The usual case, that the socket takes all of it at once, is written out: a server does little else. */
 ssize_t edo_write_all(edo_stream *stream, const void *buffer, size_t size)
 {
+    ssize_t moved = edo_stream_begin(stream, edo_task_self());
     size_t written;
+    uint32_t seen;
 
-    return edo_write_all_part(&written, stream, buffer, size);
+    if (__builtin_expect(moved < 0, 0))
+        return moved;
+    if (__builtin_expect(!edo_source_ready(&stream->source, EDO_OUT, &seen), 0))
+        return edo_stream_write_rest(&written, stream, buffer, size, 0);
+    moved = edo_platform->send(stream->source.fd, buffer, size, MSG_NOSIGNAL);
+    if (__builtin_expect(moved != (ssize_t)size, 0)) {
+        edo_stream_settle(&stream->source, EDO_OUT, seen, moved, size);
+        if (moved > 0 || moved == -EAGAIN || moved == -EINTR)
+            return edo_stream_write_rest(&written, stream, buffer, size, moved > 0 ? (size_t)moved : 0);
+    }
+    edo_source_end(&stream->source);
+    return moved;
 }
 
 /* The sum of the pieces' sizes; -EINVAL if there are too many, or it does not fit. */
@@ -203,12 +232,20 @@ static ssize_t edo_pieces_sum(const struct iovec *pieces, int count)
 static ssize_t edo_stream_writev(edo_stream *stream, const struct iovec *pieces, int count, bool wait)
 {
     struct edo_task *task = edo_task_self();
-    int at_once = count < IOV_MAX ? count : IOV_MAX;
-    ssize_t sum = edo_pieces_sum(pieces, at_once);
-    ssize_t result = sum < 0 ? sum : edo_stream_begin(stream, task);
+    ssize_t sum;
+    ssize_t result;
+    int at_once;
+
+    for (; count > 0 && pieces->iov_len == 0; count--)
+        pieces++; /* so many may be empty that nothing would be written */
+    at_once = count < IOV_MAX ? count : IOV_MAX;
+    sum = edo_pieces_sum(pieces, at_once);
+    result = sum < 0 ? sum : edo_stream_begin(stream, task);
 
     if (result < 0)
         return result;
+    if (!wait)
+        edo_stream_assume(&stream->source, EDO_OUT);
     if (sum > 0)
         result = edo_stream_sendv(&stream->source, pieces, at_once, (size_t)sum, wait ? task : NULL);
     edo_source_end(&stream->source);
@@ -271,8 +308,7 @@ static int edo_stream_wait(edo_stream *stream, int direction, int64_t deadline)
 
     if (rc < 0)
         return rc;
-    if (!atomic_load_explicit(&stream->source.registered, memory_order_acquire))
-        rc = edo_source_register(&stream->source, direction, NULL); /* what it was assumed to be says nothing */
+    rc = edo_source_ask(&stream->source, direction, NULL);
     if (rc == 0)
         rc = edo_source_wait(&stream->source, direction, deadline);
     edo_source_end(&stream->source);
@@ -294,6 +330,8 @@ int edo_wait_writable(edo_stream *stream, int64_t deadline)
 int edo_stream_from_fd(edo_stream **out, int fd)
 {
     struct edo_source *source;
+    socklen_t size = sizeof(int);
+    int type;
     int flags;
     int rc;
 
@@ -302,7 +340,11 @@ int edo_stream_from_fd(edo_stream **out, int fd)
     flags = edo_platform->fcntl(fd, F_GETFL, 0);
     if (flags < 0)
         return flags;
-    rc = edo_source_get(&source);
+    rc = edo_platform->getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size);
+    if (rc == 0 && type != SOCK_STREAM)
+        rc = -ESOCKTNOSUPPORT; /* a short read would not mean drained */
+    if (rc == 0)
+        rc = edo_source_get(&source);
     if (rc < 0)
         return rc;
     if (!(flags & O_NONBLOCK))

@@ -11,6 +11,7 @@
  * missing, and a count that makes random numbers differ where the kernel gives none.
  */
 #include "platform/platform.h"
+#include "platform/syscall.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -337,6 +338,20 @@ static int system_connect(int fd, const struct sockaddr *address, socklen_t size
     return result(connect(fd, address, size));
 }
 
+#if EDO_SYSCALL_DIRECT
+
+static ssize_t system_recv(int fd, void *buffer, size_t size, int flags)
+{
+    return edo_syscall(SYS_recvfrom, fd, (long)buffer, (long)size, flags, 0, 0);
+}
+
+static ssize_t system_send(int fd, const void *buffer, size_t size, int flags)
+{
+    return edo_syscall(SYS_sendto, fd, (long)buffer, (long)size, flags, 0, 0);
+}
+
+#else
+
 static ssize_t system_recv(int fd, void *buffer, size_t size, int flags)
 {
     return count(recv(fd, buffer, size, flags));
@@ -346,6 +361,8 @@ static ssize_t system_send(int fd, const void *buffer, size_t size, int flags)
 {
     return count(send(fd, buffer, size, flags));
 }
+
+#endif
 
 static ssize_t system_sendmsg(int fd, const struct msghdr *message, int flags)
 {

@@ -13,7 +13,9 @@
 
 void edo_alarm_arm(struct edo_thread *thread, struct edo_alarm *alarm, int64_t deadline)
 {
-    alarm->worker = thread->worker;
+    /* A timer that starts itself again does not move, and a stop may be reading. */
+    if (alarm->worker != thread->worker)
+        alarm->worker = thread->worker;
     edo_wheel_add(&thread->worker->wheel, &alarm->node, deadline);
 }
 

@@ -62,6 +62,7 @@ static void edo_cancel_inside(struct edo_thread *thread, struct edo_scope_body *
         } else if (task != top->owner) { /* done with this task's chain: on to its next sibling */
             scope = task->home;
             link = edo_list_next(&scope->children, &task->sibling);
+            edo_unpark_inside(thread, task); /* only now: all the flags that it may look at are set */
             edo_lock_release(&task->chain_lock);
         } else if (!children) {
             children = true;
@@ -73,7 +74,6 @@ static void edo_cancel_inside(struct edo_thread *thread, struct edo_scope_body *
         if (link) {
             task = EDO_CONTAINER_OF(link, struct edo_task, sibling);
             edo_lock_acquire(&task->chain_lock);
-            edo_unpark_inside(thread, task);
             stop = task->home;
             scope = edo_chain_start(task, stop);
         } else { /* this scope's children are done: further out on its owner's chain */

@@ -78,7 +78,7 @@ void *edo_context_fiber(const struct edo_context *to);
  * baton which that switch handed over.
  *
  * Always inlined: ThreadSanitizer keeps a call stack per fiber, so between its switch and ours no instrumented function
- * may return or be entered. no_sync, since a switch as such orders nothing between two tasks: the queues do.
+ * may return or be entered. The switch orders (0): flows that follow each other on a thread hand on what it owns.
  */
 static inline __attribute__((always_inline)) void *edo_context_switch(struct edo_context *from, struct edo_context *to,
                                                                       void *baton)
@@ -89,7 +89,7 @@ static inline __attribute__((always_inline)) void *edo_context_switch(struct edo
     __sanitizer_start_switch_fiber(&fake_stack, to->low, to->size);
 #endif
 #if EDO_TSAN
-    __tsan_switch_to_fiber(edo_context_fiber(to), __tsan_switch_to_fiber_no_sync);
+    __tsan_switch_to_fiber(edo_context_fiber(to), 0);
 #endif
     baton = edo_context_swap(from, to, baton);
 #if EDO_ASAN
@@ -106,7 +106,7 @@ static inline __attribute__((always_inline)) EDO_NORETURN void edo_context_leave
     __sanitizer_start_switch_fiber(NULL, to->low, to->size);
 #endif
 #if EDO_TSAN
-    __tsan_switch_to_fiber(edo_context_fiber(to), __tsan_switch_to_fiber_no_sync);
+    __tsan_switch_to_fiber(edo_context_fiber(to), 0);
 #endif
     edo_context_swap(from, to, baton);
     __builtin_unreachable();

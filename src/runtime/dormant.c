@@ -19,6 +19,7 @@
  * The task writes when_deadline, then tries IDLE -> ARMED; the alarm that finds no deadline writes IDLE, then reads
  * when_deadline again (all seq_cst): one of them arms, never none, never both.
  */
+#include "runtime/ready.h"
 #include "runtime/runtime.h"
 
 #include <errno.h>
@@ -44,6 +45,7 @@ static void edo_dormant_fire(struct edo_thread *thread, struct edo_alarm *alarm)
 {
     struct edo_task *task = EDO_CONTAINER_OF(alarm, struct edo_task, alarm);
     int64_t fired = alarm->node.deadline;
+    bool passed = false;
 
     for (;;) {
         int64_t deadline = atomic_load(&task->when_deadline);
@@ -55,7 +57,7 @@ static void edo_dormant_fire(struct edo_thread *thread, struct edo_alarm *alarm)
             /* Has it become earlier meanwhile? Then the task, if it did not see armed_at, relies on this. */
             fired = atomic_load(&task->when_deadline);
             if (fired <= 0 || fired >= deadline)
-                return;
+                break;
             edo_alarm_disarm_inside(&was_armed, thread, alarm); /* it is in this worker's own wheel */
             fired = 0;
             continue;
@@ -63,20 +65,22 @@ static void edo_dormant_fire(struct edo_thread *thread, struct edo_alarm *alarm)
         if (deadline > 0) {
             if (!atomic_compare_exchange_strong(&task->when_deadline, &deadline, EDO_DEADLINE_PASSED))
                 continue;
-            atomic_store(&task->alarm_owner, EDO_ALARM_IDLE);
-            edo_unpark_last(thread, task);
-            return;
+            passed = true;
         }
         atomic_store(&task->alarm_owner, EDO_ALARM_IDLE);
+        /* Woken by something else meanwhile, it may wait again already, and have found the alarm still ARMED. */
         if (atomic_load(&task->when_deadline) <= 0 || !edo_alarm_claim(task))
-            return;
+            break;
     }
+    if (passed)
+        edo_unpark_last(thread, task);
 }
 
 /* Makes sure that the alarm fires at the deadline or before. INSIDE, before and after. */
 static struct edo_thread *edo_dormant_set_deadline(struct edo_thread *thread, struct edo_task *task, int64_t deadline)
 {
-    task->alarm.fire = edo_dormant_fire;
+    if (!task->alarm.fire) /* once and for all: it may be in another worker's wheel */
+        task->alarm.fire = edo_dormant_fire;
     atomic_store(&task->when_deadline, deadline);
     for (;;) {
         bool was_armed;
@@ -124,7 +128,7 @@ static int edo_dormant_set(struct edo_task *task, const edo_when *when)
     return 0;
 }
 
-/* Becomes the waiter of its source, which is registered if it was not. OUTSIDE. */
+/* Becomes the waiter of its source, which is registered if it was not, or asked again for its state. OUTSIDE. */
 static int edo_dormant_publish(struct edo_task *task, struct edo_worker *worker)
 {
     struct edo_source *source = task->source;
@@ -132,7 +136,7 @@ static int edo_dormant_publish(struct edo_task *task, struct edo_worker *worker)
 
     if (rc < 0)
         return rc;
-    rc = edo_source_register(source, task->when_direction, worker);
+    rc = edo_source_ask(source, task->when_direction, worker);
     if (rc == 0)
         rc = edo_source_enlist(source, task->when_direction, task);
     if (rc < 0)

@@ -54,6 +54,8 @@ static struct edo_task *edo_global_take_foreign(struct edo_thread *thread)
         task = edo_global_pop(runtime);
         if (task->home_thread != thread || ++thread->worker->patience > EDO_PATIENCE) {
             thread->worker->patience = 0;
+            if (!(task->flags & EDO_TASK_PINNED))
+                task->home_thread = thread;
             break;
         }
         task->next = NULL;

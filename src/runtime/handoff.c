@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 
 static bool edo_thread_has_pinned(struct edo_thread *thread)
 {
@@ -78,7 +79,8 @@ bool edo_thread_wait_worker(struct edo_thread *thread)
         edo_wake_one(runtime);
     while (!__atomic_load_n(&thread->assigned, __ATOMIC_ACQUIRE))
         edo_platform->futex_wait(&thread->assigned, 0, EDO_FOREVER);
-    return thread->worker != NULL;
+    /* Without a worker: a taker had no use for it after all (then it waits on), or the runtime stops. */
+    return thread->worker || !atomic_load_explicit(&runtime->stopping, memory_order_relaxed);
 }
 
 void edo_threads_stop(struct edo_runtime *runtime)
@@ -162,9 +164,13 @@ bool edo_thread_yield_worker(struct edo_thread *thread)
 
     if (atomic_load_explicit(&runtime->wanting_count, memory_order_relaxed) == 0)
         return false;
-    /* Only tried: a remote that holds it may be waiting for this thread to leave. */
-    if (!edo_lock_try(&worker->thread_lock))
-        return false;
+    /* Only tried: a remote that holds it may be waiting for this thread to leave. Now it can. */
+    if (!edo_lock_try(&worker->thread_lock)) {
+        edo_leave(thread);
+        sched_yield();
+        edo_enter(thread);
+        return true;
+    }
     edo_lock_acquire(&runtime->threads_lock);
     link = edo_list_first(&runtime->wanting);
     if (link) {

@@ -91,9 +91,11 @@ void edo_searched(struct edo_thread *thread)
     if (!worker->searching)
         return;
     worker->searching = false;
-    if (atomic_fetch_sub_explicit(&thread->runtime->searching, 1, memory_order_seq_cst) == 1 &&
-        edo_work_visible(thread))
-        edo_wake_one(thread->runtime);
+    if (atomic_fetch_sub_explicit(&thread->runtime->searching, 1, memory_order_seq_cst) == 1) {
+        atomic_thread_fence(memory_order_seq_cst); /* whoever saw it searching has made its work visible before */
+        if (edo_work_visible(thread))
+            edo_wake_one(thread->runtime);
+    }
 }
 
 static struct edo_task *edo_steal_from(struct edo_worker *worker, struct edo_worker *victim, bool desperate)
@@ -207,7 +209,7 @@ struct edo_task *edo_worker_idle(struct edo_thread *thread)
         edo_sleep_end(runtime, thread);
         return NULL;
     }
-    next = edo_wheel_next(&worker->wheel);
+    next = worker->due ? 0 : edo_wheel_next(&worker->wheel);
     if (next != EDO_FOREVER) {
         timeout = next - edo_platform->now();
         if (timeout < 0)

@@ -28,8 +28,11 @@ struct edo_word_waiter {
     struct edo_link link;
     const uint32_t *address;
     struct edo_task *task; /* NULL: a thread, which sleeps on `woken` */
-    uint32_t woken;
+    uint32_t woken; /* enum edo_woken */
 };
+
+/* By a task of the same runtime; or from elsewhere, where nobody waits for the waker before the runtime is taken apart. */
+enum edo_woken { EDO_NOT_WOKEN = 0, EDO_WOKEN, EDO_WOKEN_FROM_AFAR };
 
 static struct edo_bucket edo_buckets[EDO_BUCKETS];
 
@@ -127,6 +130,10 @@ int edo_wait_word(const uint32_t *word, uint32_t expected, int64_t deadline)
             }
             thread = edo_park_inside(thread, task);
         }
+        if (__atomic_load_n(&waiter.woken, __ATOMIC_ACQUIRE) == EDO_WOKEN_FROM_AFAR) {
+            edo_lock_acquire(&bucket->lock); /* until the waker is done with the task and its runtime */
+            edo_lock_release(&bucket->lock);
+        }
         thread = edo_sleeper_disarm(thread, &sleeper);
     }
     edo_leave(thread);
@@ -139,7 +146,7 @@ static void edo_word_waiter_wake(struct edo_thread *thread, struct edo_word_wait
     struct edo_task *task = waiter->task;
     struct edo_thread *near = task && thread && thread->runtime == task->home->runtime ? thread : NULL;
 
-    __atomic_store_n(&waiter->woken, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&waiter->woken, task && !near ? EDO_WOKEN_FROM_AFAR : EDO_WOKEN, __ATOMIC_RELEASE);
     if (task)
         edo_unpark_inside(near, task);
     else

@@ -16,7 +16,9 @@
  * the readiness (seq_cst), then takes the waiter out. One of them sees the other.
  *
  * Users: `users` counts calls at work on the descriptor; a close sets the CLOSED bit, wakes the waiters, and the last user
- * closes the descriptor (S2 a), so that a number is never reused under a running syscall.
+ * closes the descriptor (S2 a), so that a number is never reused under a running syscall. Calls that come after that, with
+ * an old pointer, are counted too until they have seen CLOSED; so being last is settled by setting GONE, once, and what
+ * they count is left in the word when the source is opened again.
  */
 #ifndef EDO_RUNTIME_POLLER_H
 #define EDO_RUNTIME_POLLER_H
@@ -38,17 +40,18 @@ enum edo_direction { EDO_IN = 0, EDO_OUT = 1 };
 enum edo_readiness {
     EDO_READY_IN = 1 << EDO_IN,
     EDO_READY_OUT = 1 << EDO_OUT,
-    EDO_HUP = 4, /* HUP, RDHUP or ERR was seen: a short read does not mean drained (S2 d) */
+    EDO_HUP = 4, /* HUP, RDHUP, ERR or urgent data were seen: a short read does not mean drained (S2 d) */
     EDO_READINESS_STEP = 8
 };
 
 #define EDO_SOURCE_CLOSED (UINT32_C(1) << 31)
+#define EDO_SOURCE_GONE   (UINT32_C(1) << 30)
 
 struct edo_source {
     struct edo_source *free_link;
     _Atomic uint32_t readiness;
     _Atomic(struct edo_task *) waiter[2];
-    _Atomic uint32_t users; /* count, and EDO_SOURCE_CLOSED */
+    _Atomic uint32_t users; /* count, and EDO_SOURCE_CLOSED, EDO_SOURCE_GONE */
     int fd;
     struct edo_runtime *runtime;
     _Atomic(struct edo_worker *) registered; /* whose poller; NULL: not yet */
@@ -70,6 +73,9 @@ struct edo_poller {
  */
 int edo_poller_add(struct edo_poller *poller, struct edo_source *source, uint32_t once);
 void edo_poller_remove(struct edo_poller *poller, struct edo_source *source);
+
+/* Has the state of the moment reported once more, for both directions. */
+int edo_poller_ask(struct edo_poller *poller, struct edo_source *source);
 
 int edo_poller_init(struct edo_poller *poller);
 void edo_poller_finish(struct edo_poller *poller);
@@ -106,6 +112,12 @@ void edo_source_gone(struct edo_source *source);
  * direction. 0 or a negative errno. OUTSIDE, as a user.
  */
 int edo_source_register(struct edo_source *source, int direction, struct edo_worker *worker);
+
+/*
+ * The same for callers that will not try a syscall: what is remembered may have been assumed, or used up meanwhile, so
+ * it is forgotten and the kernel asked again. 0 or a negative errno. OUTSIDE, as a user.
+ */
+int edo_source_ask(struct edo_source *source, int direction, struct edo_worker *worker);
 
 /* Makes the task the direction's waiter: 0, or -EBUSY if there is one. Then look at readiness and CLOSED once more. */
 static inline int edo_source_enlist(struct edo_source *source, int direction, struct edo_task *task)

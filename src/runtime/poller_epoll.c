@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The poller on epoll(7): edge-triggered, both directions at once. See poller.h. */
 #include "runtime/poller.h"
+#include "runtime/ready.h"
 #include "runtime/runtime.h"
 #include "platform/platform.h"
 
@@ -49,15 +50,24 @@ void edo_poller_wake(struct edo_poller *poller)
     edo_platform->write(poller->wake, &one, sizeof one);
 }
 
+#define EDO_EPOLL_ALWAYS ((uint32_t)(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET))
+
 int edo_poller_add(struct edo_poller *poller, struct edo_source *source, uint32_t once)
 {
-    struct epoll_event event = {.events = once ? once | EPOLLONESHOT : EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+    struct epoll_event event = {.events = once ? once | EPOLLONESHOT : EDO_EPOLL_ALWAYS,
                                 .data = {.u64 = edo_event_mark(source)}};
     int rc = edo_platform->epoll_ctl(poller->epoll, EPOLL_CTL_ADD, source->fd, &event);
 
     if (rc == 0)
         atomic_fetch_add_explicit(&poller->sources, 1, memory_order_relaxed);
     return rc;
+}
+
+int edo_poller_ask(struct edo_poller *poller, struct edo_source *source)
+{
+    struct epoll_event event = {.events = EDO_EPOLL_ALWAYS, .data = {.u64 = edo_event_mark(source)}};
+
+    return edo_platform->epoll_ctl(poller->epoll, EPOLL_CTL_MOD, source->fd, &event);
 }
 
 void edo_poller_remove(struct edo_poller *poller, struct edo_source *source)
@@ -91,7 +101,8 @@ static inline void edo_event_handle(struct edo_thread *thread, const struct epol
         bits |= EDO_READY_IN;
     if (events & EPOLLOUT)
         bits |= EDO_READY_OUT;
-    if (__builtin_expect(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR), 0))
+    /* A read stops at urgent data, and may leave something behind, as it does before the end. */
+    if (__builtin_expect(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI), 0))
         bits |= events & (EPOLLHUP | EPOLLERR) ? EDO_READY_IN | EDO_READY_OUT | EDO_HUP : EDO_READY_IN | EDO_HUP;
     seen = atomic_load_explicit(&source->readiness, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&source->readiness, &seen, (seen + EDO_READINESS_STEP) | bits,
@@ -119,7 +130,14 @@ int edo_poller_poll(struct edo_thread *thread, struct edo_poller *poller, int64_
     if (count <= 0)
         return 0;
     edo_count(&thread->worker->counts.events, (uint64_t)count);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+        if (__builtin_expect(events[i].data.u64 == 0, 0)) {
+            /* A wake. Meant for somebody else, who may be about to sleep through it: edges are reported once. */
+            if (poller != &thread->worker->poller)
+                edo_poller_wake(poller);
+            continue;
+        }
         edo_event_handle(thread, &events[i]);
+    }
     return count;
 }

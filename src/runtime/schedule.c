@@ -9,6 +9,7 @@
  *
  * A task that ends (or goes dormant) and whose successor has no stack yet runs it on its own: no switch at all.
  */
+#include "runtime/ready.h"
 #include "runtime/runtime.h"
 #include "runtime/misuse.h"
 
@@ -32,8 +33,7 @@ static void edo_ring_overflow(struct edo_thread *thread, struct edo_task *task)
     edo_global_push_chain(thread->runtime, half[0], task, count + 1);
 }
 
-/* For what does not go into this worker's own queues: no worker, a pinned task, or one that shall migrate. */
-static __attribute__((noinline)) void edo_ready_elsewhere(struct edo_thread *thread, struct edo_task *task)
+void edo_ready_elsewhere(struct edo_thread *thread, struct edo_task *task)
 {
     struct edo_runtime *runtime = task->home->runtime;
 
@@ -41,22 +41,16 @@ static __attribute__((noinline)) void edo_ready_elsewhere(struct edo_thread *thr
         edo_ready_pinned(thread, task);
         return;
     }
-    edo_global_push(runtime, task);
+    if (thread && thread->worker && !(task->flags & EDO_TASK_ELSEWHERE))
+        edo_ring_overflow(thread, task);
+    else
+        edo_global_push(runtime, task);
     edo_wake_one(runtime);
 }
 
-void edo_ready_last(struct edo_thread *thread, struct edo_task *task)
+void edo_ready_offer(struct edo_thread *thread)
 {
-    struct edo_worker *worker = thread->worker;
-
-    if (__builtin_expect(!worker || (task->flags & EDO_TASK_ELSEWHERE), 0)) {
-        edo_ready_elsewhere(thread, task);
-        return;
-    }
-    if (!edo_ring_push(&worker->ring, task))
-        edo_ring_overflow(thread, task);
-    /* S9: one more than this worker will run next is what a sibling is woken for. */
-    if (!worker->alone && edo_ring_count(&worker->ring) > 1)
+    if (edo_ring_count(&thread->worker->ring) > 1)
         edo_wake_one(thread->runtime);
 }
 
@@ -229,7 +223,8 @@ static inline __attribute__((always_inline)) struct edo_context *edo_target(stru
     return &next->context;
 }
 
-struct edo_thread *edo_suspend(struct edo_thread *thread, struct edo_task *task, edo_after_fn after)
+static inline __attribute__((always_inline)) struct edo_thread *
+edo_switch_away(struct edo_thread *thread, struct edo_task *task, edo_after_fn after)
 {
     struct edo_context *target = edo_target(thread, edo_next(thread));
 
@@ -238,6 +233,11 @@ struct edo_thread *edo_suspend(struct edo_thread *thread, struct edo_task *task,
     thread = (struct edo_thread *)edo_context_switch(&task->context, target, thread);
     edo_after_switch(thread);
     return thread;
+}
+
+struct edo_thread *edo_suspend(struct edo_thread *thread, struct edo_task *task, edo_after_fn after)
+{
+    return edo_switch_away(thread, task, after);
 }
 
 void edo_resume(struct edo_thread *thread, struct edo_task *task)
@@ -291,7 +291,7 @@ struct edo_thread *edo_park_inside(struct edo_thread *thread, struct edo_task *t
             return thread;
     }
     if (atomic_load_explicit(&task->wake, memory_order_relaxed) != EDO_WAKE_NOTIFIED)
-        thread = edo_suspend(thread, task, edo_after_park);
+        thread = edo_switch_away(thread, task, edo_after_park);
     /* Takes the notification and, with it, what its sender wrote. */
     atomic_exchange_explicit(&task->wake, EDO_WAKE_RUNNING, memory_order_seq_cst);
     return thread;
@@ -306,12 +306,6 @@ void edo_unpark_inside(struct edo_thread *thread, struct edo_task *task)
 {
     if (atomic_exchange_explicit(&task->wake, EDO_WAKE_NOTIFIED, memory_order_seq_cst) == EDO_WAKE_PARKED)
         edo_ready(thread, task);
-}
-
-void edo_unpark_last(struct edo_thread *thread, struct edo_task *task)
-{
-    if (atomic_exchange_explicit(&task->wake, EDO_WAKE_NOTIFIED, memory_order_seq_cst) == EDO_WAKE_PARKED)
-        edo_ready_last(thread, task);
 }
 
 void edo_unpark(struct edo_task *task)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sources: creation, registration, waiting, closing. See poller.h for the protocol. */
+#include "runtime/misuse.h"
 #include "runtime/poller.h"
 #include "runtime/runtime.h"
 #include "runtime/sleeper.h"
@@ -35,6 +36,8 @@ int edo_source_get(struct edo_source **out)
 
 void edo_source_open(struct edo_source *source, int fd)
 {
+    uint32_t was = atomic_load_explicit(&source->users, memory_order_relaxed) & (EDO_SOURCE_CLOSED | EDO_SOURCE_GONE);
+
     source->fd = fd;
     atomic_store_explicit(&source->registered, NULL, memory_order_relaxed);
     atomic_store_explicit(&source->registering, 0, memory_order_relaxed);
@@ -43,7 +46,7 @@ void edo_source_open(struct edo_source *source, int fd)
     atomic_store_explicit(&source->readiness, EDO_READY_IN | EDO_READY_OUT, memory_order_relaxed);
     source->exposed = false;
     source->borrowed = false;
-    atomic_store_explicit(&source->users, 1, memory_order_release); /* the owner's, until it closes */
+    atomic_fetch_add_explicit(&source->users, 1 - was, memory_order_release); /* the owner's, until it closes */
     atomic_fetch_add_explicit(&source->runtime->streams, 1, memory_order_relaxed);
 }
 
@@ -68,7 +71,12 @@ void edo_source_gone(struct edo_source *source)
 {
     struct edo_runtime *runtime = source->runtime;
     struct edo_worker *worker = atomic_load_explicit(&source->registered, memory_order_acquire);
+    uint32_t closed = EDO_SOURCE_CLOSED;
 
+    /* A call that came too late may have seen the same count. */
+    if (!atomic_compare_exchange_strong_explicit(&source->users, &closed, EDO_SOURCE_CLOSED | EDO_SOURCE_GONE,
+                                                 memory_order_acq_rel, memory_order_relaxed))
+        return;
     if (worker) {
         /* A duplicate elsewhere would keep the registration alive behind a closed number. */
         if (source->exposed || source->borrowed)
@@ -87,7 +95,11 @@ void edo_source_gone(struct edo_source *source)
 
 void edo_source_close(struct edo_source *source)
 {
-    atomic_fetch_or_explicit(&source->users, EDO_SOURCE_CLOSED, memory_order_seq_cst);
+    uint32_t users = atomic_fetch_or_explicit(&source->users, EDO_SOURCE_CLOSED, memory_order_seq_cst);
+
+    EDO_MISUSE_IF(users & EDO_SOURCE_CLOSED, "a stream or a listener was closed twice");
+    if (users & EDO_SOURCE_CLOSED)
+        return;
     for (int i = 0; i < 2; i++) {
         struct edo_task *task = atomic_exchange_explicit(&source->waiter[i], NULL, memory_order_seq_cst);
 
@@ -104,6 +116,13 @@ int edo_source_register(struct edo_source *source, int direction, struct edo_wor
 
     if (atomic_load_explicit(&source->registered, memory_order_acquire))
         return 0;
+    if (!worker) {
+        /* Before the other direction's task may be made to wait: entering may suspend this one. */
+        struct edo_thread *thread = edo_enter(edo_thread_self());
+
+        worker = thread->worker;
+        edo_leave(thread);
+    }
     while (!atomic_compare_exchange_strong_explicit(&source->registering, &idle, 1, memory_order_acquire,
                                                     memory_order_relaxed)) {
         idle = 0; /* the other direction's task is at it: one syscall long */
@@ -130,6 +149,19 @@ int edo_source_register(struct edo_source *source, int direction, struct edo_wor
         atomic_fetch_or_explicit(&source->readiness, 1u << direction, memory_order_acq_rel);
     atomic_store_explicit(&source->registering, 0, memory_order_release);
     return rc;
+}
+
+int edo_source_ask(struct edo_source *source, int direction, struct edo_worker *worker)
+{
+    uint32_t seen;
+
+    if (!atomic_load_explicit(&source->registered, memory_order_acquire))
+        return edo_source_register(source, direction, worker);
+    if (!edo_source_ready(source, direction, &seen))
+        return 0;
+    edo_source_drained(source, direction, seen);
+    worker = atomic_load_explicit(&source->registered, memory_order_acquire);
+    return edo_poller_ask(&worker->poller, source);
 }
 
 /* What ends a wait besides readiness: 0 if nothing does. */

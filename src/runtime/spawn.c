@@ -9,6 +9,7 @@
  * The handle's word `joiner` settles the end against a join: the end exchanges it to DONE and wakes the joiner it finds
  * there, if any; a joiner exchanges 0 for itself and parks until it sees DONE. After DONE the handle is the joiner's.
  */
+#include "runtime/ready.h"
 #include "runtime/runtime.h"
 #include "runtime/misuse.h"
 #include "runtime/options.h"

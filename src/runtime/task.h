@@ -122,9 +122,6 @@ void edo_park(struct edo_task *task);
 void edo_unpark_inside(struct edo_thread *thread, struct edo_task *task);
 void edo_unpark(struct edo_task *task);
 
-/* For events and timers: wakes a task that is to run after those that are ready already. INSIDE. */
-void edo_unpark_last(struct edo_thread *thread, struct edo_task *task);
-
 /* Puts a task that may run into a queue: of this worker, or the global one (thread NULL or without worker). */
 void edo_ready(struct edo_thread *thread, struct edo_task *task);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The clock, sleeping, and intervals. */
+#include "runtime/ready.h"
 #include "runtime/runtime.h"
 #include "runtime/options.h"
 #include "runtime/sleeper.h"

@@ -31,14 +31,29 @@ static void edo_timer_fire(struct edo_thread *thread, struct edo_alarm *alarm)
     worker->due_last = timer;
 }
 
+/* Whether its callback runs on another thread than this one. */
+static bool edo_timer_runs_elsewhere(struct edo_thread *self, struct edo_timer_body *timer)
+{
+    struct edo_thread *runner = atomic_load_explicit(&timer->runner, memory_order_acquire);
+
+    return runner && runner != self && atomic_load_explicit(&runner->running_timer, memory_order_acquire) == timer;
+}
+
 void edo_timers_run(struct edo_thread *thread)
 {
+    enum { EDO_TIMER_PATIENCE = 50000 }; /* ns */
+
     while (thread->worker && thread->worker->due) {
         struct edo_timer_body *timer = thread->worker->due;
         void (*callback)(void *) = timer->callback;
         void *argument = timer->argument;
 
         thread->worker->due = timer->next;
+        if (edo_timer_runs_elsewhere(thread, timer)) { /* restarted, and its last callback is not over: one at a time */
+            timer->state = EDO_TIMER_ARMED;
+            edo_alarm_arm(thread, &timer->alarm, edo_platform->now() + EDO_TIMER_PATIENCE);
+            continue;
+        }
         timer->state = EDO_TIMER_IDLE;
         atomic_store_explicit(&timer->runner, thread, memory_order_relaxed);
         atomic_store_explicit(&thread->running_timer, timer, memory_order_release);
@@ -104,7 +119,8 @@ void edo_timer_init(edo_timer *public, void (*callback)(void *argument), void *a
 static void edo_timer_start_remote(struct edo_timer_body *timer, struct edo_worker *worker, int64_t deadline)
 {
     edo_remote_begin(worker);
-    timer->alarm.worker = worker;
+    if (timer->alarm.worker != worker)
+        timer->alarm.worker = worker;
     timer->state = EDO_TIMER_ARMED;
     edo_wheel_add(&worker->wheel, &timer->alarm.node, deadline);
     edo_remote_end(worker);
@@ -123,8 +139,11 @@ int edo_timer_start(edo_timer *public, int64_t deadline)
     if (timer->alarm.worker)
         thread = edo_timer_unset_anywhere(&was_set, thread, timer);
     if (__builtin_expect(!thread->worker, 0)) {
+        /* Where it was before, since a stop may be looking for it there. */
+        struct edo_worker *worker = timer->alarm.worker ? timer->alarm.worker : &thread->runtime->workers[0];
+
         edo_leave(thread);
-        edo_timer_start_remote(timer, &thread->runtime->workers[0], deadline);
+        edo_timer_start_remote(timer, worker, deadline);
         return 0;
     }
     timer->state = EDO_TIMER_ARMED;
@@ -137,26 +156,24 @@ int edo_timer_stop(edo_timer *public)
 {
     struct edo_timer_body *timer = edo_timer_of(public);
     struct edo_thread *thread = edo_thread_self();
-    struct edo_thread *runner;
     bool was_set;
+    int rc = 0;
 
     if (__builtin_expect(!thread, 0))
         return -EPERM;
     if (!timer->alarm.worker)
         return 0;
-    thread = edo_enter(thread);
-    thread = edo_timer_unset_anywhere(&was_set, thread, timer);
-    edo_leave(thread);
-    if (was_set)
-        return 1;
-    runner = atomic_load_explicit(&timer->runner, memory_order_acquire);
-    while (runner && runner != edo_thread_self() &&
-           atomic_load_explicit(&runner->running_timer, memory_order_acquire) == timer) {
+    for (;;) {
         struct edo_task *task = edo_task_self();
 
-        if (task)
+        thread = edo_enter(edo_thread_self());
+        thread = edo_timer_unset_anywhere(&was_set, thread, timer);
+        edo_leave(thread);
+        rc |= was_set;
+        if (!edo_timer_runs_elsewhere(thread, timer))
+            return rc;
+        if (task) /* the callback runs, and may start the timer again: come back when it is over */
             edo_budget_spent(task);
         sched_yield();
     }
-    return 0;
 }

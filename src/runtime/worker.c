@@ -15,16 +15,18 @@ void edo_worker_fire(struct edo_thread *thread)
     struct edo_wheel_node *node;
     int64_t now;
 
-    if (worker->wheel.count == 0)
-        return;
-    now = edo_platform->now();
-    while ((node = edo_wheel_expire(&worker->wheel, now))) {
-        struct edo_alarm *alarm = EDO_CONTAINER_OF(node, struct edo_alarm, node);
+    if (worker->wheel.count > 0) {
+        now = edo_platform->now();
+        while ((node = edo_wheel_expire(&worker->wheel, now))) {
+            struct edo_alarm *alarm = EDO_CONTAINER_OF(node, struct edo_alarm, node);
 
-        alarm->fire(thread, alarm);
+            alarm->fire(thread, alarm);
+        }
     }
-    if (worker->due)
+    if (worker->due) { /* some may be left from a thread that lost the worker in a callback */
+        edo_searched(thread); /* callbacks take their time; whoever searches keeps others from being woken */
         edo_timers_run(thread);
+    }
 }
 
 /*
@@ -92,6 +94,8 @@ static struct edo_task *edo_thread_next(struct edo_thread *thread)
             return task;
     }
     task = edo_schedule_next(thread);
+    if (!task && worker->tick >= EDO_TICKS_BETWEEN_CHECKS)
+        return NULL; /* it has not looked */
     if (!task)
         task = edo_global_take(thread);
     if (task)
@@ -116,9 +120,12 @@ void edo_thread_loop(struct edo_thread *thread)
                 return;
             continue;
         }
-        if (atomic_load_explicit(&thread->runtime->stopping, memory_order_relaxed))
+        if (atomic_load_explicit(&thread->runtime->stopping, memory_order_relaxed)) {
+            edo_leave(thread); /* a timer callback on another thread may still have business with the wheel */
             return;
-        if (worker->stack_count > EDO_STACK_CACHE) {
+        }
+        /* Not with a task in hand: the worker may be taken meanwhile, and a pinned task must not go with it. */
+        if (worker->stack_count > EDO_STACK_CACHE && !worker->held) {
             edo_stacks_trim(thread);
             continue;
         }

@@ -93,9 +93,6 @@ void edo_thread_loop(struct edo_thread *thread);
 /* The next task of this worker's own queues, NULL if there is none or the thread's own flow is wanted. INSIDE. */
 struct edo_task *edo_schedule_next(struct edo_thread *thread);
 
-/* Puts a task at the end of the ring (not the LIFO slot): what was spawned, what yields. INSIDE, with a worker. */
-void edo_ready_last(struct edo_thread *thread, struct edo_task *task);
-
 /* Lets a task run on the thread's own flow's place until something switches back. INSIDE; the task needs a stack by then. */
 void edo_resume(struct edo_thread *thread, struct edo_task *task);
 
@@ -138,7 +135,10 @@ int edo_worker_take(struct edo_worker *worker);
 /* The thread has no worker: sleeps until it gets one. False when the runtime stops. */
 bool edo_thread_wait_worker(struct edo_thread *thread);
 
-/* Gives this thread's worker to a thread that wants one for its pinned tasks, if there is any. True if it was given away. */
+/*
+ * Gives this thread's worker to a thread that wants one for its pinned tasks, if there is any. True: the worker may be gone,
+ * look again. INSIDE, on the thread's own flow.
+ */
 bool edo_thread_yield_worker(struct edo_thread *thread);
 
 /* Makes a pinned task ready on its thread. `self` may be NULL. */

@@ -841,6 +841,84 @@ static void test_wait_writable_knows_what_other_syscalls_have_used_up(void **sta
     assert_int_equal(net_run(1, wait_after_foreign_calls, NULL), 0);
 }
 
+/* Without waiting: what was not there at first is seen later, though nothing was registered that would tell. */
+static int try_without_waiting(void *argument)
+{
+    edo_stream *pair[2];
+    char buffer[8];
+
+    (void)argument;
+    net_pair(pair);
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQUAL(edo_try_read(pair[0], buffer, sizeof buffer), -EAGAIN);
+        CHECK_EQUAL(edo_try_write(pair[1], "abc", 3), 3);
+        CHECK_EQUAL(edo_try_read(pair[0], buffer, sizeof buffer), 3);
+    }
+    while (edo_try_write(pair[0], sent_to_fill, sizeof sent_to_fill) > 0)
+        ;
+    CHECK_EQUAL(edo_try_write(pair[0], "x", 1), -EAGAIN);
+    while (edo_try_read(pair[1], sent_to_fill, sizeof sent_to_fill) > 0)
+        ;
+    CHECK_EQUAL(edo_try_writev(pair[0], &(struct iovec){(char[]){"x"}, 1}, 1), 1);
+    CHECK_EQUAL(edo_try_read(pair[1], buffer, sizeof buffer), 1);
+    /* Registered: the poller tells. */
+    CHECK_EQUAL(edo_wait_readable(pair[0], edo_now() + EDO_MS(1)), -ETIMEDOUT);
+    CHECK_EQUAL(edo_try_read(pair[0], buffer, sizeof buffer), -EAGAIN);
+    CHECK_EQUAL(edo_write(pair[1], "d", 1), 1);
+    net_settle();
+    CHECK_EQUAL(edo_try_read(pair[0], buffer, sizeof buffer), 1);
+    net_close_pair(pair);
+    return 0;
+}
+
+static void test_try_sees_what_comes_later(void **state)
+{
+    (void)state;
+    assert_int_equal(net_run(1, try_without_waiting, NULL), 0);
+}
+
+static int say_why(void *argument)
+{
+    (void)argument;
+    return edo_resumption();
+}
+
+/* A read that took all there was, without being short, leaves no readiness for a dormant task to go on with. */
+static int dormant_until_readable(void *argument)
+{
+    edo_stream *pair[2];
+    edo_task *task;
+    char buffer[4];
+    int result;
+    int rc = 0;
+
+    (void)argument;
+    net_tcp_pair(pair);
+    CHECK_EQUAL(edo_wait_readable(pair[0], edo_now() + EDO_MS(1)), -ETIMEDOUT);
+    CHECK_EQUAL(edo_write(pair[1], "abcd", 4), 4);
+    CHECK_EQUAL(edo_read(pair[0], buffer, 4), 4);
+    EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE) {
+        CHECK_EQUAL(edo_spawn(scope, say_why, NULL, .handle = &task,
+                              .when = EDO_WHEN_READABLE(pair[0], .deadline = edo_now() + EDO_MS(5))),
+                    0);
+        CHECK_EQUAL(edo_join(&result, task), 0);
+        CHECK_EQUAL(result, -ETIMEDOUT);
+        CHECK_EQUAL(edo_write(pair[1], "e", 1), 1);
+        CHECK_EQUAL(edo_spawn(scope, say_why, NULL, .handle = &task, .when = EDO_WHEN_READABLE(pair[0])), 0);
+        CHECK_EQUAL(edo_join(&result, task), 0);
+        CHECK_EQUAL(result, 0);
+    }
+    net_close_pair(pair);
+    return rc;
+}
+
+static void test_k5_a_dormant_task_waits_until_there_is_something_to_read(void **state)
+{
+    (void)state;
+    assert_int_equal(net_run(1, dormant_until_readable, NULL), 0);
+    assert_int_equal(net_run(2, dormant_until_readable, NULL), 0);
+}
+
 /* --- Options and addresses ------------------------------------------------------------------------------------------------ */
 
 static int option_of(edo_stream *stream, int level, int name)
@@ -1071,6 +1149,8 @@ int main(void)
         TEST(test_c3_a_cancelled_read_loses_no_byte),
         TEST(test_wait_readable_means_that_a_read_would_not_wait),
         TEST(test_wait_writable_knows_what_other_syscalls_have_used_up),
+        TEST(test_try_sees_what_comes_later),
+        TEST(test_k5_a_dormant_task_waits_until_there_is_something_to_read),
         TEST(test_options_reach_both_ends),
         TEST(test_both_ends_have_their_addresses),
         TEST(test_a_descriptor_becomes_the_streams),

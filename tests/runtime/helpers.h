@@ -77,6 +77,9 @@ static inline int run_alone(edo_task_fn fn, void *argument)
     return run_with(fn, argument, EDO_OPTIONS(edo_run_options, .workers = 1, .signals = EDO_SIGNALS_IGNORE, .seed = 1));
 }
 
+/* An atomic's address as a task's argument. */
+#define ARGUMENT(address) ((void *)(uintptr_t)(address))
+
 /* --- A gate: tasks and threads wait until it is opened ------------------------------------------------------------------ */
 
 struct gate {

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -589,7 +590,7 @@ static int map_until_told(void **out, size_t size, int protection, int flags)
 {
     static atomic_uint calls;
 
-    if (atomic_load(&no_maps) && atomic_fetch_add(&calls, 1) % 16 != 0)
+    if (atomic_load(&no_maps) && atomic_fetch_add(&calls, 1) % 16 != 15)
         return -ENOMEM;
     return edo_platform_system.map(out, size, protection, flags);
 }
@@ -670,6 +671,60 @@ static void test_k5_promises_hold_while_others_have_pages_given_back(void **stat
     edo_platform = &edo_platform_system;
 }
 
+static atomic_bool asked;
+
+static void *get_one_late(void *argument)
+{
+    struct edo_stack **out = argument;
+
+    atomic_store(&asked, true);
+    if (edo_stack_pool_get(out, 1, &shared_pool, 0) != 1)
+        *out = NULL;
+    return NULL;
+}
+
+static pthread_t late_thread;
+static struct edo_stack *late_stack;
+
+/* While pages are given back, another thread wants a stack, and gets the time to find the lists empty. */
+static int advise_and_ask(void *address, size_t size, int advice)
+{
+    if (advice == MADV_DONTNEED && !atomic_load(&asked)) {
+        assert_int_equal(pthread_create(&late_thread, NULL, get_one_late, &late_stack), 0);
+        while (!atomic_load(&asked))
+            sched_yield();
+        usleep(20000);
+    }
+    return edo_platform_system.advise(address, size, advice);
+}
+
+static void test_k5_a_promise_holds_while_all_stacks_are_given_back(void **state)
+{
+    enum { COUNT = 64 };
+    struct edo_stack_options options = {.resident_cap = 1};
+    struct edo_platform table = edo_platform_system;
+    struct edo_stack *stacks[COUNT];
+
+    (void)state;
+    table.map = map_until_told;
+    table.advise = advise_and_ask;
+    edo_platform = &table;
+    edo_stack_pool_init(&shared_pool, &options);
+    assert_int_equal(edo_stack_pool_reserve(&shared_pool, 0, COUNT), 0);
+    for (int i = 0; i < COUNT; i++)
+        stacks[i] = get_one(&shared_pool, 0);
+    atomic_store(&no_maps, true);
+    edo_stack_pool_put(&shared_pool, stacks, COUNT);
+    assert_true(atomic_load(&asked));
+    pthread_join(late_thread, NULL);
+    atomic_store(&no_maps, false);
+    assert_non_null(late_stack);
+    put_one(&shared_pool, late_stack);
+    edo_stack_pool_unreserve(&shared_pool, 0, COUNT);
+    edo_stack_pool_finish(&shared_pool);
+    edo_platform = &edo_platform_system;
+}
+
 static void *make_pools(void *argument)
 {
     for (int round = 0; round < 200 / EDO_TEST_SCALE; round++) {
@@ -727,6 +782,7 @@ int main(void)
         cmocka_unit_test(test_k2_a_stack_is_found_by_any_address_of_its_slot),
         cmocka_unit_test(test_k2_high_water_is_the_lowest_byte_ever_written),
         cmocka_unit_test(test_k5_promises_hold_while_others_have_pages_given_back),
+        cmocka_unit_test(test_k5_a_promise_holds_while_all_stacks_are_given_back),
         cmocka_unit_test(test_k2_finding_works_while_slabs_come_and_go),
     };
 

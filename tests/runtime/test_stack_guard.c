@@ -242,11 +242,34 @@ static void test_k5_promised_stacks_get_guards_though_marks_cease_to_work(void *
     fake_kernel_end();
 }
 
-static void test_k5_a_stack_whose_guard_is_refused_is_kept_for_later(void **state)
+static void test_k5_a_refused_mark_is_made_up_for_by_protection(void **state)
 {
     struct edo_stack_pool pool;
+    struct edo_stack *stacks[2];
+
+    (void)state;
+    fake_kernel_begin();
+    if (!marks_work())
+        skip();
+    edo_stack_pool_init(&pool, NULL);
+    fake.mark_answer = -ENOMEM; /* no page tables left, just now */
+    assert_int_equal(edo_stack_pool_get(&stacks[0], 1, &pool, USUAL), 1);
+    assert_int_equal(stacks[0]->guard, EDO_STACK_GUARD_PROTECTED);
+    assert_true(is_guarded(stacks[0]));
+    fake.mark_answer = 1;
+    assert_int_equal(edo_stack_pool_get(&stacks[1], 1, &pool, USUAL), 1);
+    assert_int_equal(stacks[1]->guard, EDO_STACK_GUARD_MARKED);
+    edo_stack_pool_put(&pool, stacks, 2);
+    edo_stack_pool_finish(&pool);
+    fake_kernel_end();
+}
+
+static void test_k5_a_stack_whose_guard_is_refused_is_kept_for_later(void **state)
+{
+    enum { COUNT = 64 }; /* a whole slab, so that none may be lost */
+    struct edo_stack_pool pool;
     struct edo_stack_stats stats;
-    struct edo_stack *stacks[10];
+    struct edo_stack *stacks[COUNT];
     int rc;
 
     (void)state;
@@ -254,19 +277,20 @@ static void test_k5_a_stack_whose_guard_is_refused_is_kept_for_later(void **stat
     if (!marks_work())
         skip();
     edo_stack_pool_init(&pool, NULL);
-    assert_int_equal(edo_stack_pool_reserve(&pool, USUAL, 10), 0);
-    fake.mark_answer = -ENOMEM; /* no page tables left */
+    assert_int_equal(edo_stack_pool_reserve(&pool, USUAL, COUNT), 0);
+    fake.map_most = 1;
+    fake.mark_answer = -ENOMEM;
     fake.protect_refused = true;
     assert_int_equal(edo_stack_pool_get(stacks, 10, &pool, USUAL), -ENOMEM);
     edo_stack_pool_stats(&stats, &pool);
+    assert_int_equal(stats.stacks, COUNT);
     assert_int_equal(stats.in_use, 0);
     fake.mark_answer = 1;
-    fake.map_most = 1;
-    assert_int_equal(get_many(&rc, stacks, 10, &pool, USUAL), 10);
-    for (int i = 0; i < 10; i++)
+    assert_int_equal(get_many(&rc, stacks, COUNT, &pool, USUAL), COUNT);
+    for (int i = 0; i < COUNT; i++)
         assert_true(is_guarded(stacks[i]));
-    edo_stack_pool_put(&pool, stacks, 10);
-    edo_stack_pool_unreserve(&pool, USUAL, 10);
+    edo_stack_pool_put(&pool, stacks, COUNT);
+    edo_stack_pool_unreserve(&pool, USUAL, COUNT);
     edo_stack_pool_finish(&pool);
     fake_kernel_end();
 }
@@ -489,6 +513,7 @@ int main(void)
         cmocka_unit_test(test_k5_a_reservation_takes_its_guards_from_the_budget),
         cmocka_unit_test(test_k1_without_proc_the_kernels_default_is_assumed),
         cmocka_unit_test(test_k5_promised_stacks_get_guards_though_marks_cease_to_work),
+        cmocka_unit_test(test_k5_a_refused_mark_is_made_up_for_by_protection),
         cmocka_unit_test(test_k5_a_stack_whose_guard_is_refused_is_kept_for_later),
         cmocka_unit_test(test_k1_guards_are_protected_under_mlockall),
         cmocka_unit_test(test_k1_stacks_may_go_without_guards_where_that_is_allowed),

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making a task ready behind those that are: what was spawned, what yields, what an event or a timer wakes. Inline, since
+ * the poller does it with every event. The other way, into the LIFO slot, is edo_ready (task.h).
+ */
+#ifndef EDO_RUNTIME_READY_H
+#define EDO_RUNTIME_READY_H
+
+#include "runtime/task.h"
+#include "runtime/worker.h"
+
+/* For what does not go into this worker's ring: no worker, a pinned task, one that shall migrate, a full ring. */
+void edo_ready_elsewhere(struct edo_thread *thread, struct edo_task *task);
+
+/* There is more in the ring than this worker will run next: a sibling may want it (S9). */
+void edo_ready_offer(struct edo_thread *thread);
+
+/* INSIDE. */
+static inline void edo_ready_last(struct edo_thread *thread, struct edo_task *task)
+{
+    struct edo_worker *worker = thread->worker;
+
+    if (__builtin_expect(!worker || (task->flags & EDO_TASK_ELSEWHERE), 0) || !edo_ring_push(&worker->ring, task))
+        edo_ready_elsewhere(thread, task);
+    else if (!worker->alone)
+        edo_ready_offer(thread);
+}
+
+/* INSIDE. */
+static inline void edo_unpark_last(struct edo_thread *thread, struct edo_task *task)
+{
+    if (atomic_exchange_explicit(&task->wake, EDO_WAKE_NOTIFIED, memory_order_seq_cst) == EDO_WAKE_PARKED)
+        edo_ready_last(thread, task);
+}
+
+#endif
