@@ -12,6 +12,12 @@
 /* Nanoseconds on the monotonic clock. */
 double bench_now(void);
 
+/*
+ * Nanoseconds of CPU time that this process has used. Where one thread has work all the time, that is the time it takes
+ * on a machine that does nothing else; and does not grow when others want the core too.
+ */
+double bench_busy(void);
+
 /* The median; sorts the values. NAN if there are none. */
 double bench_median(double *values, size_t count);
 

@@ -56,10 +56,10 @@ static int weigh(int (*spawn)(edo_scope *scope, size_t count))
         double begin, end;
 
         rc = bench_memory_of(&before, getpid());
-        begin = bench_now();
+        begin = bench_busy();
         if (rc == 0)
             rc = spawn(scope, count);
-        end = bench_now();
+        end = bench_busy();
         if (rc == 0)
             rc = bench_memory_of(&after, getpid());
         if (rc == 0) {

@@ -21,10 +21,10 @@ static int yielder(void *argument)
     for (int i = 0; i < 16; i++)
         edo_yield();
     if (crowd->begin == 0)
-        crowd->begin = bench_now();
+        crowd->begin = bench_busy();
     for (size_t i = 0; i < crowd->yields; i++)
         edo_yield();
-    crowd->end = bench_now();
+    crowd->end = bench_busy();
     return 0;
 }
 

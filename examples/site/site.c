@@ -41,13 +41,13 @@ static int stats(edo_http_exchange *x, struct site *site)
     size = snprintf(json, sizeof json,
                     "{\"uptime\":%.1f,\"requests\":%llu,\"workers\":%d,\"threads\":%d,\"tasks\":%llu,\"spawned\":%llu,"
                     "\"streams\":%llu,\"switches\":%llu,\"steals\":%llu,\"polls\":%llu,\"events\":%llu,\"sleeps\":%llu,"
-                    "\"timers\":%llu,\"stacks\":%llu}\n",
+                    "\"timers\":%llu}\n",
                     (double)stats.uptime / 1e9, (unsigned long long)atomic_load(&site->requests), stats.workers,
                     stats.threads, (unsigned long long)stats.tasks_alive, (unsigned long long)stats.tasks_spawned,
                     (unsigned long long)stats.streams, (unsigned long long)stats.switches,
                     (unsigned long long)stats.steals, (unsigned long long)stats.polls,
                     (unsigned long long)stats.events, (unsigned long long)stats.sleeps,
-                    (unsigned long long)stats.timers, (unsigned long long)stats.stacks_in_use);
+                    (unsigned long long)stats.timers);
     edo_http_set_header(x, "Cache-Control", "no-store");
     return edo_http_respond(x, 200, "application/json", json, (size_t)size);
 }

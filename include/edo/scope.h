@@ -86,11 +86,11 @@ typedef struct edo_scope_options {
  * What children borrow is declared before the scope; or edo_scope_join is called before it goes away. `&rc` may be NULL.
  * Opening cannot fail inside a task. On a thread that runs no task, rc becomes -EPERM and the block is skipped.
  */
-#define EDO_SCOPE(name, rc, ...)                                                                                       \
-    EDO_SCOPE_(name, EDO_JOIN(name, _storage_), EDO_JOIN(name, _once_), rc, __VA_ARGS__)
+#define EDO_SCOPE(name, ...)                                                                                           \
+    EDO_SCOPE_(name, EDO_JOIN(name, _storage_), EDO_JOIN(name, _once_), __VA_ARGS__, .size = sizeof(edo_scope_options))
 #define EDO_SCOPE_(name, storage, once, rc, ...)                                                                       \
     for (edo_scope storage __attribute__((cleanup(edo_scope_block_end_))),                                             \
-         *name = edo_scope_block_begin_(&storage, rc, EDO_HERE, EDO_OPTIONS(edo_scope_options, __VA_ARGS__));          \
+         *name = edo_scope_block_begin_(&storage, rc, EDO_HERE, &(edo_scope_options){__VA_ARGS__});                    \
          name->way_ == EDO_WAY_INSIDE_; name->way_ = name->way_ == EDO_WAY_INSIDE_ ? EDO_WAY_BROKE_ : name->way_)      \
         for (bool once = true; once; once = false, name->way_ = EDO_WAY_THROUGH_)
 
@@ -98,16 +98,14 @@ typedef struct edo_scope_options {
  * EDO_TIMEOUT(EDO_SEC(2), &rc) { rc = fetch(...); }: a scope with a deadline. Calls inside return -ECANCELED once it has
  * passed; rc is then -ETIMEDOUT behind the block, unless the body had completed all the same (rc >= 0).
  */
-#define EDO_TIMEOUT(duration, rc)                                                                                      \
-    EDO_SCOPE(EDO_UNIQUE(edo_timeout_scope_), rc, .timeout = edo_duration_(duration))
+#define EDO_TIMEOUT(duration, rc) EDO_SCOPE (EDO_UNIQUE(edo_timeout_scope_), rc, .timeout = edo_duration_(duration))
 
 /*
  * EDO_SHIELD(EDO_MS(500)) { ... }: cleanup that must wait. A cancellation from outside is held back for at most that long,
  * counted from the entry; then it gets through. Scopes opened inside are behind the shield, tasks spawned into an outer
  * scope are not (rule C5).
  */
-#define EDO_SHIELD(duration)                                                                                           \
-    EDO_SCOPE(EDO_UNIQUE(edo_shield_scope_), NULL, .shield = edo_duration_(duration))
+#define EDO_SHIELD(duration) EDO_SCOPE (EDO_UNIQUE(edo_shield_scope_), NULL, .shield = edo_duration_(duration))
 
 /* --- The functions beneath ------------------------------------------------------------------------------------------ */
 

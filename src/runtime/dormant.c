@@ -111,7 +111,7 @@ void edo_dormant_disarm(struct edo_task *task)
 /* --- The condition ----------------------------------------------------------------------------------------------------- */
 
 /* The public struct names a stream; streams begin with their source (io/stream.h). */
-static int edo_dormant_set(struct edo_task *task, const edo_when *when)
+static inline int edo_dormant_set(struct edo_task *task, const edo_when *when)
 {
     task->when_what = (uint8_t)when->what_;
     task->source = NULL;
@@ -129,7 +129,7 @@ static int edo_dormant_set(struct edo_task *task, const edo_when *when)
 }
 
 /* Becomes the waiter of its source, which is registered if it was not, or asked again for its state. OUTSIDE. */
-static int edo_dormant_publish(struct edo_task *task, struct edo_worker *worker)
+static inline int edo_dormant_publish(struct edo_task *task, struct edo_worker *worker)
 {
     struct edo_source *source = task->source;
     int rc = edo_source_begin(source);
@@ -144,56 +144,55 @@ static int edo_dormant_publish(struct edo_task *task, struct edo_worker *worker)
     return rc;
 }
 
-static void edo_dormant_unpublish(struct edo_task *task)
+static inline void edo_dormant_unpublish(struct edo_task *task)
 {
     edo_source_delist(task->source, task->when_direction, task);
     edo_source_end(task->source);
 }
 
 /* What holds now: 0, -EBADF, -ECANCELED, -ETIMEDOUT; 1: nothing, go on waiting. */
-static int edo_dormant_state(struct edo_task *task, int64_t deadline)
+static inline int edo_dormant_state(struct edo_task *task, bool passed)
 {
-    bool passed = deadline == EDO_DEADLINE_PASSED;
+    struct edo_source *source = task->source;
     uint32_t seen;
 
-    if (task->when_what == EDO_WHEN_AT_ && passed)
-        return 0;
-    if (task->source) {
-        if (edo_source_is_closed(task->source))
+    if (source) {
+        if (edo_source_is_closed(source))
             return -EBADF;
-        if (edo_source_ready(task->source, task->when_direction, &seen))
+        if (edo_source_ready(source, task->when_direction, &seen))
+            return 0;
+    } else if (passed || task->when_what == EDO_WHEN_NOW_) {
+        if (task->when_what == EDO_WHEN_AT_ || !edo_task_cancelled(task))
             return 0;
     }
-    if (edo_task_cancelled(task))
+    if (__builtin_expect(edo_task_cancelled(task), 0))
         return -ECANCELED;
-    if (task->when_what == EDO_WHEN_NOW_)
-        return 0;
     return passed ? -ETIMEDOUT : 1;
 }
 
 bool edo_dormant_arm(struct edo_task *task)
 {
     int64_t deadline = task->wish;
-    int state;
 
-    if (task->when_what == EDO_WHEN_WRONG)
-        return false;
-    if (edo_task_cancelled(task)) {
-        task->resumption = -ECANCELED;
+    if (__builtin_expect(edo_task_cancelled(task) || task->when_what == EDO_WHEN_WRONG, 0)) {
+        if (task->when_what != EDO_WHEN_WRONG)
+            task->resumption = -ECANCELED;
         return false;
     }
-    if (task->when_what == EDO_WHEN_NOW_)
-        return true;
     if (task->source) {
-        task->resumption = edo_dormant_publish(task, NULL);
-        if (task->resumption < 0)
-            return false;
-        state = edo_dormant_state(task, 0);
+        int state = edo_dormant_publish(task, NULL);
+
+        if (state == 0) {
+            state = edo_dormant_state(task, false);
+            if (state <= 0)
+                edo_dormant_unpublish(task);
+        }
         if (state <= 0) {
-            edo_dormant_unpublish(task);
             task->resumption = state;
             return false;
         }
+    } else if (task->when_what == EDO_WHEN_NOW_) {
+        return true;
     }
     if (deadline)
         edo_leave(edo_dormant_set_deadline(edo_enter(edo_thread_self()), task, deadline));
@@ -202,8 +201,8 @@ bool edo_dormant_arm(struct edo_task *task)
 
 bool edo_dormant_check(struct edo_task *task)
 {
-    int64_t deadline = atomic_exchange(&task->when_deadline, 0);
-    int state = edo_dormant_state(task, deadline);
+    bool passed = task->wish && atomic_exchange(&task->when_deadline, 0) == EDO_DEADLINE_PASSED;
+    int state = edo_dormant_state(task, passed);
 
     if (task->source)
         edo_dormant_unpublish(task);
@@ -241,7 +240,7 @@ void edo_dormant_start(struct edo_thread *thread, struct edo_task *task)
     edo_scope_list(task);
     if (deadline) /* the alarm is idle, so the guard is not left */
         edo_dormant_set_deadline(thread, task, deadline);
-    if (edo_dormant_state(task, 0) > 0 &&
+    if (edo_dormant_state(task, false) > 0 &&
         atomic_compare_exchange_strong_explicit(&task->wake, &expected, EDO_WAKE_PARKED, memory_order_seq_cst,
                                                 memory_order_relaxed))
         return;

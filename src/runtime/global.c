@@ -5,6 +5,8 @@
  */
 #include "runtime/runtime.h"
 
+#include <sched.h>
+
 void edo_global_push_chain(struct edo_runtime *runtime, struct edo_task *first, struct edo_task *last, uint32_t count)
 {
     last->next = NULL;
@@ -45,14 +47,14 @@ static struct edo_task *edo_global_pop(struct edo_runtime *runtime)
  */
 static struct edo_task *edo_global_take_foreign(struct edo_thread *thread)
 {
-    enum { EDO_PATIENCE = 1000 };
+    enum { EDO_PATIENCE = 100 }; /* turns of some µs at most: longer than a sibling takes to wake */
     struct edo_runtime *runtime = thread->runtime;
     struct edo_task *task = NULL;
 
     edo_lock_acquire(&runtime->global_lock);
     for (uint32_t i = atomic_load_explicit(&runtime->global_count, memory_order_relaxed); i > 0; i--) {
         task = edo_global_pop(runtime);
-        if (task->home_thread != thread || ++thread->worker->patience > EDO_PATIENCE) {
+        if (task->home_thread != thread || thread->worker->patience >= EDO_PATIENCE) {
             thread->worker->patience = 0;
             if (!(task->flags & EDO_TASK_PINNED))
                 task->home_thread = thread;
@@ -68,8 +70,11 @@ static struct edo_task *edo_global_take_foreign(struct edo_thread *thread)
         task = NULL;
     }
     edo_lock_release(&runtime->global_lock);
-    if (!task)
+    if (!task) {
+        thread->worker->patience++;
         edo_wake_one(runtime);
+        sched_yield();
+    }
     return task;
 }
 

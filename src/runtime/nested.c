@@ -65,6 +65,7 @@ int edo_run_nested(struct edo_task *task, edo_task_fn fn, void *argument, const 
     pthread_t id;
     int rc = edo_suspension_point(task);
 
+    nesting.options.signals = EDO_SIGNALS_IGNORE; /* only the outermost handles them */
     if (rc == 0)
         rc = edo_platform->thread_start(&id, EDO_NESTED_STACK, edo_nested_main, &nesting);
     if (rc < 0)

@@ -61,6 +61,9 @@ static void edo_overflow_describe(struct edo_stack *stack, struct edo_overflow_t
 
 static const struct edo_overflow_hooks edo_overflow_hooks = {edo_overflow_running, edo_overflow_describe};
 
+/* How many runtimes this process has had: tasks' serial numbers begin with it. */
+static _Atomic uint64_t edo_runtimes;
+
 /* --- Building and taking apart ----------------------------------------------------------------------------------------- */
 
 static int edo_worker_init(struct edo_worker *worker, struct edo_runtime *runtime, int index)
@@ -69,7 +72,7 @@ static int edo_worker_init(struct edo_worker *worker, struct edo_runtime *runtim
     worker->index = index;
     worker->alone = runtime->options.workers == 1;
     worker->random = (uint32_t)(runtime->options.seed * 2654435761u + (uint64_t)index * 40503u) | 1;
-    worker->next_id = (uint64_t)index << 48;
+    worker->next_id = runtime->id_base | (uint64_t)index << 40;
     edo_ring_init(&worker->ring);
     edo_lock_init(&worker->thread_lock);
     edo_wheel_init(&worker->wheel, runtime->started);
@@ -174,6 +177,7 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
         return -ENOMEM;
     }
     runtime->options = *options;
+    runtime->id_base = (uint64_t)atomic_fetch_add_explicit(&edo_runtimes, 1, memory_order_relaxed) << 48;
     runtime->main = fn;
     runtime->main_argument = argument;
     runtime->nesting = nesting;

@@ -24,6 +24,7 @@ struct edo_runtime {
     int worker_count;
     struct edo_worker *workers;
     int stack_class;         /* default size class */
+    uint64_t id_base;        /* of its tasks' serial numbers */
     uint8_t task_flags;      /* what every task gets: EDO_TASK_PINNED or EDO_TASK_MIGRATES, by the options */
 
     struct edo_blocks tasks;

@@ -12,6 +12,7 @@
 #include "runtime/ready.h"
 #include "runtime/runtime.h"
 #include "runtime/misuse.h"
+#include "runtime/switch.h"
 
 #include <sched.h>
 
@@ -78,51 +79,6 @@ void edo_ready(struct edo_thread *thread, struct edo_task *task)
         edo_ring_overflow(thread, displaced);
     if (!worker->alone)
         edo_wake_one(thread->runtime);
-}
-
-static struct edo_task *edo_lifo_take(struct edo_worker *worker)
-{
-    struct edo_task *task = atomic_load_explicit(&worker->lifo, memory_order_relaxed);
-
-    if (!task)
-        return NULL;
-    if (!worker->alone)
-        return atomic_exchange_explicit(&worker->lifo, NULL, memory_order_acq_rel);
-    atomic_store_explicit(&worker->lifo, NULL, memory_order_relaxed);
-    return task;
-}
-
-static bool edo_pinned_waiting(struct edo_thread *thread)
-{
-    return thread->pinned_first || atomic_load_explicit(&thread->pinned_mail, memory_order_relaxed);
-}
-
-static inline __attribute__((always_inline)) struct edo_task *edo_next(struct edo_thread *thread)
-{
-    struct edo_worker *worker = thread->worker;
-    struct edo_task *task;
-
-    if (__builtin_expect(!worker || ++worker->tick >= EDO_TICKS_BETWEEN_CHECKS, 0))
-        return NULL;
-    if (__builtin_expect(edo_pinned_waiting(thread), 0) && (worker->tick & 1)) { /* every other turn */
-        task = edo_pinned_next(thread);
-        if (task)
-            return task;
-    }
-    if (worker->lifo_streak < EDO_LIFO_STREAK) {
-        task = edo_lifo_take(worker);
-        if (task) {
-            worker->lifo_streak++;
-            return task;
-        }
-    }
-    worker->lifo_streak = 0;
-    task = edo_ring_pop(&worker->ring, worker->alone);
-    if (!task)
-        task = edo_lifo_take(worker);
-    if (!task && edo_pinned_waiting(thread))
-        task = edo_pinned_next(thread);
-    return task;
 }
 
 struct edo_task *edo_schedule_next(struct edo_thread *thread)
@@ -207,34 +163,6 @@ static void edo_after_end(struct edo_thread *thread, struct edo_task *task)
     edo_stack_put_away(thread, thread->after_stack);
 }
 
-/* Where to go for `next`: its context, or the thread's own if there is none or it lacks a stack. */
-static inline __attribute__((always_inline)) struct edo_context *edo_target(struct edo_thread *thread,
-                                                                            struct edo_task *next)
-{
-    if (next && !next->stack && !edo_task_give_stack(thread, next)) {
-        thread->worker->held = next;
-        next = NULL;
-    }
-    thread->current = next;
-    if (!next)
-        return &thread->native;
-    next->budget = EDO_BUDGET;
-    edo_count(&thread->worker->counts.switches, 1);
-    return &next->context;
-}
-
-static inline __attribute__((always_inline)) struct edo_thread *
-edo_switch_away(struct edo_thread *thread, struct edo_task *task, edo_after_fn after)
-{
-    struct edo_context *target = edo_target(thread, edo_next(thread));
-
-    thread->after = after;
-    thread->after_task = task;
-    thread = (struct edo_thread *)edo_context_switch(&task->context, target, thread);
-    edo_after_switch(thread);
-    return thread;
-}
-
 struct edo_thread *edo_suspend(struct edo_thread *thread, struct edo_task *task, edo_after_fn after)
 {
     return edo_switch_away(thread, task, after);
@@ -273,33 +201,14 @@ struct edo_thread *edo_enter_slow(struct edo_thread *thread, uint32_t found)
 
 /* --- Parking ---------------------------------------------------------------------------------------------------------- */
 
-static void edo_after_park(struct edo_thread *thread, struct edo_task *task)
-{
-    uint32_t expected = EDO_WAKE_RUNNING;
-
-    /* seq_cst: against a canceller that sets a flag and then looks here. */
-    if (!atomic_compare_exchange_strong_explicit(&task->wake, &expected, EDO_WAKE_PARKED, memory_order_seq_cst,
-                                                 memory_order_relaxed))
-        edo_ready(thread, task);
-}
-
 struct edo_thread *edo_park_inside(struct edo_thread *thread, struct edo_task *task)
 {
-    if (__builtin_expect(!(task->flags & EDO_TASK_LISTED), 0)) {
-        edo_scope_list(task);
-        if (edo_task_cancelled(task)) /* perhaps by a canceller that did not find it in the list yet */
-            return thread;
-    }
-    if (atomic_load_explicit(&task->wake, memory_order_relaxed) != EDO_WAKE_NOTIFIED)
-        thread = edo_switch_away(thread, task, edo_after_park);
-    /* Takes the notification and, with it, what its sender wrote. */
-    atomic_exchange_explicit(&task->wake, EDO_WAKE_RUNNING, memory_order_seq_cst);
-    return thread;
+    return edo_park_inline(thread, task);
 }
 
 void edo_park(struct edo_task *task)
 {
-    edo_leave(edo_park_inside(edo_enter(edo_thread_self()), task));
+    edo_leave(edo_park_inline(edo_enter(edo_thread_self()), task));
 }
 
 void edo_unpark_inside(struct edo_thread *thread, struct edo_task *task)

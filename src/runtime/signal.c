@@ -10,12 +10,14 @@
 #include "runtime/runtime.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 
 static const int edo_signals[] = {SIGINT, SIGTERM};
 static struct sigaction edo_signals_before[EDO_COUNT(edo_signals)];
 static _Atomic(struct edo_runtime *) edo_signal_runtime;
 static _Atomic bool edo_signal_seen;
+static _Atomic int edo_signal_handlers; /* at work now: the runtime they look at must not go away */
 
 static void edo_signal_chain(int number, siginfo_t *info, void *context)
 {
@@ -33,18 +35,25 @@ static void edo_signal_chain(int number, siginfo_t *info, void *context)
 
 static void edo_signal_handle(int number, siginfo_t *info, void *context)
 {
-    struct edo_runtime *runtime = atomic_load(&edo_signal_runtime);
+    struct edo_runtime *runtime;
     int before = errno;
+    bool first;
 
-    if (!runtime || atomic_exchange(&edo_signal_seen, true)) {
+    atomic_fetch_add(&edo_signal_handlers, 1);
+    runtime = atomic_load(&edo_signal_runtime);
+    first = runtime && !atomic_exchange(&edo_signal_seen, true);
+    if (first) {
+        atomic_store(&runtime->signalled, true);
+        for (int i = 0; i < runtime->worker_count; i++)
+            edo_poller_wake(&runtime->workers[i].poller);
+    }
+    atomic_fetch_sub(&edo_signal_handlers, 1);
+    if (first) {
+        edo_signal_chain(number, info, context);
+    } else {
         signal(number, SIG_DFL);
         raise(number);
-        return;
     }
-    atomic_store(&runtime->signalled, true);
-    for (int i = 0; i < runtime->worker_count; i++)
-        edo_poller_wake(&runtime->workers[i].poller);
-    edo_signal_chain(number, info, context);
     errno = before;
 }
 
@@ -74,4 +83,6 @@ void edo_signals_end(struct edo_runtime *runtime)
     for (size_t i = 0; i < EDO_COUNT(edo_signals); i++)
         sigaction(edo_signals[i], &edo_signals_before[i], NULL);
     atomic_store(&edo_signal_runtime, NULL);
+    while (atomic_load(&edo_signal_handlers) > 0) /* on another thread */
+        sched_yield();
 }

@@ -4,6 +4,7 @@
 #include "runtime/poller.h"
 #include "runtime/runtime.h"
 #include "runtime/sleeper.h"
+#include "runtime/switch.h"
 #include "platform/platform.h"
 
 #include <edo/park.h>
@@ -134,12 +135,6 @@ int edo_source_register(struct edo_source *source, int direction, struct edo_wor
         atomic_store_explicit(&source->registering, 0, memory_order_release);
         return 0;
     }
-    if (!worker) {
-        struct edo_thread *thread = edo_enter(edo_thread_self());
-
-        worker = thread->worker;
-        edo_leave(thread);
-    }
     /* Registering reports the state of the moment, so what was assumed before can go. */
     atomic_fetch_and_explicit(&source->readiness, ~(1u << direction), memory_order_acq_rel);
     rc = edo_poller_add(&worker->poller, source, 0);
@@ -190,7 +185,7 @@ int edo_source_wait_long(struct edo_source *source, int direction, struct edo_ta
             break;
         rc = edo_source_wait_state(source, task);
         if (rc == 0 && !edo_source_ready(source, direction, &seen))
-            thread = edo_park_inside(thread, task);
+            thread = edo_park_inline(thread, task);
         edo_source_delist(source, direction, task);
     } while (rc == 0 && !edo_source_ready(source, direction, &seen));
     edo_leave(thread);

@@ -12,8 +12,9 @@ Ends with 0 if all was right.
 """
 import gdb
 
-INNER = ("first", 101, 104), ("second", 102, 102), ("third", 103, 103)
-OUTER = ("first", 1, 4), ("second", 2, 2), ("third", 3, 3)
+# What v0, v1, ... of the two flows hold; v0 is counted up.
+INNER = [("v%d" % i, 2000 + i, 2003 if i == 0 else 2000 + i) for i in range(10)]
+OUTER = [("v%d" % i, 1000 + i, 1003 if i == 0 else 1000 + i) for i in range(10)]
 
 steps = 0
 values = 0
@@ -108,7 +109,7 @@ def run():
     code = gdb.parse_and_eval("$_exitcode")
     if code.type.code == gdb.TYPE_CODE_VOID or int(code) != 0:
         wrong.append("the program ended with %s" % code)
-    if steps < 100 or pauses != 3 or values < 50:
+    if steps < 100 or pauses != 3 or values < 200:
         wrong.append("only %d steps, %d values, %d pauses" % (steps, values, pauses))
     swap.delete()
     pause.delete()

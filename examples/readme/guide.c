@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The examples of docs/guide, word for word (docs/check.sh compares), and a main that runs those that end by themselves.
+ */
+#include <edo/edo.h>
+#include <edo/http.h>
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* --- tasks.md -------------------------------------------------------------------------------------------------------- */
+
+static int hello(void *name)
+{
+    printf("hello from %s\n", (const char *)name);
+    return 0;
+}
+
+static int greet(void *argument)
+{
+    static char one[] = "one", two[] = "two";
+    int rc = 0;
+
+    (void)argument;
+    EDO_SCOPE (greeters, &rc) {
+        rc = edo_spawn(greeters, hello, one);
+        if (rc == 0)
+            rc = edo_spawn(greeters, hello, two, .name = "the second");
+    }
+    return rc;
+}
+
+static int fails(void *argument)
+{
+    (void)argument;
+    return -EIO;
+}
+
+static int sleeps(void *argument)
+{
+    (void)argument;
+    return edo_sleep(EDO_SEC(3600)); /* -ECANCELED, as soon as its sibling has failed */
+}
+
+static int both(void)
+{
+    int rc = 0;
+
+    EDO_SCOPE (pair, &rc) {
+        rc = edo_spawn(pair, sleeps, NULL);
+        if (rc == 0)
+            rc = edo_spawn(pair, fails, NULL);
+    }
+    return rc; /* -EIO, at once */
+}
+
+static int first_of(void)
+{
+    int rc = 0;
+
+    EDO_SCOPE (race, &rc, .policy = EDO_SUPERVISE) {
+        rc = edo_spawn(race, sleeps, NULL);
+        if (rc == 0)
+            rc = edo_sleep(EDO_MS(1));
+        edo_scope_cancel(race); /* what else is in it may end */
+    }
+    return rc;
+}
+
+/* --- cancellation.md -------------------------------------------------------------------------------------------------- */
+
+static int slow(void *argument)
+{
+    (void)argument;
+    return edo_sleep(EDO_SEC(3600));
+}
+
+static int impatient(void)
+{
+    return edo_with_timeout(EDO_MS(1), slow, NULL); /* -ETIMEDOUT */
+}
+
+static void explain(void)
+{
+    const edo_site *site = edo_cancel_site();
+
+    if (edo_cancelled())
+        printf("%s: %s, asked for at %s:%d\n", edo_task_name(), edo_reason_text(edo_cancel_reason()),
+               site ? site->file : "?", site ? site->line : 0);
+}
+
+static int explains(void *argument)
+{
+    int rc = edo_sleep(EDO_SEC(3600));
+
+    (void)argument;
+    explain();
+    return rc;
+}
+
+/* --- waiting.md -------------------------------------------------------------------------------------------------------- */
+
+static int beat(int times)
+{
+    edo_interval interval;
+    int64_t missed = edo_interval_init(&interval, EDO_MS(1), EDO_MISSED_SKIP);
+
+    while (missed >= 0 && times-- > 0)
+        missed = edo_interval_tick(&interval); /* how many ticks were left out before this one */
+    return missed < 0 ? (int)missed : 0;
+}
+
+/* A lock that tasks and plain threads can both wait for: 0 free, 1 held, 2 held and perhaps waited for. */
+static int lock(uint32_t *word)
+{
+    uint32_t free = 0;
+
+    if (__atomic_compare_exchange_n(word, &free, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return 0;
+    while (__atomic_exchange_n(word, 2, __ATOMIC_ACQUIRE) != 0) {
+        int rc = edo_wait_word(word, 2, EDO_FOREVER);
+
+        if (rc == -ECANCELED)
+            return rc; /* the lock is not held */
+    }
+    return 0;
+}
+
+static void unlock(uint32_t *word)
+{
+    if (__atomic_exchange_n(word, 0, __ATOMIC_RELEASE) == 2)
+        edo_wake_word(word, 1);
+}
+
+/* --- http.md ------------------------------------------------------------------------------------------------------------ */
+
+static int answer(edo_http_exchange *x, void *context)
+{
+    _Atomic int *visits = context;
+    char text[64];
+    int size;
+
+    if (!edo_http_match(x, "GET", "/"))
+        return edo_http_fail(x, 404, NULL);
+    size = snprintf(text, sizeof text, "You are visitor number %d.\n", atomic_fetch_add(visits, 1) + 1);
+    return edo_http_respond(x, 200, "text/plain", text, (size_t)size);
+}
+
+static int serve(void *address)
+{
+    edo_listener *listener EDO_AUTO(edo_listener_close) = NULL;
+    static _Atomic int visits;
+    int rc = edo_tcp_listen(&listener, address, NULL);
+
+    if (rc < 0)
+        return rc;
+    return edo_http_serve(listener, answer, &visits, EDO_OPTIONS(edo_http_server_options, .idle_timeout = EDO_SEC(30)));
+}
+
+/* --- Running them ------------------------------------------------------------------------------------------------------- */
+
+static int expect(const char *what, int rc, int expected)
+{
+    if (rc != expected)
+        fprintf(stderr, "guide: %s: %s instead of %s\n", what, edo_strerror(rc), edo_strerror(expected));
+    return rc == expected ? 0 : -EPROTO;
+}
+
+static int run(void *argument)
+{
+    static char any_port[] = "127.0.0.1:0";
+    uint32_t word = 0;
+    int rc = 0;
+
+    (void)argument;
+    rc = greet(NULL);
+    if (rc == 0)
+        rc = expect("both", both(), -EIO);
+    if (rc == 0)
+        rc = expect("first_of", first_of(), 0);
+    if (rc == 0)
+        rc = expect("impatient", impatient(), -ETIMEDOUT);
+    if (rc == 0)
+        rc = expect("explains", edo_with_timeout(EDO_MS(1), explains, NULL), -ETIMEDOUT);
+    if (rc == 0)
+        rc = expect("beat", beat(3), 0);
+    if (rc == 0 && (rc = expect("lock", lock(&word), 0)) == 0)
+        unlock(&word);
+    if (rc == 0)
+        rc = expect("serve", edo_with_timeout(EDO_MS(1), serve, any_port), -ETIMEDOUT);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    int rc = argc > 1 ? edo_run(serve, argv[1], NULL) : edo_run(run, NULL, NULL);
+
+    if (rc < 0)
+        fprintf(stderr, "guide: %s\n", edo_strerror(rc));
+    return rc < 0;
+}
