@@ -17,7 +17,6 @@ static void edo_idle_remove(struct edo_runtime *runtime, struct edo_worker *work
 {
     edo_list_remove(&worker->idle_link);
     worker->idle = false;
-    atomic_store_explicit(&worker->asleep, false, memory_order_relaxed);
     atomic_fetch_sub_explicit(&runtime->idle_count, 1, memory_order_relaxed);
 }
 
@@ -152,7 +151,7 @@ static struct edo_task *edo_search(struct edo_thread *thread)
     return NULL;
 }
 
-/* Looks at the pollers of siblings that are awake, so busy with something else. True if that brought anything. */
+/* Looks at the pollers of siblings that are busy with something else. True if that brought anything. */
 static bool edo_poll_siblings(struct edo_thread *thread)
 {
     struct edo_runtime *runtime = thread->runtime;
@@ -161,7 +160,7 @@ static bool edo_poll_siblings(struct edo_thread *thread)
     for (int i = 0; i < runtime->worker_count; i++) {
         struct edo_worker *sibling = &runtime->workers[i];
 
-        if (sibling == thread->worker || atomic_load_explicit(&sibling->asleep, memory_order_relaxed) ||
+        if (sibling == thread->worker || atomic_load_explicit(&sibling->waiting, memory_order_relaxed) ||
             atomic_load_explicit(&sibling->poller.sources, memory_order_relaxed) == 0)
             continue;
         events += edo_poller_poll(thread, &sibling->poller, 0);
@@ -197,7 +196,6 @@ struct edo_task *edo_worker_idle(struct edo_thread *thread)
     edo_lock_acquire(&runtime->idle_lock);
     edo_list_insert_head(&runtime->idle, &worker->idle_link);
     worker->idle = true;
-    atomic_store_explicit(&worker->asleep, true, memory_order_relaxed);
     atomic_fetch_add_explicit(&runtime->idle_count, 1, memory_order_relaxed);
     if (worker->searching) {
         worker->searching = false;
@@ -217,7 +215,9 @@ struct edo_task *edo_worker_idle(struct edo_thread *thread)
     }
     if (timeout != 0)
         edo_count(&worker->counts.sleeps, 1);
+    atomic_store_explicit(&worker->waiting, true, memory_order_relaxed);
     edo_poller_poll(thread, &worker->poller, timeout);
+    atomic_store_explicit(&worker->waiting, false, memory_order_relaxed);
     edo_sleep_end(runtime, thread);
     edo_worker_fire(thread);
     return NULL;

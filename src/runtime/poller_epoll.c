@@ -118,6 +118,7 @@ int edo_poller_poll(struct edo_thread *thread, struct edo_poller *poller, int64_
 {
     enum { EDO_EVENTS = 128 };
     struct epoll_event events[EDO_EVENTS];
+    int handled = 0;
     int count;
 
     if (timeout != 0)
@@ -138,6 +139,7 @@ int edo_poller_poll(struct edo_thread *thread, struct edo_poller *poller, int64_
             continue;
         }
         edo_event_handle(thread, &events[i]);
+        handled++;
     }
-    return count;
+    return handled;
 }

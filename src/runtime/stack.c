@@ -97,7 +97,8 @@ static void set_map_error(struct edo_stack_pool *pool, int size_class)
                   "(/proc/meminfo) is reached; raise vm.overcommit_ratio or use smaller stacks",
                   edo_stack_class_size(size_class) / 1024);
     else
-        set_error(pool, "no address space for another stack of %zu KiB: see RLIMIT_AS (ulimit -v) and vm.max_map_count",
+        set_error(pool,
+                  "no address space for another stack of %zu KiB: see ulimit -v and ulimit -d, and vm.max_map_count",
                   edo_stack_class_size(size_class) / 1024);
 }
 

@@ -88,19 +88,24 @@ static bool edo_timer_unset(struct edo_timer_body *timer)
     return state != EDO_TIMER_IDLE;
 }
 
-/* The same from INSIDE any worker. */
-static struct edo_thread *edo_timer_unset_anywhere(bool *was_set, struct edo_thread *thread,
+/*
+ * The same from INSIDE any worker. *running: the callback runs on another thread; if it does not, then, since only the
+ * worker's own thread starts it, it will not either until the timer is started again.
+ */
+static struct edo_thread *edo_timer_unset_anywhere(bool *was_set, bool *running, struct edo_thread *thread,
                                                    struct edo_timer_body *timer)
 {
     struct edo_worker *worker = timer->alarm.worker;
 
     if (worker == thread->worker) {
         *was_set = edo_timer_unset(timer);
+        *running = edo_timer_runs_elsewhere(thread, timer);
         return thread;
     }
     edo_leave(thread);
     edo_remote_begin(worker);
     *was_set = edo_timer_unset(timer);
+    *running = edo_timer_runs_elsewhere(thread, timer);
     edo_remote_end(worker);
     return edo_enter(edo_thread_self());
 }
@@ -131,13 +136,13 @@ int edo_timer_start(edo_timer *public, int64_t deadline)
 {
     struct edo_timer_body *timer = edo_timer_of(public);
     struct edo_thread *thread = edo_thread_self();
-    bool was_set;
+    bool was_set, running;
 
     if (__builtin_expect(!thread, 0))
         return -EPERM;
     thread = edo_enter(thread);
     if (timer->alarm.worker)
-        thread = edo_timer_unset_anywhere(&was_set, thread, timer);
+        thread = edo_timer_unset_anywhere(&was_set, &running, thread, timer);
     if (__builtin_expect(!thread->worker, 0)) {
         /* Where it was before, since a stop may be looking for it there. */
         struct edo_worker *worker = timer->alarm.worker ? timer->alarm.worker : &thread->runtime->workers[0];
@@ -156,7 +161,7 @@ int edo_timer_stop(edo_timer *public)
 {
     struct edo_timer_body *timer = edo_timer_of(public);
     struct edo_thread *thread = edo_thread_self();
-    bool was_set;
+    bool was_set, running;
     int rc = 0;
 
     if (__builtin_expect(!thread, 0))
@@ -167,10 +172,10 @@ int edo_timer_stop(edo_timer *public)
         struct edo_task *task = edo_task_self();
 
         thread = edo_enter(edo_thread_self());
-        thread = edo_timer_unset_anywhere(&was_set, thread, timer);
+        thread = edo_timer_unset_anywhere(&was_set, &running, thread, timer);
         edo_leave(thread);
         rc |= was_set;
-        if (!edo_timer_runs_elsewhere(thread, timer))
+        if (!running)
             return rc;
         if (task) /* the callback runs, and may start the timer again: come back when it is over */
             edo_budget_spent(task);

@@ -65,7 +65,7 @@ struct edo_worker {
 
     struct edo_link idle_link; /* under runtime->idle_lock */
     bool idle;
-    _Atomic bool asleep;       /* the same, for a look without the lock */
+    _Atomic bool waiting;      /* its thread is in epoll_wait: it will see its own events */
     bool searching;            /* counted in runtime->searching */
 };
 

@@ -83,14 +83,8 @@ static int server_main(void *argument)
         while (!__atomic_load_n(&server->command, __ATOMIC_SEQ_CST))
             edo_wait_word(&server->command, 0, EDO_FOREVER);
         edo_scope_cancel(scope);
-        edo_scope_join(scope);
-        while (!edo_task_done(task))
-            ;
-        rc = 0;
     }
-    EDO_SHIELD(EDO_SEC(10)) {
-        edo_join(&server->result, task);
-    }
+    edo_join(&server->result, task);
     edo_stats_read(&stats);
     server->tasks_after = stats.tasks_alive;
     server->streams_after = stats.streams;

@@ -234,8 +234,7 @@ static inline int net_run_with(int (*fn)(void *), void *argument, const edo_run_
 
 static inline int net_run(int workers, int (*fn)(void *), void *argument)
 {
-    return net_run_with(fn, argument,
-                        EDO_OPTIONS(edo_run_options, .workers = workers, .signals = EDO_SIGNALS_IGNORE));
+    return net_run_with(fn, argument, EDO_OPTIONS(edo_run_options, .workers = workers, .signals = EDO_SIGNALS_IGNORE));
 }
 
 /* Lets everything that is ready have its turn, several times: for tests on one worker. */

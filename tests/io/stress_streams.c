@@ -161,9 +161,10 @@ static int serve_dormant(void *argument)
         return connection_end(connection, rc);
     if (edo_test_random(&connection->random) % 4)
         return edo_continue(EDO_WHEN_READABLE(connection->stream), serve_dormant, connection);
-    return edo_continue(EDO_WHEN_READABLE(connection->stream,
-                                          .deadline = edo_now() + (int64_t)(edo_test_random(&connection->random) % 300000)),
-                        serve_dormant, connection);
+    return edo_continue(
+        EDO_WHEN_READABLE(connection->stream,
+                          .deadline = edo_now() + (int64_t)(edo_test_random(&connection->random) % 300000)),
+        serve_dormant, connection);
 }
 
 static int serve_first(void *argument)
@@ -192,7 +193,7 @@ static int accept_all(void *argument)
     uint64_t random = new_generator();
     int rc = 0;
 
-    EDO_SCOPE(served, &rc, .policy = EDO_SUPERVISE) {
+    EDO_SCOPE (served, &rc, .policy = EDO_SUPERVISE) {
         edo_stream *stream;
 
         while ((rc = edo_accept(&stream, listener)) == 0) {
@@ -334,9 +335,7 @@ static void exchange_once(uint64_t *random)
     struct exchange exchange = {.random = new_generator(), .salt = (uint8_t)edo_test_random(random)};
     struct exchange closing = exchange;
     int disturbance = (int)(edo_test_random(random) % DISTURBANCES);
-    char form = disturbance == RUDE                 ? SERVE_RUDE
-                : edo_test_random(random) % 2 ? SERVE_STACKFUL
-                                              : SERVE_DORMANT;
+    char form = disturbance == RUDE ? SERVE_RUDE : edo_test_random(random) % 2 ? SERVE_STACKFUL : SERVE_DORMANT;
     int64_t timeout = disturbance == TIMED_OUT ? 1 + (int64_t)(edo_test_random(random) % 2000000) : 0;
     struct linger reset = {.l_onoff = 1};
     int rc = edo_connect(&exchange.stream, &world.addresses[edo_test_random(random) % 2], NULL);
@@ -349,7 +348,7 @@ static void exchange_once(uint64_t *random)
     /* Closed by another, it is ours to look at until the end all the same. */
     if (disturbance == CLOSED)
         CHECK_EQUAL(edo_source_begin(&exchange.stream->source), 0);
-    EDO_SCOPE(scope, &rc, .timeout = timeout) {
+    EDO_SCOPE (scope, &rc, .timeout = timeout) {
         CHECK_EQUAL(edo_spawn(scope, exchange_write, &exchange), 0);
         if (disturbance == CLOSED)
             CHECK_EQUAL(edo_spawn(scope, close_it, &closing), 0);
@@ -436,10 +435,11 @@ static void crossings(uint64_t *random)
 
     for (int i = 0; i < PAIRS; i++)
         net_pair(ends[i]);
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         for (int i = 0; i < PAIRS; i++)
             for (int end = 0; end < 2; end++) {
-                static int (*const calls[])(void *) = {crossing_read, crossing_write, crossing_shutdown, crossing_close};
+                static int (*const calls[])(void *) = {crossing_read, crossing_write, crossing_shutdown,
+                                                       crossing_close};
                 unsigned first = (unsigned)edo_test_random(random);
 
                 for (unsigned call = 0; call < 4; call++) {
@@ -496,12 +496,12 @@ static int everything(void *argument)
     for (int64_t end = edo_now() + edo_test_duration() / 8; edo_now() < end;)
         crossings(&random);
     world.end = edo_now() + edo_test_duration() / 4;
-    EDO_SCOPE(servers, &rc) {
+    EDO_SCOPE (servers, &rc) {
         int ignored = 0;
 
         for (int i = 0; i < 2; i++)
             CHECK_EQUAL(edo_spawn(servers, accept_all, listeners[i]), 0);
-        EDO_SCOPE(clients, &ignored) {
+        EDO_SCOPE (clients, &ignored) {
             for (int i = 0; i < CLIENTS; i++)
                 CHECK_EQUAL(edo_spawn(clients, client, NULL), 0);
         }
@@ -526,9 +526,9 @@ static void stress(int workers, bool migrate)
     net_table.epoll_ctl = used_epoll_ctl;
     net_table.close = used_close;
     alarm(60 + (unsigned)(edo_test_duration() / EDO_SEC(1)) * 4);
-    net_run_with(everything, NULL,
-                 EDO_OPTIONS(edo_run_options, .workers = workers, .migrate_always = migrate,
-                             .signals = EDO_SIGNALS_IGNORE));
+    net_run_with(
+        everything, NULL,
+        EDO_OPTIONS(edo_run_options, .workers = workers, .migrate_always = migrate, .signals = EDO_SIGNALS_IGNORE));
     assert_true(atomic_load(&world.undisturbed) > 0);
 }
 

@@ -63,7 +63,7 @@ static int close_under_a_syscall(void *argument)
     net_pair(pair);
     CHECK_EQUAL(edo_write(pair[1], "old", 3), 3);
     atomic_store(&race.fd, edo_stream_fd(pair[0]));
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         CHECK_EQUAL(edo_spawn(scope, read_some, pair[0], .handle = &reader), 0);
         while (!atomic_load(&race.holding))
             edo_yield();
@@ -136,7 +136,7 @@ static int write_then_dormant(void *argument)
     size_t written;
     int rc = 0;
 
-    EDO_TIMEOUT(EDO_MS(1), &rc) {
+    EDO_TIMEOUT (EDO_MS(1), &rc) {
         while ((rc = (int)edo_write_all_part(&written, stream, fill, sizeof fill)) > 0)
             ;
     }
@@ -153,7 +153,7 @@ static int close_wakes(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE) {
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
         for (size_t i = 0; i < EDO_COUNT(waits); i++) {
             edo_stream *pair[2];
 
@@ -171,11 +171,11 @@ static int close_wakes(void *argument)
             net_pair(pair);
             while (send(edo_stream_fd(pair[0]), fill, sizeof fill, MSG_DONTWAIT) > 0)
                 ;
-            CHECK_EQUAL(direction ? edo_spawn(scope, tell_resumption, NULL, .handle = &task,
-                                              .when = EDO_WHEN_WRITABLE(pair[0]))
-                                  : edo_spawn(scope, tell_resumption, NULL, .handle = &task,
-                                              .when = EDO_WHEN_READABLE(pair[0])),
-                        0);
+            CHECK_EQUAL(
+                direction
+                    ? edo_spawn(scope, tell_resumption, NULL, .handle = &task, .when = EDO_WHEN_WRITABLE(pair[0]))
+                    : edo_spawn(scope, tell_resumption, NULL, .handle = &task, .when = EDO_WHEN_READABLE(pair[0])),
+                0);
             edo_sleep(EDO_MS(3));
             CHECK(!edo_task_done(task));
             edo_close(pair[0]);
@@ -318,7 +318,7 @@ static int survive_stale_events(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         net_pair(old);
         stale.record = true;
         CHECK_EQUAL(edo_spawn(scope, wait_for_input, old[0], .handle = &task), 0);
@@ -363,7 +363,7 @@ static void test_s2_b_a_stale_event_does_not_wake_the_next_stream(void **state)
 /* --- S2 c: an EAGAIN cannot erase a newer edge ------------------------------------------------------------------------- */
 
 static struct {
-    int fd;   /* the reader's or writer's */
+    int fd; /* the reader's or writer's */
     int peer;
     int edges; /* how often an edge is made behind an EAGAIN */
 } newer;
@@ -468,7 +468,7 @@ static int short_read_before_the_end(void *argument)
         int result;
 
         (kind & 1 ? net_pair : net_tcp_pair)(pair);
-        EDO_SCOPE(scope, &rc) {
+        EDO_SCOPE (scope, &rc) {
             CHECK_EQUAL(edo_spawn(scope, wait_for_input, pair[0], .handle = &task), 0);
             net_settle();
             CHECK_EQUAL(edo_write(pair[1], "last", 4), 4);
@@ -547,7 +547,7 @@ static int ping_pong(void *argument)
     CHECK_EQUAL(edo_accept(&peer, listener), 0);
     for (int i = 0; i < NET_CALLS; i++)
         before[i] = atomic_load(&net_calls[i]);
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         CHECK_EQUAL(edo_spawn(scope, echo, peer), 0);
         for (int i = 0; i < MESSAGES; i++) {
             CHECK_EQUAL(edo_write_all(client, buffer, MESSAGE), MESSAGE);
@@ -583,7 +583,7 @@ static int both_directions(void *argument)
         int adds = atomic_load(&net_calls[NET_CTL_ADD]);
 
         net_pair(pair);
-        EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE) {
+        EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
             CHECK_EQUAL(edo_spawn(scope, read_some, pair[0]), 0);
             CHECK_EQUAL(edo_spawn(scope, write_for_ever, pair[0]), 0);
             while (atomic_load(&net_calls[NET_CTL_ADD]) == adds)
@@ -627,7 +627,7 @@ static int register_without_worker(void *argument)
     net_pair(pair);
     while (send(edo_stream_fd(pair[0]), fill, sizeof fill, MSG_DONTWAIT) > 0)
         ;
-    EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE) {
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
         CHECK_EQUAL(edo_spawn(scope, read_some, pair[0]), 0);
         CHECK_EQUAL(edo_spawn(scope, write_for_ever, pair[0]), 0);
         edo_sleep(EDO_MS(5));

@@ -9,7 +9,7 @@
 /* Answers to be given before the kernel's own; 0 ends them. A registered descriptor is told anew with each. */
 static struct {
     const int *answers;
-    bool dial;   /* the kernel connects all the same, at the first answer */
+    bool dial; /* the kernel connects all the same, at the first answer */
     bool fail_registration;
     int epoll;
     struct epoll_event event;
@@ -164,7 +164,7 @@ static int give_up(void *argument)
 
     (void)argument;
     CHECK_EQUAL(edo_addr_parse(&address, "127.0.0.1:9"), 0);
-    EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE) {
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
         CHECK_EQUAL(edo_spawn(scope, connect_one, &address, .handle = &task), 0);
         net_settle();
         CHECK(!edo_task_done(task));
@@ -173,7 +173,7 @@ static int give_up(void *argument)
     CHECK_EQUAL(edo_join(&result, task), 0);
     CHECK_EQUAL(result, -ECANCELED);
     rc = 0;
-    EDO_TIMEOUT(EDO_MS(3), &rc) {
+    EDO_TIMEOUT (EDO_MS(3), &rc) {
         rc = connect_one(&address);
     }
     CHECK_EQUAL(rc, -ETIMEDOUT);
@@ -241,12 +241,9 @@ static void test_connect_from_a_local_address(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_connect_goes_on_until_the_connection_stands),
-        TEST(test_connect_tells_why_it_failed),
-        TEST(test_f1_a_connection_that_cannot_be_registered_is_closed),
-        TEST(test_nobody_listens),
-        TEST(test_c2_a_connect_that_is_given_up_closes_its_socket),
-        TEST(test_connect_from_a_local_address),
+        TEST(test_connect_goes_on_until_the_connection_stands),         TEST(test_connect_tells_why_it_failed),
+        TEST(test_f1_a_connection_that_cannot_be_registered_is_closed), TEST(test_nobody_listens),
+        TEST(test_c2_a_connect_that_is_given_up_closes_its_socket),     TEST(test_connect_from_a_local_address),
     };
 
     cmocka_set_test_filter(getenv("EDO_ONLY"));

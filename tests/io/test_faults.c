@@ -79,8 +79,7 @@ static int faulty_epoll_create(int flags)
 
 static int faulty_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
-    return operation != EPOLL_CTL_DEL && fails() ? -ENOSPC
-                                                 : edo_platform_system.epoll_ctl(epoll, operation, fd, event);
+    return operation != EPOLL_CTL_DEL && fails() ? -ENOSPC : edo_platform_system.epoll_ctl(epoll, operation, fd, event);
 }
 
 static int faulty_socket(int domain, int type, int protocol)
@@ -228,7 +227,7 @@ static int all_of_it(void *argument)
 
     if (rc < 0 || (rc = edo_listener_addr(&address, listener)) < 0)
         return rc;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         struct server server = {listener, scope};
 
         rc = edo_spawn(scope, serve, &server, .copy = sizeof server);

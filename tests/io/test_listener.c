@@ -105,7 +105,7 @@ static int second_acceptor(void *argument)
 
     (void)argument;
     net_listen(&listener, &address, NULL);
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         CHECK_EQUAL(edo_spawn(scope, accept_one, listener, .handle = &task), 0);
         net_settle();
         CHECK_EQUAL(edo_accept(&stream, listener), -EBUSY);
@@ -135,7 +135,7 @@ static int accept_many(void *argument)
 
     (void)argument;
     net_listen(&listener, &address, NULL);
-    EDO_TIMEOUT(EDO_MS(1), &rc) { /* registered */
+    EDO_TIMEOUT (EDO_MS(1), &rc) { /* registered */
         edo_stream *none;
 
         rc = edo_accept(&none, listener);
@@ -201,7 +201,7 @@ static int connect_and_accept(void *argument)
 
 static void test_connections_that_died_in_the_queue_are_passed_over(void **state)
 {
-    static const int passing[] = {EINTR,      ECONNABORTED, EPROTO, ENETDOWN,     ENOPROTOOPT,
+    static const int passing[] = {EINTR,     ECONNABORTED, EPROTO, ENETDOWN,     ENOPROTOOPT,
                                   EHOSTDOWN, ENONET,       EPERM,  EHOSTUNREACH, ENETUNREACH};
 
     (void)state;
@@ -228,7 +228,7 @@ static int cancel_a_refused_accept(void *argument)
 
     (void)argument;
     net_listen(&listener, &address, NULL);
-    EDO_SCOPE(outer, &rc, .policy = EDO_SUPERVISE) {
+    EDO_SCOPE (outer, &rc, .policy = EDO_SUPERVISE) {
         CHECK_EQUAL(edo_spawn(outer, accept_one, listener, .handle = &task), 0);
         net_settle();
         edo_scope_cancel(outer);
@@ -281,7 +281,7 @@ static int wait_a_while(void *argument)
     net_listen(&listener, &address, NULL);
     CHECK_EQUAL(edo_connect(&client, &address, NULL), 0);
     before = atomic_load(&net_calls[NET_ACCEPT]);
-    EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE) {
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
         CHECK_EQUAL(edo_spawn(scope, accept_one, listener), 0);
         edo_sleep(EDO_MS(350));
         edo_scope_cancel(scope);
@@ -358,7 +358,7 @@ static int survive_emfile(void *argument)
     limit.rlim_cur = (rlim_t)next + 10;
     CHECK_EQUAL(setrlimit(RLIMIT_NOFILE, &limit), 0);
     accepts = atomic_load(&net_calls[NET_ACCEPT]);
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         CHECK_EQUAL(edo_spawn(scope, accept_all, &shortage), 0);
         while (closed < MANY) {
             edo_sleep(EDO_MS(2));
@@ -401,7 +401,7 @@ static int close_in_a_shortage(void *argument)
 
     (void)argument;
     net_listen(&listener, &address, NULL);
-    EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE) {
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
         CHECK_EQUAL(edo_spawn(scope, accept_one, listener, .handle = &task), 0);
         net_settle();
         edo_listener_close(listener);
@@ -476,13 +476,13 @@ static int accept_storm(void *argument)
 
     (void)argument;
     net_listen(&storm.listener, &storm.address, NULL);
-    EDO_SCOPE(all, &rc) {
+    EDO_SCOPE (all, &rc) {
         CHECK_EQUAL(edo_spawn(all, storm_connect, &storm), 0);
         CHECK_EQUAL(edo_spawn(all, storm_connect, &storm), 0);
         while (atomic_load(&storm.accepted) < 2 * storm.wanted) {
             int ignored = 0;
 
-            EDO_SCOPE(one, &ignored) {
+            EDO_SCOPE (one, &ignored) {
                 CHECK_EQUAL(edo_spawn(one, storm_accept, &storm), 0);
                 for (uint64_t i = edo_test_random(&state) % 4; i > 0; i--)
                     edo_yield();

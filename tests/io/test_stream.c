@@ -120,7 +120,7 @@ static int half_close_echo(void *argument)
 
         (kind ? net_pair : net_tcp_pair)(pair);
         transfer.stream = pair[0];
-        EDO_SCOPE(scope, &rc) {
+        EDO_SCOPE (scope, &rc) {
             CHECK_EQUAL(edo_spawn(scope, echo_to_the_end, pair[1]), 0);
             CHECK_EQUAL(edo_spawn(scope, send_and_half_close, &transfer), 0);
             CHECK_EQUAL(receive_to_the_end(pair[0]), size);
@@ -385,7 +385,7 @@ static int reset_by_peer(void *argument)
 
     (void)argument;
     net_tcp_pair(pair);
-    EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE) {
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
         CHECK_EQUAL(edo_spawn(scope, read_one, pair[0], .handle = &reader), 0);
         net_settle();
         CHECK_EQUAL(setsockopt(edo_stream_fd(pair[1]), SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
@@ -412,7 +412,7 @@ static int shutdown_wakes_reader(void *argument)
 
     (void)argument;
     net_pair(pair);
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         CHECK_EQUAL(edo_spawn(scope, read_one, pair[0], .handle = &reader), 0);
         net_settle();
         CHECK_EQUAL(edo_shutdown(pair[0], EDO_HALF_READ), 0);
@@ -452,7 +452,7 @@ static int second_of_a_kind(void *argument)
 
     (void)argument;
     net_pair(pair);
-    EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE) {
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
         CHECK_EQUAL(edo_spawn(scope, read_one, pair[0], .handle = &tasks[0]), 0);
         CHECK_EQUAL(edo_spawn(scope, write_for_ever, pair[0], .handle = &tasks[1]), 0);
         net_settle();
@@ -555,7 +555,7 @@ static int calls_in_a_cancelled_scope(void *argument)
     net_listen(&listener, &address, NULL);
     net_pair(pair);
     CHECK_EQUAL(edo_write(pair[1], "abcd", 4), 4);
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         edo_scope_cancel(scope);
         calls = net_calls_made();
         for (int i = 0; i < 2; i++) { /* every time, until the scope is left */
@@ -610,7 +610,7 @@ static int ignore_refusals(void *argument)
     (void)argument;
     net_pair(pair);
     CHECK_EQUAL(edo_spawn(root, count_a_turn, &turns), 0);
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         edo_scope_cancel(scope);
         for (int i = 0; i < 100000 && turns == 0; i++)
             CHECK_EQUAL(edo_read(pair[0], &byte, 1), -ECANCELED);
@@ -640,7 +640,7 @@ static int write_part_cancelled(void *argument)
 
         rc = 0;
         (kind ? net_pair : net_tcp_pair)(pair);
-        EDO_TIMEOUT(EDO_MS(20), &rc) {
+        EDO_TIMEOUT (EDO_MS(20), &rc) {
             n = edo_write_all_part(&written, pair[0], many, sizeof many);
             rc = (int)n;
         }
@@ -727,7 +727,7 @@ static int storm_read(struct storm *storm)
         edo_scope *mine;
         int rc = 0;
 
-        EDO_SCOPE(scope, &rc) {
+        EDO_SCOPE (scope, &rc) {
             atomic_store(&storm->target, scope);
             n = edo_read(storm->pair[1], buffer, sizeof buffer);
             mine = scope;
@@ -756,7 +756,7 @@ static int read_storm(void *argument)
 
     (void)argument;
     net_tcp_pair(storm.pair);
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         CHECK_EQUAL(edo_spawn(scope, storm_write, &storm), 0);
         CHECK_EQUAL(edo_spawn(scope, storm_cancel, &storm), 0);
         storm_read(&storm);
@@ -786,7 +786,7 @@ static int wait_only(void *argument)
     net_tcp_pair(pair);
     CHECK_EQUAL(edo_wait_readable(pair[0], edo_now() + EDO_MS(5)), -ETIMEDOUT);
     CHECK_EQUAL(edo_wait_writable(pair[0], EDO_FOREVER), 0);
-    EDO_TIMEOUT(EDO_MS(5), &rc) {
+    EDO_TIMEOUT (EDO_MS(5), &rc) {
         rc = edo_wait_readable(pair[0], EDO_FOREVER);
         CHECK_EQUAL(rc, -ECANCELED);
     }
@@ -897,7 +897,7 @@ static int dormant_until_readable(void *argument)
     CHECK_EQUAL(edo_wait_readable(pair[0], edo_now() + EDO_MS(1)), -ETIMEDOUT);
     CHECK_EQUAL(edo_write(pair[1], "abcd", 4), 4);
     CHECK_EQUAL(edo_read(pair[0], buffer, 4), 4);
-    EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE) {
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
         CHECK_EQUAL(edo_spawn(scope, say_why, NULL, .handle = &task,
                               .when = EDO_WHEN_READABLE(pair[0], .deadline = edo_now() + EDO_MS(5))),
                     0);

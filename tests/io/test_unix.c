@@ -209,7 +209,7 @@ static int connect_to_a_full_queue(void *argument)
     CHECK_EQUAL(edo_unix_listen(&listener, path, EDO_OPTIONS(edo_listen_options, .backlog = 1)), 0);
     for (int i = 0; i < 2; i++) /* one more than the backlog fits */
         CHECK_EQUAL(edo_unix_connect(&waiting[i], path, NULL), 0);
-    EDO_TIMEOUT(EDO_MS(10), &rc) {
+    EDO_TIMEOUT (EDO_MS(10), &rc) {
         edo_stream *stream;
 
         rc = edo_unix_connect(&stream, path, NULL);
@@ -217,7 +217,7 @@ static int connect_to_a_full_queue(void *argument)
     }
     CHECK_EQUAL(rc, -ETIMEDOUT);
     rc = 0;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         CHECK_EQUAL(edo_spawn(scope, connect_one, path, .handle = &task), 0);
         net_settle();
         CHECK(!edo_task_done(task));

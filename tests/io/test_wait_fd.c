@@ -58,7 +58,7 @@ static int kinds_of_descriptors(void *argument)
     CHECK_EQUAL(timerfd_settime(timer, 0, &soon, NULL), 0);
     CHECK_EQUAL(edo_wait_fd(timer, EDO_READABLE, EDO_FOREVER), EDO_READABLE);
     CHECK_EQUAL(edo_wait_fd(ends[1], EDO_WRITABLE, EDO_FOREVER), EDO_WRITABLE);
-    EDO_TIMEOUT(EDO_MS(2), &rc) {
+    EDO_TIMEOUT (EDO_MS(2), &rc) {
         rc = edo_wait_fd(ends[0], EDO_READABLE, EDO_FOREVER);
         CHECK_EQUAL(rc, -ECANCELED);
     }
@@ -141,7 +141,7 @@ static int two_tasks(void *argument)
         edo_task *tasks[4];
         int result;
 
-        EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE) {
+        EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
             int ignored = 0;
 
             CHECK_EQUAL(edo_spawn(scope, wait_as_wished, &reading, .handle = &tasks[0]), 0);
@@ -153,7 +153,7 @@ static int two_tasks(void *argument)
             CHECK_EQUAL(result, EDO_WRITABLE);
             CHECK_EQUAL(edo_join(&result, tasks[2]), 0);
             CHECK_EQUAL(result, -ETIMEDOUT);
-            EDO_SCOPE(inner, &ignored) {
+            EDO_SCOPE (inner, &ignored) {
                 CHECK_EQUAL(edo_spawn(inner, wait_as_wished, &reading), 0);
                 net_settle();
                 edo_scope_cancel(inner);
@@ -230,7 +230,7 @@ static int wait_in_vain(void *argument)
     (void)argument;
     atomic_store(&failing_ctl, 1);
     CHECK_EQUAL(edo_wait_fd(event, EDO_WRITABLE, EDO_FOREVER), -ENOSPC);
-    EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE) {
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
         int watching;
 
         CHECK_EQUAL(edo_spawn(scope, wait_as_wished, &wish), 0);

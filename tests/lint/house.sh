@@ -93,6 +93,7 @@ public=$(echo "$c_files" | grep '^include/' || true)
             list=tests/CMakeLists.txt entry=${file#tests/}
             entry="edo_add_test(${entry%%/*}/$(basename "${file##*/test_}" .c)"
             ;;
+        tests/*/stress_*.c) list=tests/CMakeLists.txt entry=${file#tests/} ;;
         *) continue ;;
         esac
         # A whole word of the list, not the end of a longer path.
