@@ -28,7 +28,7 @@ struct bench_contest {
 
 /*
  * Reports, for every form and for the floor: cpu.F, user.F, system.F (µs a request), rate.F (requests a
- * second), syscalls.F, instructions.F (a request).
+ * second), syscalls.F, and with one worker instructions.F (a request).
  */
 int bench_contest_speed(const struct bench_contest *contest);
 

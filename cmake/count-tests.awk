@@ -7,11 +7,9 @@ function flush_program() {
     if (!inside)
         return
     bad = planned - ok - skip
-    if (!planned) # no TAP: the program itself is the case
-        bad = 0
-    if (wrong && bad < 1)
-        bad = 1
-    if (!planned && !wrong)
+    if (bad < wrong)
+        bad = wrong
+    if (!planned && !ok && !wrong) # no TAP: the program itself is the case
         ok = 1
     passed += ok
     skipped += skip
@@ -21,13 +19,18 @@ function flush_program() {
 /^[0-9]+\/[0-9]+ Testing: / {
     flush_program()
     inside = 1
-    planned = ok = skip = wrong = output = next_case = 0
+    planned = ok = skip = wrong = output = 0
+    next_case = 1
 }
 /^Command: ""$/ { wrong = 1 }
 /^Output:$/ { output = 1; next }
 /<end of output>$/ { output = 0 }
-output && /^1\.\.[0-9]+$/ { planned += substr($0, 4); next_case = 1; next }
-output && next_case {
+output && /^1\.\.[0-9]+$/ { # a plan stands before its verdicts, or behind them
+    planned += substr($0, 4)
+    next_case = 1
+    next
+}
+output {
     if (match($0, "not ok " next_case " # SKIP")) { skip++; next_case++ }
     else if (match($0, "not ok " next_case " - ")) next_case++
     else if (match($0, "ok " next_case " # SKIP")) { skip++; next_case++ }

@@ -45,9 +45,8 @@ static int stats(edo_http_exchange *x, struct site *site)
                     (double)stats.uptime / 1e9, (unsigned long long)atomic_load(&site->requests), stats.workers,
                     stats.threads, (unsigned long long)stats.tasks_alive, (unsigned long long)stats.tasks_spawned,
                     (unsigned long long)stats.streams, (unsigned long long)stats.switches,
-                    (unsigned long long)stats.steals, (unsigned long long)stats.polls,
-                    (unsigned long long)stats.events, (unsigned long long)stats.sleeps,
-                    (unsigned long long)stats.timers);
+                    (unsigned long long)stats.steals, (unsigned long long)stats.polls, (unsigned long long)stats.events,
+                    (unsigned long long)stats.sleeps, (unsigned long long)stats.timers);
     edo_http_set_header(x, "Cache-Control", "no-store");
     return edo_http_respond(x, 200, "application/json", json, (size_t)size);
 }
@@ -74,9 +73,10 @@ static int echo(edo_http_exchange *x)
 
 static int page(edo_http_exchange *x)
 {
-    edo_http_set_header(x, "Content-Security-Policy",
-                        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
-                        "img-src data:");
+    edo_http_set_header(
+        x, "Content-Security-Policy",
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
+        "img-src data:");
     return edo_http_respond(x, 200, "text/html; charset=utf-8", site_page, site_page_size);
 }
 

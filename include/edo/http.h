@@ -61,11 +61,12 @@ typedef struct edo_http_server_options {
     uint32_t max_head;        /* bytes of all header fields, more is 431; 0: 32 KiB */
     uint32_t max_fields;      /* header fields, more is 431; 0, or at most: 100 */
     int64_t max_body;         /* bytes of a request's body, more is 413; 0: 2 MiB; INT64_MAX: any */
-    int64_t header_timeout;   /* from a request's first bytes (or the connection's start) to the end of its head; 0: 10 s */
-    int64_t body_timeout;     /* waiting for more of a body; every 1000 bytes that come earn a second back; 0: 30 s */
-    int64_t write_timeout;    /* waiting for a client that takes nothing; earned back in the same way; 0: 30 s */
-    int64_t idle_timeout;     /* between requests; 0: 60 s */
-    int64_t drain;            /* how long requests that are being answered may go on after the end was asked for; 0: 5 s;
+    int64_t
+        header_timeout;   /* from a request's first bytes (or the connection's start) to the end of its head; 0: 10 s */
+    int64_t body_timeout; /* waiting for more of a body; every 1000 bytes that come earn a second back; 0: 30 s */
+    int64_t write_timeout; /* waiting for a client that takes nothing; earned back in the same way; 0: 30 s */
+    int64_t idle_timeout;  /* between requests; 0: 60 s */
+    int64_t drain;         /* how long requests that are being answered may go on after the end was asked for; 0: 5 s;
                                  negative: not at all */
 } edo_http_server_options;
 

@@ -25,14 +25,14 @@
 #include <stdatomic.h>
 
 enum {
-    EDO_HTTP_INPUT_SIZE = 16384,    /* of the buffer on the stack; larger heads get one from the heap */
-    EDO_HTTP_OUTPUT_SIZE = 8192,    /* responses are collected in it */
-    EDO_HTTP_HEADERS_SIZE = 4096,   /* the handler's header fields */
-    EDO_HTTP_TYPE_MAX = 256,        /* bytes of a Content-Type */
-    EDO_HTTP_DISCARD_MAX = 65536,   /* so much of an unread body is read to keep a connection */
-    EDO_HTTP_LINGER_MAX = 262144,   /* so much is thrown away, and for so long, before a connection with unread bytes */
-    EDO_HTTP_LINGER_MS = 2000,      /* is closed: a reset would take the response back from the client */
-    EDO_HTTP_EARNED_NS = 1000000    /* how much waiting time a byte that moved earns back */
+    EDO_HTTP_INPUT_SIZE = 16384,  /* of the buffer on the stack; larger heads get one from the heap */
+    EDO_HTTP_OUTPUT_SIZE = 8192,  /* responses are collected in it */
+    EDO_HTTP_HEADERS_SIZE = 4096, /* the handler's header fields */
+    EDO_HTTP_TYPE_MAX = 256,      /* bytes of a Content-Type */
+    EDO_HTTP_DISCARD_MAX = 65536, /* so much of an unread body is read to keep a connection */
+    EDO_HTTP_LINGER_MAX = 262144, /* so much is thrown away, and for so long, before a connection with unread bytes */
+    EDO_HTTP_LINGER_MS = 2000,    /* is closed: a reset would take the response back from the client */
+    EDO_HTTP_EARNED_NS = 1000000  /* how much waiting time a byte that moved earns back */
 };
 
 struct edo_http_server {
@@ -66,7 +66,7 @@ enum edo_http_body {
     EDO_HTTP_BODY_END = 0, /* all has been read, or there is none */
     EDO_HTTP_BODY_SIZED,   /* body_left bytes are still to come */
     EDO_HTTP_BODY_CHUNKED,
-    EDO_HTTP_BODY_FAILED   /* body_error says why */
+    EDO_HTTP_BODY_FAILED /* body_error says why */
 };
 
 /* How far the response is. */
@@ -97,19 +97,19 @@ struct edo_http_exchange {
     int64_t read_allowance; /* how long may still be waited, see input.c and output.c */
     int64_t write_allowance;
     int body_error;
-    uint8_t body;         /* enum edo_http_body */
-    bool expects;         /* the client waits for "100 Continue" */
-    bool close;           /* after this response */
-    bool unread;          /* bytes of the client's are left that nobody will read */
+    uint8_t body; /* enum edo_http_body */
+    bool expects; /* the client waits for "100 Continue" */
+    bool close;   /* after this response */
+    bool unread;  /* bytes of the client's are left that nobody will read */
 
     /* Response. */
-    uint8_t stage;        /* enum edo_http_stage */
+    uint8_t stage; /* enum edo_http_stage */
     bool chunked;
-    bool silent;          /* the body is not sent: HEAD, 204, 304 */
-    bool sized;           /* response_left counts */
-    int broken;           /* why nothing more can be written; 0: it can */
+    bool silent; /* the body is not sent: HEAD, 204, 304 */
+    bool sized;  /* response_left counts */
+    int broken;  /* why nothing more can be written; 0: it can */
     int64_t response_left;
-    int64_t now;          /* the clock when the last response began */
+    int64_t now; /* the clock when the last response began */
     uint32_t headers_size;
     uint32_t output_size;
 

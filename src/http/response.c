@@ -27,10 +27,7 @@ void edo_http_response_reset(struct edo_http_exchange *x)
 
 static bool is_value(const char *text, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
-        if (!edo_http_is((uint8_t)text[i], EDO_HTTP_VALUE))
-            return false;
-    return true;
+    return edo_http_skip((const uint8_t *)text, 0, size, EDO_HTTP_VALUE) == size;
 }
 
 static bool same_name(const char *text, const char *name, size_t size)
@@ -308,8 +305,8 @@ int edo_http_respond(edo_http_exchange *x, int status, const char *type, const v
 int edo_http_fail(edo_http_exchange *x, int status, const char *why)
 {
     char text[256];
-    int size = snprintf(text, sizeof text, "%d %s%s%s\n", status, edo_http_reason(status), why ? ": " : "",
-                        why ? why : "");
+    int size =
+        snprintf(text, sizeof text, "%d %s%s%s\n", status, edo_http_reason(status), why ? ": " : "", why ? why : "");
 
     if (size >= (int)sizeof text)
         size = (int)sizeof text - 1;

@@ -187,9 +187,9 @@ int edo_http_serve(edo_listener *listener, edo_http_handler handler, void *conte
     rc = edo_scope_begin(&front, EDO_HERE, EDO_OPTIONS(edo_scope_options, .policy = EDO_SUPERVISE, .name = "http"));
     if (rc < 0)
         return rc;
-    edo_scope_begin(&connections, EDO_HERE,
-                    EDO_OPTIONS(edo_scope_options, .policy = EDO_SUPERVISE, .shield = EDO_FOREVER,
-                                .name = "http connections"));
+    edo_scope_begin(
+        &connections, EDO_HERE,
+        EDO_OPTIONS(edo_scope_options, .policy = EDO_SUPERVISE, .shield = EDO_FOREVER, .name = "http connections"));
     server.scope = &connections;
     edo_list_init(&server.connections);
     pthread_mutex_init(&server.lock, NULL);

@@ -61,9 +61,8 @@ static inline void edo_valgrind_look_again(void)
 }
 
 /*
- * For ThreadSanitizer a switch orders nothing between two flows, although they follow each other on one thread: else it
- * would see no race between tasks of one worker. What a flow leaves for whichever flow comes next on its thread is
- * handed over by a release before the switch and an acquire after it, of any one address.
+ * What comes before a release of an address is, for ThreadSanitizer, before what follows its acquire: for order that it
+ * cannot see, since no atomic makes it.
  */
 static inline void edo_tsan_release(void *address)
 {

@@ -16,6 +16,8 @@
 #include "runtime/census.h"
 #include "platform/platform.h"
 
+#include <edo/park.h>
+
 #include <errno.h>
 
 #if !EDO_ASAN && !EDO_TSAN
@@ -247,31 +249,28 @@ int edo_root_spawn(struct edo_thread *thread, edo_task_fn fn)
 
 /* --- End ---------------------------------------------------------------------------------------------------------------- */
 
-static void edo_handle_done(struct edo_thread *thread, struct edo_handle *handle, int result)
+static struct edo_thread *edo_handle_done(struct edo_thread *thread, struct edo_handle *handle, int result)
 {
     uintptr_t joiner;
 
     handle->result = result;
     joiner = atomic_exchange_explicit(&handle->joiner, EDO_HANDLE_DONE, memory_order_acq_rel);
     if (joiner == 0)
-        return;
-    if (joiner == EDO_HANDLE_DETACHED)
+        return thread;
+    if (joiner == EDO_HANDLE_DETACHED) {
         edo_block_put(&thread->worker->handles, &thread->runtime->handles, handle);
-    else if (joiner & 1) { /* a plain thread's word */
+    } else if (joiner & 1) { /* the word of a joiner from elsewhere, who waits for nothing else once it is found here */
         uint32_t *word = (uint32_t *)(joiner - 1);
 
-        __atomic_store_n(word, 1, __ATOMIC_RELEASE);
-        edo_platform->futex_wake(word, 1);
+        edo_leave(thread);
+        __atomic_store_n(word, 1, __ATOMIC_SEQ_CST);
+        edo_wake_word(word, 1);
+        thread = edo_enter(edo_thread_self());
     } else {
         /* Not next but after what is ready already: who joins many has more of them ended by its turn. */
-        struct edo_task *waiting = (struct edo_task *)joiner;
-        bool near = waiting->home->runtime == thread->runtime; /* else a nested runtime's */
-
-        if (near)
-            edo_unpark_last(thread, waiting);
-        else
-            edo_unpark_inside(NULL, waiting);
+        edo_unpark_last(thread, (struct edo_task *)joiner);
     }
+    return thread;
 }
 
 struct edo_thread *edo_task_end(struct edo_thread *thread, struct edo_task *task, int result)
@@ -289,7 +288,7 @@ struct edo_thread *edo_task_end(struct edo_thread *thread, struct edo_task *task
     edo_count(&thread->worker->counts.ended, 1);
     edo_task_put_reservation(thread, task->stack_class);
     if (handle)
-        edo_handle_done(thread, handle, result);
+        thread = edo_handle_done(thread, handle, result);
     edo_scope_child_ended(thread, task, result);
     edo_block_put(&thread->worker->tasks, &thread->runtime->tasks, task);
     return thread;
@@ -311,15 +310,21 @@ static void edo_handle_free(struct edo_handle *handle)
     }
 }
 
-static int edo_join_thread(int *result, struct edo_handle *handle)
+/* For threads that run no task, and for tasks of other runtimes: they wait on a word. */
+static int edo_join_from_elsewhere(int *result, struct edo_handle *handle)
 {
     uint32_t word = 0;
-    uintptr_t none = 0;
+    uintptr_t joiner = 0;
 
-    if (atomic_compare_exchange_strong_explicit(&handle->joiner, &none, (uintptr_t)&word + 1, memory_order_acq_rel,
+    if (atomic_compare_exchange_strong_explicit(&handle->joiner, &joiner, (uintptr_t)&word + 1, memory_order_acq_rel,
                                                 memory_order_acquire))
-        while (!__atomic_load_n(&word, __ATOMIC_ACQUIRE))
-            edo_platform->futex_wait(&word, 0, EDO_FOREVER);
+        while (!__atomic_load_n(&word, __ATOMIC_SEQ_CST)) {
+            joiner = (uintptr_t)&word + 1;
+            if (edo_wait_word(&word, 0, EDO_FOREVER) == -ECANCELED &&
+                atomic_compare_exchange_strong_explicit(&handle->joiner, &joiner, 0, memory_order_acq_rel,
+                                                        memory_order_acquire))
+                return -ECANCELED;
+        }
     if (result)
         *result = handle->result;
     edo_handle_free(handle);
@@ -333,8 +338,8 @@ int edo_join(int *result, edo_task *handle)
     struct edo_thread *thread;
     int rc;
 
-    if (!task)
-        return edo_join_thread(result, handle);
+    if (!task || task->home->runtime != handle->runtime)
+        return edo_join_from_elsewhere(result, handle);
     if (task->handle == handle)
         return -EDEADLK;
     rc = edo_suspension_point(task);

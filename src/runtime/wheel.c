@@ -122,7 +122,7 @@ void edo_wheel_add(struct edo_wheel *wheel, struct edo_wheel_node *node, int64_t
     assert(!edo_wheel_node_armed(node));
     node->deadline = deadline;
     place(wheel, node);
-    wheel->count++;
+    __atomic_store_n(&wheel->count, wheel->count + 1, __ATOMIC_RELAXED); /* edo_stats_read looks at it */
 }
 
 bool edo_wheel_remove(struct edo_wheel *wheel, struct edo_wheel_node *node)
@@ -134,7 +134,7 @@ bool edo_wheel_remove(struct edo_wheel *wheel, struct edo_wheel_node *node)
     prev->next = next;
     next->prev = prev;
     node->next = NULL;
-    wheel->count--;
+    __atomic_store_n(&wheel->count, wheel->count - 1, __ATOMIC_RELAXED);
     if (next == prev)
         slot_clear(wheel, next);
     return true;

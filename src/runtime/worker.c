@@ -120,7 +120,7 @@ void edo_thread_loop(struct edo_thread *thread)
                 return;
             continue;
         }
-        if (atomic_load_explicit(&thread->runtime->stopping, memory_order_relaxed)) {
+        if (atomic_load_explicit(&thread->runtime->stopping, memory_order_acquire)) { /* with the result */
             edo_leave(thread); /* a timer callback on another thread may still have business with the wheel */
             return;
         }

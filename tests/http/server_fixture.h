@@ -96,8 +96,8 @@ static void *server_thread(void *argument)
 {
     struct server *server = argument;
 
-    server->run_result = edo_run(server_main, server,
-                                 EDO_OPTIONS(edo_run_options, .workers = 2, .signals = EDO_SIGNALS_IGNORE));
+    server->run_result =
+        edo_run(server_main, server, EDO_OPTIONS(edo_run_options, .workers = 2, .signals = EDO_SIGNALS_IGNORE));
     return NULL;
 }
 

@@ -170,11 +170,12 @@ static void test_bodies_between_pipelined_requests_are_told_apart(void **state)
     (void)state;
     server_start(&server, answer);
     client_connect(&client, &server);
-    client_send(&client, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nfirst"
-                         "POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 27\r\n\r\nGET /error HTTP/1.1\r\nHost: "
-                         "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nthi\r\n2\r\nrd\r\n0\r\n\r\n"
-                         "POST /ignore HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nthi\r\n0\r\nT: x\r\n\r\n"
-                         "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    client_send(&client,
+                "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nfirst"
+                "POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 27\r\n\r\nGET /error HTTP/1.1\r\nHost: "
+                "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nthi\r\n2\r\nrd\r\n0\r\n\r\n"
+                "POST /ignore HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nthi\r\n0\r\nT: x\r\n\r\n"
+                "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     client_reply(&reply, &client);
     assert_string_equal(reply.body, "first");
     client_reply(&reply, &client);

@@ -31,7 +31,7 @@ static int order_root(void *argument)
     (void)argument;
     word = 0;
     arrivals = 0;
-    EDO_SCOPE(scope, &rc, )
+    EDO_SCOPE(scope, &rc)
     {
         CHECK_RC(edo_wake_word(&word, 1), 0);
         for (intptr_t i = 0; i < 20; i++)
@@ -117,7 +117,7 @@ static int words_root(void *argument)
     (void)argument;
     memset(words, 0, sizeof words);
     atomic_store(&counter, 0);
-    EDO_SCOPE(scope, &rc, )
+    EDO_SCOPE(scope, &rc)
     {
         for (uintptr_t k = 0; k < 2; k++)
             for (uintptr_t i = 0; i < EDO_COUNT(words); i++)
@@ -293,7 +293,7 @@ static int mutex_root(void *argument)
     guarded = 0;
     for (int i = 0; i < 2; i++)
         CHECK_RC(pthread_create(&threads[i], NULL, thread_hammers, (void *)rounds), 0);
-    EDO_SCOPE(scope, &rc, )
+    EDO_SCOPE(scope, &rc)
     {
         for (int i = 0; i < 6; i++)
             CHECK_RC(edo_spawn(scope, hammers, (void *)rounds), 0);
@@ -355,7 +355,7 @@ static int brief_root(void *argument)
         pthread_t thread;
         bool plain = i % 2;
 
-        EDO_SCOPE(scope, &rc, )
+        EDO_SCOPE(scope, &rc)
         {
             CHECK_RC(edo_spawn(scope, waits_and_unmaps, brief), 0);
             if (i % 4 > 1)

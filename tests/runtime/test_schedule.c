@@ -53,7 +53,7 @@ static int lifo_root(void *argument)
     (void)argument;
     memset(&duel, 0, sizeof duel);
     duel.rounds = 1000;
-    EDO_SCOPE(scope, &rc, )
+    EDO_SCOPE(scope, &rc)
     {
         CHECK_RC(edo_spawn(scope, bystander, NULL), 0);
         CHECK_RC(edo_spawn(scope, duellist, (void *)0), 0);
@@ -86,7 +86,7 @@ static int crowd_root(void *argument)
 
     (void)argument;
     memset(seen, 0, sizeof seen);
-    EDO_SCOPE(scope, &rc, )
+    EDO_SCOPE(scope, &rc)
     {
         for (uintptr_t i = 0; i < CROWD; i++)
             CHECK_RC(edo_spawn(scope, be_seen, (void *)i), 0);
@@ -144,7 +144,7 @@ static int fairness_root(void *argument)
     (void)argument;
     memset(&fairness, 0, sizeof fairness);
     fairness.needed = -1;
-    EDO_SCOPE(scope, &rc, )
+    EDO_SCOPE(scope, &rc)
     {
         CHECK_RC(edo_spawn(scope, waits_for_gate, NULL), 0);
         edo_sleep(EDO_MS(1)); /* it waits by then, having been alone */
@@ -190,7 +190,7 @@ static int meeting_root(void *argument)
         int rc = 0;
 
         atomic_store(&meeting.arrived, 0);
-        EDO_SCOPE(scope, &rc, )
+        EDO_SCOPE(scope, &rc)
         {
             for (int k = 0; k < meeting.count; k++)
                 CHECK_RC(edo_spawn(scope, meets, NULL), 0);
@@ -284,7 +284,7 @@ static int budget_root(void *argument)
     int rc = 0;
 
     atomic_store(&polite_turns, 0);
-    EDO_SCOPE(scope, &rc, )
+    EDO_SCOPE(scope, &rc)
     {
         CHECK_RC(edo_spawn(EDO_DETACHED, polite, NULL), 0);
         CHECK_RC(edo_spawn(scope, argument ? ignores_errors : computes, NULL), 0);
@@ -335,7 +335,7 @@ static int travel_root(void *argument)
     (void)argument;
     atomic_store(&travel.suspensions, 0);
     atomic_store(&travel.moves, 0);
-    EDO_SCOPE(scope, &rc, )
+    EDO_SCOPE(scope, &rc)
     {
         for (int i = 0; i < 4; i++)
             CHECK_RC(edo_spawn(scope, travels, NULL), 0);
@@ -444,7 +444,7 @@ static int quiet_root(void *argument)
     (void)argument;
     atomic_store(&writes, 0);
     lifo_root(NULL);
-    EDO_SCOPE(scope, &rc, )
+    EDO_SCOPE(scope, &rc)
     {
         for (intptr_t i = 0; i < 20; i++)
             CHECK_RC(edo_spawn(scope, naps, (void *)i), 0);

@@ -102,8 +102,8 @@ static int refused_main(void *argument)
     } newer = {.known = {.size = sizeof newer}, .unknown = 1};
     edo_spawn_options senseless = {.size = sizeof senseless, .when = {.what_ = 77}};
     edo_spawn_options no_stream = {.size = sizeof no_stream, .when = EDO_WHEN_READABLE(NULL)};
+    static int value = 3; /* outlives this function: its tasks do */
     edo_task *handle = NULL;
-    int value = 3;
     edo_scope *scope = edo_scope_current();
     edo_stats stats = EDO_STATS_INIT;
 
@@ -122,7 +122,7 @@ static int refused_main(void *argument)
     newer.unknown = 0;
     CHECK_RC(edo_spawn_at(scope, give, &value, NULL, &newer.known), 0);
     CHECK_RC(edo_spawn_at(scope, give, &value, NULL, NULL), 0);
-    return 0;
+    return edo_scope_join(scope);
 }
 
 static void test_c10_refused_spawn_spawns_nothing(void **state)

@@ -24,7 +24,7 @@ static int many_never_early(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc, )
+    EDO_SCOPE(scope, &rc)
     {
         for (uintptr_t i = 0; i < 20; i++)
             CHECK_RC(edo_spawn(scope, never_early, (void *)i), 0);
@@ -63,7 +63,7 @@ static int order_root(void *argument)
 
     (void)argument;
     order.count = 0;
-    EDO_SCOPE(scope, &rc, )
+    EDO_SCOPE(scope, &rc)
     {
         for (int i = 0; i < 200; i++) {
             /* From µs to days, each in a tick of its own. */
@@ -119,7 +119,7 @@ static int for_ever_root(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc, )
+    EDO_SCOPE(scope, &rc)
     {
         CHECK_RC(edo_spawn(scope, for_ever, NULL), 0);
         edo_sleep(EDO_SEC(86400));

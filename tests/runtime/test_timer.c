@@ -284,7 +284,7 @@ static int wakes_root(void *argument)
         edo_timer_init(&timer, open_a_gate, &gate);
         CHECK_RC(edo_timer_start(&timer, edo_now() + EDO_US(i % 7)), 0);
         CHECK_RC(gate_wait(&gate), 0);
-        EDO_SCOPE(scope, &rc, )
+        EDO_SCOPE(scope, &rc)
         {
             edo_timer_init(&timer, cancel_a_scope, scope);
             CHECK_RC(edo_timer_start(&timer, edo_now() + EDO_US(i % 5)), 0);
@@ -368,7 +368,7 @@ static int races_root(void *argument)
     edo_stats stats = EDO_STATS_INIT;
     int rc = 0;
 
-    EDO_SCOPE(scope, &rc, )
+    EDO_SCOPE(scope, &rc)
     {
         for (int i = 0; i < 6; i++) {
             raced[i].rounds = edo_test_rounds((int)(intptr_t)argument);
@@ -436,7 +436,7 @@ static int slow_root(void *argument)
         atomic_store(&slow.stopping, false);
         atomic_store(&slow.over, false);
         edo_timer_init(&slow.timer, ring_slowly, NULL);
-        EDO_SCOPE(scope, &rc, )
+        EDO_SCOPE(scope, &rc)
         {
             CHECK_RC(edo_spawn(scope, stops_slow, NULL), 0);
             CHECK_RC(edo_spawn(scope, stops_slow, NULL, .when = EDO_WHEN_AT(edo_now())), 0);
