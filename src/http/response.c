@@ -89,7 +89,8 @@ static int put_header(struct edo_http_exchange *x, const char *name, const char 
     out = x->headers + x->headers_size;
     memcpy(out, name, name_size);
     memcpy(out + name_size, ": ", 2);
-    memcpy(out + name_size + 2, value, value_size);
+    if (value_size > 0) /* it may be NULL then */
+        memcpy(out + name_size + 2, value, value_size);
     memcpy(out + size - 2, "\r\n", 2);
     x->headers_size += (uint32_t)size;
     return 0;

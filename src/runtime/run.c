@@ -79,16 +79,20 @@ static int edo_worker_init(struct edo_worker *worker, struct edo_runtime *runtim
     return edo_poller_init(&worker->poller);
 }
 
-static void edo_worker_finish(struct edo_worker *worker)
+static void edo_stacks_put(struct edo_runtime *runtime, struct edo_stack *stacks)
 {
-    struct edo_runtime *runtime = worker->runtime;
+    while (stacks) {
+        struct edo_stack *stack = stacks;
 
-    while (worker->stacks) {
-        struct edo_stack *stack = worker->stacks;
-
-        worker->stacks = stack->next;
+        stacks = stack->next;
         edo_stack_pool_put(&runtime->stacks, &stack, 1);
     }
+}
+
+static void edo_worker_finish(struct edo_worker *worker)
+{
+    edo_stacks_put(worker->runtime, worker->stacks);
+    edo_stacks_put(worker->runtime, worker->odd_stacks);
     edo_poller_finish(&worker->poller);
 }
 

@@ -153,7 +153,13 @@ static void edo_stack_put_away(struct edo_thread *thread, struct edo_stack *stac
             worker->tick = EDO_TICKS_BETWEEN_CHECKS; /* the thread's own flow gives some back */
         return;
     }
-    edo_stack_pool_put(&thread->runtime->stacks, &stack, 1);
+    if (!worker) { /* it was taken: nothing is guarded here */
+        edo_stack_pool_put(&thread->runtime->stacks, &stack, 1);
+        return;
+    }
+    stack->next = worker->odd_stacks; /* putting makes syscalls: left to the thread's own flow */
+    worker->odd_stacks = stack;
+    worker->tick = EDO_TICKS_BETWEEN_CHECKS;
 }
 
 static void edo_after_end(struct edo_thread *thread, struct edo_task *task)
@@ -247,7 +253,7 @@ static void edo_turn(struct edo_task *task)
     struct edo_task *next = edo_schedule_next(thread);
 
     task->budget = EDO_BUDGET;
-    if (!next && worker->tick < EDO_TICKS_BETWEEN_CHECKS && !thread->runtime->options.migrate_always) {
+    if (!next && worker && worker->tick < EDO_TICKS_BETWEEN_CHECKS && !thread->runtime->options.migrate_always) {
         edo_leave(thread); /* nobody else is here */
         return;
     }
@@ -359,6 +365,7 @@ void edo_task_main(void *baton)
         stack->owner = next;
         thread->current = next;
         next->budget = EDO_BUDGET;
+        edo_context_reset_fp();
         edo_count(&thread->worker->counts.switches, 1);
     }
     thread->after = edo_after_end;

@@ -23,7 +23,7 @@ void edo_worker_fire(struct edo_thread *thread)
             alarm->fire(thread, alarm);
         }
     }
-    if (worker->due) { /* some may be left from a thread that lost the worker in a callback */
+    if (worker->due) {        /* some may be left from a thread that lost the worker in a callback */
         edo_searched(thread); /* callbacks take their time; whoever searches keeps others from being woken */
         edo_timers_run(thread);
     }
@@ -58,13 +58,22 @@ void edo_worker_check(struct edo_thread *thread)
     edo_worker_fire(thread);
 }
 
-/* The cache of stacks is over its limit: half of it goes back to the pool. */
+/* Whether stacks are to be given back to the pool: the cache is over its limit, or there are some of other classes. */
+static bool edo_stacks_surplus(const struct edo_worker *worker)
+{
+    return worker->odd_stacks || worker->stack_count > EDO_STACK_CACHE;
+}
+
 static void edo_stacks_trim(struct edo_thread *thread)
 {
     struct edo_worker *worker = thread->worker;
     struct edo_stack *stacks[EDO_STACK_CACHE];
     int count = 0;
 
+    while (count < EDO_STACK_CACHE && worker->odd_stacks) {
+        stacks[count++] = worker->odd_stacks;
+        worker->odd_stacks = worker->odd_stacks->next;
+    }
     while (count < EDO_STACK_CACHE && worker->stack_count > EDO_STACK_CACHE / 2) {
         stacks[count++] = worker->stacks;
         worker->stacks = worker->stacks->next;
@@ -125,7 +134,7 @@ void edo_thread_loop(struct edo_thread *thread)
             return;
         }
         /* Not with a task in hand: the worker may be taken meanwhile, and a pinned task must not go with it. */
-        if (worker->stack_count > EDO_STACK_CACHE && !worker->held) {
+        if (edo_stacks_surplus(worker) && !worker->held) {
             edo_stacks_trim(thread);
             continue;
         }

@@ -48,6 +48,7 @@ struct edo_worker {
     struct edo_block_cache sources;
     struct edo_stack *stacks; /* of the runtime's default class, linked by next; reserved for, too */
     int stack_count;
+    struct edo_stack *odd_stacks; /* of other classes, to be put back */
     struct edo_task *held;    /* ready, but there was no stack at hand: the thread's own flow gets one first */
     int stack_credit; /* reserved in the pool, not used by a task: what the next spawns will need (rule K5) */
     uint64_t next_id;

@@ -98,10 +98,11 @@ static int stay_root(void *argument)
             for (uintptr_t i = 0; i < 8; i++)
                 CHECK_RC(edo_spawn(scope, stays, (void *)i, .pinned = true), 0);
         }
+        while (atomic_load(&shared.takes) == 0) /* some worker is outside for long enough, some time */
+            edo_yield();
         atomic_store(&shared.over, true);
     }
     pthread_join(thread, NULL);
-    CHECK(atomic_load(&shared.takes) > 0);
     return rc;
 }
 
