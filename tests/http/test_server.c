@@ -21,6 +21,8 @@ static int echo(edo_http_exchange *x)
         if (n < 0)
             rc = (int)n;
     }
+    if (!edo_http_match(x, "POST", "/echo")) /* the head's texts stay good while the body is read */
+        return -EIO;
     return rc;
 }
 
@@ -630,6 +632,7 @@ static void test_header_fields_cannot_be_forged(void **state)
     assert_non_null(strstr(reply.head, "\r\nX-B: 1\r\nx-a: 2\r\nSet-Cookie: a\r\nSet-Cookie: b\r\n\r\n"));
     get("/", ""); /* nothing of it stays for the next */
     client_reply(&reply, &client);
+    assert_null(strstr(strstr(reply.head, "Set-Cookie: b") + 1, "Set-Cookie"));
     assert_non_null(strstr(reply.head, "\r\nX-B: 1\r\nx-a: 2\r\nSet-Cookie: a\r\nSet-Cookie: b\r\n\r\n"));
     client_close(&client);
     server_stop(&server);

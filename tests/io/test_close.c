@@ -268,19 +268,31 @@ static int close_twice(void *argument)
 
 static void test_f2_closing_twice_is_told_or_harmless(void **state)
 {
+    char text[512] = {0};
+    size_t size = 0;
+    int ends[2];
+    ssize_t n;
     pid_t child;
     int status;
 
     (void)state;
     fflush(NULL);
+    assert_int_equal(pipe(ends), 0);
     child = fork();
     if (child == 0) {
-        close(STDERR_FILENO);
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        close(ends[1]);
         _exit(net_run(1, close_twice, NULL) == 0 ? 0 : 1);
     }
+    close(ends[1]);
+    while (size < sizeof text - 1 && (n = read(ends[0], text + size, sizeof text - 1 - size)) > 0)
+        size += (size_t)n;
+    close(ends[0]);
     assert_int_equal(waitpid(child, &status, 0), child);
 #ifdef EDO_DEBUG_CHECKS
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    assert_non_null(strstr(text, "closed twice"));
 #else
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 #endif
@@ -623,7 +635,10 @@ static ssize_t taken_recv(int fd, void *buffer, size_t size, int flags)
 
 static int register_without_worker(void *argument)
 {
+    static int (*const calls[])(void *) = {read_some, write_for_ever};
     edo_stream *pair[2];
+    edo_task *tasks[2];
+    int adds = atomic_load(&net_calls[NET_CTL_ADD]);
     int rc = 0;
 
     (void)argument;
@@ -631,11 +646,18 @@ static int register_without_worker(void *argument)
     while (send(edo_stream_fd(pair[0]), fill, sizeof fill, MSG_DONTWAIT) > 0)
         ;
     EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
-        CHECK_EQUAL(edo_spawn(scope, read_some, pair[0]), 0);
-        CHECK_EQUAL(edo_spawn(scope, write_for_ever, pair[0]), 0);
+        for (int i = 0; i < 2; i++)
+            CHECK_EQUAL(edo_spawn(scope, calls[i], pair[0], .handle = &tasks[i]), 0);
         edo_sleep(EDO_MS(5));
         CHECK(atomic_load(&takes) > 0);
+        CHECK_EQUAL(atomic_load(&net_calls[NET_CTL_ADD]), adds + 1); /* the second one has seen the first one's */
         edo_close(pair[0]);
+        for (int i = 0; i < 2; i++) {
+            int result;
+
+            CHECK_EQUAL(edo_join(&result, tasks[i]), 0);
+            CHECK_EQUAL(result, -EBADF);
+        }
     }
     edo_close(pair[1]);
     return rc;
@@ -647,6 +669,53 @@ static void test_s6_a_worker_taken_before_registration_holds_nobody_up(void **st
     atomic_store(&takes, 0);
     net_table.recv = taken_recv;
     assert_int_equal(net_run(1, register_without_worker, NULL), 0);
+}
+
+/*
+ * An idle worker that looks at a busy sibling's poller may find that sibling's wake there. It passes it on, and must not
+ * take it for work of its own: it would find it again, and again.
+ */
+static atomic_int sleeper_epoll;
+static atomic_int sleeps;
+
+static int slept_wait(int epoll, struct epoll_event *events, int count, int64_t timeout)
+{
+    if (timeout != 0 && epoll == atomic_load(&sleeper_epoll))
+        atomic_fetch_add(&sleeps, 1);
+    return net_epoll_wait(epoll, events, count, timeout);
+}
+
+static int keep_a_wake_waiting(void *argument)
+{
+    struct edo_worker *worker;
+    struct edo_worker *other;
+    edo_stream *pair[2];
+
+    (void)argument;
+    net_pair(pair);
+    worker = edo_thread_self()->worker;
+    other = &worker->runtime->workers[1 - worker->index];
+    CHECK_EQUAL(edo_source_register(&pair[0]->source, EDO_IN, worker), 0); /* something to look for */
+    atomic_store(&sleeper_epoll, other->poller.epoll);
+    edo_poller_wake(&worker->poller);
+    for (int i = 0; i < 3; i++) {
+        int before = atomic_load(&sleeps);
+
+        edo_poller_wake(&other->poller);
+        while (atomic_load(&sleeps) == before)
+            sched_yield();
+    }
+    atomic_store(&sleeper_epoll, -1);
+    net_close_pair(pair);
+    return 0;
+}
+
+static void test_s9_a_siblings_wake_does_not_keep_an_idle_worker_awake(void **state)
+{
+    (void)state;
+    atomic_store(&sleeps, 0);
+    net_table.epoll_wait = slept_wait;
+    assert_int_equal(net_run(2, keep_a_wake_waiting, NULL), 0);
 }
 
 /* --- Duplicates --------------------------------------------------------------------------------------------------------- */
@@ -690,6 +759,7 @@ int main(void)
         TEST(test_s2_e_an_echo_costs_a_recv_and_a_send_and_registers_once),
         TEST(test_s2_e_two_directions_register_once),
         TEST(test_s6_a_worker_taken_before_registration_holds_nobody_up),
+        TEST(test_s9_a_siblings_wake_does_not_keep_an_idle_worker_awake),
         TEST(test_s2_b_a_duplicate_does_not_keep_the_registration),
     };
 

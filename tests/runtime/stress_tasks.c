@@ -354,14 +354,17 @@ static int sink_in(struct life *life, int scopes)
     if (scopes > 0) {
         switch (pick(life, 4)) {
         case 0:
-            EDO_TIMEOUT(EDO_SEC(3600), &rc) { rc = sink_in(life, scopes - 1); }
+            EDO_TIMEOUT (EDO_SEC(3600), &rc) {
+                rc = sink_in(life, scopes - 1);
+            }
             break;
         case 1:
-            EDO_SCOPE(inner, &rc, .shield = EDO_US(1 + pick(life, 100))) { rc = sink_in(life, scopes - 1); }
+            EDO_SCOPE (inner, &rc, .shield = EDO_US(1 + pick(life, 100))) {
+                rc = sink_in(life, scopes - 1);
+            }
             break;
         default:
-            EDO_SCOPE(inner, &rc, .policy = (int)pick(life, 2))
-            {
+            EDO_SCOPE (inner, &rc, .policy = (int)pick(life, 2)) {
                 struct life child = child_of(life, NULL);
 
                 child.depth = 0;
@@ -399,8 +402,7 @@ static void do_sinks(struct life *life)
 {
     int rc = 0;
 
-    EDO_SCOPE(scope, &rc, .policy = (int)pick(life, 2))
-    {
+    EDO_SCOPE (scope, &rc, .policy = (int)pick(life, 2)) {
         for (uint32_t i = pick(life, 5); i > 0; i--) {
             struct life child = child_of(life, scope);
 
@@ -426,8 +428,7 @@ static void do_deadline(struct life *life)
     int64_t before = edo_now();
     int rc = 0;
 
-    EDO_SCOPE(scope, &rc, .timeout = timeout ? timeout : -1)
-    {
+    EDO_SCOPE (scope, &rc, .timeout = timeout ? timeout : -1) {
         spawned(edo_spawn(scope, sink, &child, .copy = sizeof child));
         rc = sink_in(life, (int)pick(life, 3));
     }
@@ -437,8 +438,7 @@ static void do_deadline(struct life *life)
 
 static void do_shield(struct life *life)
 {
-    EDO_SHIELD(EDO_US(1 + pick(life, 200)))
-    {
+    EDO_SHIELD (EDO_US(1 + pick(life, 200))) {
         do_sleep(life);
         do_mutex(life);
         do_token(life);
@@ -451,8 +451,7 @@ static void do_foreign_cancel(struct life *life)
     bool mine = false;
     int rc = 0;
 
-    EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE)
-    {
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
         struct life child = child_of(life, scope);
 
         pthread_mutex_lock(&garden.slots_lock);
@@ -492,8 +491,7 @@ static void do_echo(struct life *life)
 
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
     REQUIRE(edo_stream_from_fd(&ends[0], fds[0]) == 0 && edo_stream_from_fd(&ends[1], fds[1]) == 0);
-    EDO_SCOPE(scope, &rc)
-    {
+    EDO_SCOPE (scope, &rc) {
         spawned(edo_spawn(scope, echo, &ends[1], .copy = sizeof ends[1], .pinned = pick(life, 8) == 0));
         for (uint32_t i = pick(life, 20); rc >= 0 && i > 0; i--) {
             char sent[1000], got[1000];
@@ -522,8 +520,7 @@ static void do_children(struct life *life)
     uint32_t count = 1 + pick(life, EDO_COUNT(handles));
     int rc = 0;
 
-    EDO_SCOPE(scope, &rc, .policy = (int)pick(life, 2))
-    {
+    EDO_SCOPE (scope, &rc, .policy = (int)pick(life, 2)) {
         for (uint32_t i = 0; i < count; i++) {
             struct life child = child_of(life, scope);
             edo_task **handle = pick(life, 2) ? &handles[i] : NULL;
@@ -570,9 +567,9 @@ static void do_children(struct life *life)
 static int grow(void *argument)
 {
     struct life life = *(struct life *)argument;
-    static void (*const things[])(struct life *) = {
-        do_compute,  do_yield, do_sleep,    do_token,          do_mutex, do_timer, do_blocking,
-        do_deadline, do_sinks, do_shield,   do_foreign_cancel, do_echo,  do_timer, do_mutex};
+    static void (*const things[])(struct life *) = {do_compute,        do_yield,    do_sleep,    do_token, do_mutex,
+                                                    do_timer,          do_blocking, do_deadline, do_sinks, do_shield,
+                                                    do_foreign_cancel, do_echo,     do_timer,    do_mutex};
 
     atomic_fetch_add(&garden.ran, 1);
     for (uint32_t i = 1 + pick(&life, 4); i > 0; i--)
@@ -592,8 +589,7 @@ static int gardener(void *argument)
     while (!time_is_up()) {
         int rc = 0;
 
-        EDO_SCOPE(season, &rc, .policy = (int)pick(&life, 2))
-        {
+        EDO_SCOPE (season, &rc, .policy = (int)pick(&life, 2)) {
             for (uint32_t i = 1 + pick(&life, 3); i > 0; i--) {
                 struct life child = child_of(&life, season);
 
@@ -686,8 +682,7 @@ static int tend(void *argument)
     garden.runtime = edo_thread_self()->runtime;
     REQUIRE(pthread_create(&threads[0], NULL, cancel_scopes, NULL) == 0);
     REQUIRE(pthread_create(&threads[1], NULL, take_workers, NULL) == 0);
-    EDO_SCOPE(plot, &rc, .policy = EDO_SUPERVISE)
-    {
+    EDO_SCOPE (plot, &rc, .policy = EDO_SUPERVISE) {
         for (int i = 0; i < GARDENERS; i++) {
             struct life life = {garden.seed + (uint64_t)i, 0, NULL};
 
@@ -775,8 +770,8 @@ static void test_tasks_that_always_migrate(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tasks_on_1_worker),  cmocka_unit_test(test_tasks_on_2_workers),
-        cmocka_unit_test(test_tasks_on_4_workers), cmocka_unit_test(test_tasks_on_8_workers),
+        cmocka_unit_test(test_tasks_on_1_worker),         cmocka_unit_test(test_tasks_on_2_workers),
+        cmocka_unit_test(test_tasks_on_4_workers),        cmocka_unit_test(test_tasks_on_8_workers),
         cmocka_unit_test(test_tasks_that_always_migrate),
     };
 

@@ -22,7 +22,8 @@ static void *take(void *argument)
 {
     (void)argument;
     while (!atomic_load(&taker.over)) {
-        for (int i = 0; i < taker.runtime->worker_count && atomic_load(&taker.taken) < atomic_load(&taker.wanted); i++) {
+        for (int i = 0; i < taker.runtime->worker_count && atomic_load(&taker.taken) < atomic_load(&taker.wanted);
+             i++) {
             int rc = edo_worker_take(&taker.runtime->workers[i]);
 
             CHECK(rc == 0 || rc == -EBUSY);
@@ -121,8 +122,7 @@ static int stall_root(void *argument)
     (void)argument;
     atomic_store(&stall.ran, 0);
     taker_begin();
-    EDO_SCOPE(scope, &rc)
-    {
+    EDO_SCOPE (scope, &rc) {
         for (intptr_t i = 0; i < 20; i++)
             CHECK_RC(edo_spawn(scope, runs, (void *)(i % 2)), 0); /* half of them sleep when it stalls */
         edo_sleep(EDO_US(1));
@@ -178,8 +178,7 @@ static int many_root(void *argument)
         lose_worker();
         CHECK_RC(edo_timer_stop(&timer), 1);
         lose_worker();
-        EDO_SCOPE(scope, &rc, .timeout = EDO_SEC(100))
-        {
+        EDO_SCOPE (scope, &rc, .timeout = EDO_SEC(100)) {
             lose_worker();
             CHECK_RC(edo_spawn(scope, nothing, NULL, .when = EDO_WHEN_AT(edo_now() + EDO_US(10))), 0);
             lose_worker();
@@ -221,9 +220,10 @@ static int refused_root(void *argument)
 static void test_s5_a_pinned_runtime_is_never_taken_from(void **state)
 {
     (void)state;
-    assert_int_equal(run_with(refused_root, NULL,
-                              EDO_OPTIONS(edo_run_options, .workers = 2, .pinned = true, .signals = EDO_SIGNALS_IGNORE)),
-                     0);
+    assert_int_equal(
+        run_with(refused_root, NULL,
+                 EDO_OPTIONS(edo_run_options, .workers = 2, .pinned = true, .signals = EDO_SIGNALS_IGNORE)),
+        0);
 }
 
 /* More attempts in vain than there may be threads: the ones that were not needed must stay to be used. */
@@ -278,7 +278,9 @@ static int chain_in(struct chain *chain, int depth)
     int rc = 0;
 
     if (depth > 0) {
-        EDO_SCOPE(inner, &rc, .policy = EDO_SUPERVISE) { rc = chain_in(chain, depth - 1); }
+        EDO_SCOPE (inner, &rc, .policy = EDO_SUPERVISE) {
+            rc = chain_in(chain, depth - 1);
+        }
         return rc;
     }
     if (edo_test_random(&chain->random) % 2)
@@ -329,8 +331,7 @@ static int cancel_root(void *argument)
         struct chain chains[3];
         int rc = 0;
 
-        EDO_SCOPE(scope, &rc)
-        {
+        EDO_SCOPE (scope, &rc) {
             for (int k = 0; k < 3; k++) {
                 chains[k] = (struct chain){edo_test_random(&random), 1 + (int)(edo_test_random(&random) % 12)};
                 CHECK_RC(edo_spawn(scope, chained, &chains[k]), 0);

@@ -31,8 +31,7 @@ static int order_root(void *argument)
     (void)argument;
     word = 0;
     arrivals = 0;
-    EDO_SCOPE(scope, &rc)
-    {
+    EDO_SCOPE (scope, &rc) {
         CHECK_RC(edo_wake_word(&word, 1), 0);
         for (intptr_t i = 0; i < 20; i++)
             CHECK_RC(edo_spawn(scope, waits_in_line, (void *)i), 0);
@@ -77,7 +76,9 @@ static int answers_root(void *argument)
     CHECK(edo_now() >= start + EDO_MS(3));
     CHECK_RC(edo_wait_word(&word, 5, start), -ETIMEDOUT); /* past */
     CHECK_RC(edo_wait_word(&word, 5, 0), -ETIMEDOUT);
-    EDO_TIMEOUT(EDO_MS(1), &rc) { CHECK_RC(rc = edo_wait_word(&word, 5, EDO_FOREVER), -ECANCELED); }
+    EDO_TIMEOUT (EDO_MS(1), &rc) {
+        CHECK_RC(rc = edo_wait_word(&word, 5, EDO_FOREVER), -ECANCELED);
+    }
     CHECK_RC(rc, -ETIMEDOUT);
     CHECK_RC(edo_wake_word(&word, INT_MAX), 0); /* nobody was left behind */
     edo_scope_cancel(edo_scope_current());
@@ -117,8 +118,7 @@ static int words_root(void *argument)
     (void)argument;
     memset(words, 0, sizeof words);
     atomic_store(&counter, 0);
-    EDO_SCOPE(scope, &rc)
-    {
+    EDO_SCOPE (scope, &rc) {
         for (uintptr_t k = 0; k < 2; k++)
             for (uintptr_t i = 0; i < EDO_COUNT(words); i++)
                 CHECK_RC(edo_spawn(scope, waits_for_its_own, (void *)i), 0);
@@ -155,10 +155,13 @@ static int waits_at_random(void *argument)
     uint64_t random = race.seed + (uintptr_t)argument;
 
     while (!atomic_load(&race.over)) {
-        int64_t deadline = edo_test_random(&random) % 2 ? EDO_FOREVER : edo_now() + (int64_t)(edo_test_random(&random) % 3000);
+        int64_t deadline =
+            edo_test_random(&random) % 2 ? EDO_FOREVER : edo_now() + (int64_t)(edo_test_random(&random) % 3000);
         int rc = 0;
 
-        EDO_TIMEOUT(1 + (int64_t)(edo_test_random(&random) % 6000), &rc) { rc = edo_wait_word(&word, 0, deadline); }
+        EDO_TIMEOUT (1 + (int64_t)(edo_test_random(&random) % 6000), &rc) {
+            rc = edo_wait_word(&word, 0, deadline);
+        }
         if (rc == 0)
             atomic_fetch_add(&race.woken, 1);
         else
@@ -205,8 +208,7 @@ static int race_root(void *argument)
     word = 0;
     CHECK_RC(pthread_create(&threads[0], NULL, thread_waits_at_random, (void *)100), 0);
     CHECK_RC(pthread_create(&threads[1], NULL, thread_wakes, (void *)101), 0);
-    EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE)
-    {
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
         for (uintptr_t i = 0; i < WAITERS; i++)
             CHECK_RC(edo_spawn(scope, waits_at_random, (void *)i), 0);
         for (int i = 0; i < rounds; i++) {
@@ -227,8 +229,33 @@ static void test_c2_no_wake_is_lost_to_one_that_gave_up(void **state)
     (void)state;
     assert_int_equal(run_alone(race_root, NULL), 0);
     assert_int_equal(run(race_root, NULL), 0);
-    assert_int_equal(run_with(race_root, NULL, EDO_OPTIONS(edo_run_options, .workers = 4, .signals = EDO_SIGNALS_IGNORE)),
-                     0);
+    assert_int_equal(
+        run_with(race_root, NULL, EDO_OPTIONS(edo_run_options, .workers = 4, .signals = EDO_SIGNALS_IGNORE)), 0);
+}
+
+/* The wake comes between the end of a wait and its waiter's leaving the line: it was for this one. */
+static int late_wait(uint32_t *address, uint32_t expected, int64_t deadline)
+{
+    (void)address, (void)expected, (void)deadline;
+    atomic_store(&counter, edo_wake_word(&word, 1));
+    return -ETIMEDOUT;
+}
+
+static void test_c2_a_wake_beats_a_deadline_at_the_same_moment(void **state)
+{
+    static struct edo_platform table;
+    int rc;
+
+    (void)state;
+    table = edo_platform_system;
+    table.futex_wait = late_wait;
+    word = 0;
+    edo_platform = &table;
+    rc = edo_wait_word(&word, 0, edo_now() + EDO_SEC(1));
+    edo_platform = &edo_platform_system;
+    assert_int_equal(counter, 1);
+    assert_int_equal(rc, 0);
+    assert_int_equal(edo_wake_word(&word, 1), 0);
 }
 
 /* --- A mutex made of a word ------------------------------------------------------------------------------------------------- */
@@ -293,8 +320,7 @@ static int mutex_root(void *argument)
     guarded = 0;
     for (int i = 0; i < 2; i++)
         CHECK_RC(pthread_create(&threads[i], NULL, thread_hammers, (void *)rounds), 0);
-    EDO_SCOPE(scope, &rc)
-    {
+    EDO_SCOPE (scope, &rc) {
         for (int i = 0; i < 6; i++)
             CHECK_RC(edo_spawn(scope, hammers, (void *)rounds), 0);
     }
@@ -355,8 +381,7 @@ static int brief_root(void *argument)
         pthread_t thread;
         bool plain = i % 2;
 
-        EDO_SCOPE(scope, &rc)
-        {
+        EDO_SCOPE (scope, &rc) {
             CHECK_RC(edo_spawn(scope, waits_and_unmaps, brief), 0);
             if (i % 4 > 1)
                 edo_sleep(EDO_US(30));
@@ -378,48 +403,116 @@ static void test_a_word_may_go_once_its_waiter_is_woken(void **state)
     assert_int_equal(run(brief_root, NULL), 0);
 }
 
-/* A plain thread wakes the root task of a runtime, which ends at once: the waker must be done with it. */
+/*
+ * A plain thread wakes the root task of a runtime, which ends at once: not before the waker is done with it. Here it is slow
+ * to come back from the write that wakes the worker.
+ */
 static struct {
     uint32_t word;
-    _Atomic bool over;
+    _Atomic bool waits, away, back;
 } last;
+
+static ssize_t slow_write(int fd, const void *buffer, size_t size)
+{
+    struct timespec pause = {0, 5000000};
+    ssize_t n;
+
+    if (!atomic_load(&last.waits) || edo_in_task())
+        return edo_platform_system.write(fd, buffer, size);
+    atomic_store(&last.away, true);
+    n = edo_platform_system.write(fd, buffer, size);
+    nanosleep(&pause, NULL);
+    atomic_store(&last.back, true);
+    return n;
+}
 
 static int waits_last(void *argument)
 {
     (void)argument;
+    atomic_store(&last.waits, true);
     while (__atomic_load_n(&last.word, __ATOMIC_ACQUIRE) == 0)
-        edo_wait_word(&last.word, 0, edo_now() + EDO_US(40));
+        edo_wait_word(&last.word, 0, EDO_FOREVER);
     return 0;
 }
 
 static void *wakes_last(void *argument)
 {
-    uint64_t random = edo_test_seed();
+    struct timespec pause = {0, 2000000};
 
     (void)argument;
-    while (!atomic_load(&last.over)) {
-        for (uint64_t i = edo_test_random(&random) % 64; i > 0; i--)
-            sched_yield();
-        __atomic_store_n(&last.word, 1, __ATOMIC_RELEASE);
-        edo_wake_word(&last.word, INT_MAX);
-    }
+    while (!atomic_load(&last.waits))
+        sched_yield();
+    nanosleep(&pause, NULL); /* the worker has gone to sleep, most likely; otherwise this round shows nothing */
+    __atomic_store_n(&last.word, 1, __ATOMIC_RELEASE);
+    edo_wake_word(&last.word, INT_MAX);
     return NULL;
 }
 
 static void test_a_waker_from_afar_is_done_before_the_runtime_ends(void **state)
 {
-    int rounds = edo_test_rounds(400);
-    pthread_t thread;
+    static struct edo_platform table;
 
     (void)state;
-    atomic_store(&last.over, false);
-    assert_int_equal(pthread_create(&thread, NULL, wakes_last, NULL), 0);
-    for (int i = 0; i < rounds; i++) {
-        __atomic_store_n(&last.word, 0, __ATOMIC_RELEASE);
+    table = edo_platform_system;
+    table.write = slow_write;
+    edo_platform = &table;
+    for (int i = 0; i < 5; i++) {
+        pthread_t thread;
+
+        memset(&last, 0, sizeof last);
+        assert_int_equal(pthread_create(&thread, NULL, wakes_last, NULL), 0);
         assert_int_equal(run_alone(waits_last, NULL), 0);
+        assert_true(!atomic_load(&last.away) || atomic_load(&last.back));
+        pthread_join(thread, NULL);
     }
-    atomic_store(&last.over, true);
+    edo_platform = &edo_platform_system;
+}
+
+/* One wake a round, by a thread that is about as fast as the waiter: it comes before the look, or after the enlisting. */
+static struct {
+    uint32_t word;
+    _Atomic uint32_t asked;
+    uint32_t rounds;
+} duel;
+
+static void *wakes_each_round(void *argument)
+{
+    uint64_t random = edo_test_seed();
+
+    (void)argument;
+    for (uint32_t round = 1; round <= duel.rounds; round++) {
+        for (int spins = 0; atomic_load(&duel.asked) < round; spins++)
+            if (spins > 10000)
+                sched_yield();
+        for (volatile uint64_t i = edo_test_random(&random) % 100; i > 0; i--)
+            ;
+        __atomic_store_n(&duel.word, round, __ATOMIC_SEQ_CST);
+        edo_wake_word(&duel.word, 1);
+    }
+    return NULL;
+}
+
+static int waits_each_round(void *argument)
+{
+    pthread_t thread;
+
+    (void)argument;
+    memset(&duel, 0, sizeof duel);
+    duel.rounds = (uint32_t)edo_test_rounds(60000);
+    CHECK_RC(pthread_create(&thread, NULL, wakes_each_round, NULL), 0);
+    for (uint32_t round = 1; round <= duel.rounds; round++) {
+        atomic_store(&duel.asked, round);
+        while (__atomic_load_n(&duel.word, __ATOMIC_SEQ_CST) != round)
+            edo_wait_word(&duel.word, round - 1, EDO_FOREVER);
+    }
     pthread_join(thread, NULL);
+    return 0;
+}
+
+static void test_no_wake_comes_between_the_look_and_the_wait(void **state)
+{
+    (void)state;
+    assert_int_equal(run_alone(waits_each_round, NULL), 0);
 }
 
 int main(void)
@@ -429,10 +522,13 @@ int main(void)
         virtual_test(test_a_wake_is_for_its_own_word),
         cmocka_unit_test(test_c1_what_a_wait_answers),
         cmocka_unit_test(test_c2_no_wake_is_lost_to_one_that_gave_up),
+        cmocka_unit_test(test_c2_a_wake_beats_a_deadline_at_the_same_moment),
+        cmocka_unit_test(test_no_wake_comes_between_the_look_and_the_wait),
         cmocka_unit_test(test_a_mutex_of_tasks_and_threads),
         cmocka_unit_test(test_a_word_may_go_once_its_waiter_is_woken),
         cmocka_unit_test(test_a_waker_from_afar_is_done_before_the_runtime_ends),
     };
 
+    edo_test_seed(); /* before there are threads to ask for it */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,7 +56,9 @@ static int stays(void *argument)
             edo_wake_word(&shared.word, 1);
             break;
         case 4:
-            EDO_TIMEOUT(EDO_US(10), &rc) { rc = edo_sleep(EDO_FOREVER); }
+            EDO_TIMEOUT (EDO_US(10), &rc) {
+                rc = edo_sleep(EDO_FOREVER);
+            }
             CHECK_RC(rc, -ETIMEDOUT);
             break;
         default:
@@ -89,12 +91,10 @@ static int stay_root(void *argument)
     memset(&shared, 0, sizeof shared);
     shared.runtime = edo_thread_self()->runtime;
     CHECK_RC(pthread_create(&thread, NULL, take_at_random, NULL), 0);
-    EDO_SCOPE(roamers, &rc)
-    {
+    EDO_SCOPE (roamers, &rc) {
         for (uintptr_t i = 0; i < 4; i++)
             CHECK_RC(edo_spawn(roamers, roams, (void *)(i + 100)), 0);
-        EDO_SCOPE(scope, &rc)
-        {
+        EDO_SCOPE (scope, &rc) {
             for (uintptr_t i = 0; i < 8; i++)
                 CHECK_RC(edo_spawn(scope, stays, (void *)i, .pinned = true), 0);
         }
@@ -150,12 +150,10 @@ static int step_root(void *argument)
     memset(&shared, 0, sizeof shared);
     shared.runtime = edo_thread_self()->runtime;
     CHECK_RC(pthread_create(&thread, NULL, take_at_random, NULL), 0);
-    EDO_SCOPE(roamers, &rc)
-    {
+    EDO_SCOPE (roamers, &rc) {
         for (uintptr_t i = 0; i < 60; i++) /* their stacks fill the caches, which are then trimmed */
             CHECK_RC(edo_spawn(roamers, roams, (void *)(i + 100)), 0);
-        EDO_SCOPE(scope, &rc)
-        {
+        EDO_SCOPE (scope, &rc) {
             for (uintptr_t i = 0; i < EDO_COUNT(step); i++) {
                 step[i] = (struct step){0, 0, edo_test_seed() + i};
                 CHECK_RC(edo_spawn(scope, steps, &step[i], .pinned = true, .stack_size = i % 2 ? 0 : 65536), 0);
@@ -183,8 +181,7 @@ static int alone_root(void *argument)
 
     (void)argument;
     memset(&shared, 0, sizeof shared);
-    EDO_SCOPE(scope, &rc)
-    {
+    EDO_SCOPE (scope, &rc) {
         CHECK_RC(edo_spawn(scope, stays, (void *)1, .pinned = true), 0);
     }
     return rc;
@@ -208,8 +205,7 @@ static int runtime_root(void *argument)
 
     (void)argument;
     memset(&shared, 0, sizeof shared);
-    EDO_SCOPE(scope, &rc)
-    {
+    EDO_SCOPE (scope, &rc) {
         for (uintptr_t i = 0; i < 10; i++)
             CHECK_RC(edo_spawn(scope, stays, (void *)i), 0); /* the runtime is pinned, so they are */
         stays((void *)77);
@@ -221,19 +217,19 @@ static void test_s5_in_a_pinned_runtime_nobody_moves(void **state)
 {
     (void)state;
     for (int workers = 1; workers <= 4; workers++)
-        assert_int_equal(run_with(runtime_root, NULL,
-                                  EDO_OPTIONS(edo_run_options, .workers = workers, .pinned = true,
-                                              .signals = EDO_SIGNALS_IGNORE)),
-                         0);
+        assert_int_equal(
+            run_with(runtime_root, NULL,
+                     EDO_OPTIONS(edo_run_options, .workers = workers, .pinned = true, .signals = EDO_SIGNALS_IGNORE)),
+            0);
 }
 
 static void test_s5_pinned_tasks_stay_under_migrate_always(void **state)
 {
     (void)state;
-    assert_int_equal(run_with(stay_root, NULL,
-                              EDO_OPTIONS(edo_run_options, .workers = 2, .migrate_always = true,
-                                          .signals = EDO_SIGNALS_IGNORE)),
-                     0);
+    assert_int_equal(
+        run_with(stay_root, NULL,
+                 EDO_OPTIONS(edo_run_options, .workers = 2, .migrate_always = true, .signals = EDO_SIGNALS_IGNORE)),
+        0);
 }
 
 int main(void)
@@ -246,5 +242,6 @@ int main(void)
         cmocka_unit_test(test_s5_pinned_tasks_stay_under_migrate_always),
     };
 
+    edo_test_seed(); /* before there are threads to ask for it */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

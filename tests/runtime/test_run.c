@@ -585,11 +585,12 @@ static int storm_root(void *argument)
 static int body_storm(void *argument)
 {
     uint64_t random = *(uint64_t *)argument;
+    uint64_t thread_random = random + 1;
     pthread_t thread;
 
     signal(SIGINT, signal_earlier); /* takes those that miss */
     signal(SIGUSR1, storm_handler);
-    pthread_create(&thread, NULL, storm, &random);
+    pthread_create(&thread, NULL, storm, &thread_random);
     for (int i = 0; i < edo_test_rounds(300); i++) {
         uint64_t seed = edo_test_random(&random);
 

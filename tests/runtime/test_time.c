@@ -24,8 +24,7 @@ static int many_never_early(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc)
-    {
+    EDO_SCOPE (scope, &rc) {
         for (uintptr_t i = 0; i < 20; i++)
             CHECK_RC(edo_spawn(scope, never_early, (void *)i), 0);
     }
@@ -63,8 +62,7 @@ static int order_root(void *argument)
 
     (void)argument;
     order.count = 0;
-    EDO_SCOPE(scope, &rc)
-    {
+    EDO_SCOPE (scope, &rc) {
         for (int i = 0; i < 200; i++) {
             /* From µs to days, each in a tick of its own. */
             order.deadlines[i] = start + EDO_US(10 + 5 * i) + (int64_t)(edo_test_random(&random) % 12) * EDO_SEC(40000);
@@ -119,8 +117,7 @@ static int for_ever_root(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc)
-    {
+    EDO_SCOPE (scope, &rc) {
         CHECK_RC(edo_spawn(scope, for_ever, NULL), 0);
         edo_sleep(EDO_SEC(86400));
         edo_scope_cancel(scope);
@@ -200,8 +197,8 @@ static int skip_root(void *argument)
     start = edo_now();
     CHECK_RC(edo_interval_init(&beat, PERIOD, EDO_MISSED_SKIP), 0);
     CHECK_RC(edo_interval_tick(&beat), 0);
-    virtual_pass(PERIOD * 7 / 2);           /* 4.5 */
-    CHECK_RC(edo_interval_tick(&beat), 2);  /* that of 2 comes late; 3 and 4 are left out */
+    virtual_pass(PERIOD * 7 / 2);          /* 4.5 */
+    CHECK_RC(edo_interval_tick(&beat), 2); /* that of 2 comes late; 3 and 4 are left out */
     CHECK_RC(edo_now() - start, PERIOD * 9 / 2);
     CHECK_RC(edo_interval_tick(&beat), 0);
     CHECK_RC(edo_now() - start, PERIOD * 5);
@@ -228,7 +225,9 @@ static int untaken_root(void *argument)
     edo_sleep_until((edo_now() | 1023) + 1);
     start = edo_now();
     CHECK_RC(edo_interval_init(&beat, PERIOD, policy), 0);
-    EDO_TIMEOUT(PERIOD / 2, &rc) { CHECK_RC(edo_interval_tick(&beat), -ECANCELED); }
+    EDO_TIMEOUT (PERIOD / 2, &rc) {
+        CHECK_RC(edo_interval_tick(&beat), -ECANCELED);
+    }
     CHECK_RC(edo_interval_tick(&beat), 0); /* the same one */
     CHECK_RC(edo_now() - start, PERIOD);
     return 0;
@@ -263,7 +262,9 @@ static int long_period(void *argument)
 
     (void)argument;
     CHECK_RC(edo_interval_init(&beat, INT64_MAX, EDO_MISSED_SKIP), 0);
-    EDO_TIMEOUT(EDO_SEC(1000000), &rc) { rc = (int)edo_interval_tick(&beat); }
+    EDO_TIMEOUT (EDO_SEC(1000000), &rc) {
+        rc = (int)edo_interval_tick(&beat);
+    }
     CHECK_RC(rc, -ETIMEDOUT);
     return 0;
 }
@@ -289,5 +290,6 @@ int main(void)
         virtual_test(test_s4_a_period_beyond_the_clock_never_ticks),
     };
 
+    edo_test_seed(); /* before there are threads to ask for it */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

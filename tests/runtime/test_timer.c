@@ -14,10 +14,10 @@ struct alarm_clock {
     edo_timer timer;
     int rings;
     int64_t rang_at;
-    int64_t period;             /* starts itself again */
-    int until;                  /* so many times */
-    struct alarm_clock *other;  /* stopped, or started, in the callback */
-    int stopped;                /* what stop said there */
+    int64_t period;            /* starts itself again */
+    int until;                 /* so many times */
+    struct alarm_clock *other; /* stopped, or started, in the callback */
+    int stopped;               /* what stop said there */
     struct gate gate;
 };
 
@@ -284,8 +284,7 @@ static int wakes_root(void *argument)
         edo_timer_init(&timer, open_a_gate, &gate);
         CHECK_RC(edo_timer_start(&timer, edo_now() + EDO_US(i % 7)), 0);
         CHECK_RC(gate_wait(&gate), 0);
-        EDO_SCOPE(scope, &rc)
-        {
+        EDO_SCOPE (scope, &rc) {
             edo_timer_init(&timer, cancel_a_scope, scope);
             CHECK_RC(edo_timer_start(&timer, edo_now() + EDO_US(i % 5)), 0);
             CHECK_RC(edo_sleep(EDO_FOREVER), -ECANCELED);
@@ -353,6 +352,7 @@ static int races(void *argument)
                 edo_sleep((int64_t)(edo_test_random(&raced->random) % 15000));
         stopped = edo_timer_stop(&raced->timer);
         rings = atomic_load(&raced->rings);
+        CHECK_RC(edo_timer_stop(&raced->timer), 0); /* a callback did not start it again behind our back */
         raced->alive = 0xdead;
         if (!raced->again)
             CHECK_RC(rings + stopped, 1); /* it fired, or it was stopped */
@@ -368,8 +368,7 @@ static int races_root(void *argument)
     edo_stats stats = EDO_STATS_INIT;
     int rc = 0;
 
-    EDO_SCOPE(scope, &rc)
-    {
+    EDO_SCOPE (scope, &rc) {
         for (int i = 0; i < 6; i++) {
             raced[i].rounds = edo_test_rounds((int)(intptr_t)argument);
             raced[i].random = edo_test_seed() + (uint64_t)i;
@@ -385,18 +384,18 @@ static void test_s4_after_stop_the_callback_does_not_run(void **state)
 {
     (void)state;
     for (int workers = 1; workers <= 4; workers *= 2)
-        assert_int_equal(
-            run_with(races_root, (void *)400, EDO_OPTIONS(edo_run_options, .workers = workers, .signals = EDO_SIGNALS_IGNORE)),
-            0);
+        assert_int_equal(run_with(races_root, (void *)400,
+                                  EDO_OPTIONS(edo_run_options, .workers = workers, .signals = EDO_SIGNALS_IGNORE)),
+                         0);
 }
 
 static void test_s4_timers_of_tasks_that_migrate(void **state)
 {
     (void)state;
-    assert_int_equal(run_with(races_root, (void *)40,
-                              EDO_OPTIONS(edo_run_options, .workers = 2, .migrate_always = true,
-                                          .signals = EDO_SIGNALS_IGNORE)),
-                     0);
+    assert_int_equal(
+        run_with(races_root, (void *)40,
+                 EDO_OPTIONS(edo_run_options, .workers = 2, .migrate_always = true, .signals = EDO_SIGNALS_IGNORE)),
+        0);
 }
 
 static struct {
@@ -436,8 +435,7 @@ static int slow_root(void *argument)
         atomic_store(&slow.stopping, false);
         atomic_store(&slow.over, false);
         edo_timer_init(&slow.timer, ring_slowly, NULL);
-        EDO_SCOPE(scope, &rc)
-        {
+        EDO_SCOPE (scope, &rc) {
             CHECK_RC(edo_spawn(scope, stops_slow, NULL), 0);
             CHECK_RC(edo_spawn(scope, stops_slow, NULL, .when = EDO_WHEN_AT(edo_now())), 0);
             CHECK_RC(edo_timer_start(&slow.timer, edo_now()), 0);
