@@ -16,10 +16,10 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define EDO_API           __attribute__((visibility("default")))
-#define EDO_NODISCARD     __attribute__((warn_unused_result))
-#define EDO_PRINTF(f, a)  __attribute__((format(printf, f, a)))
-#define EDO_NORETURN      __attribute__((noreturn))
+#define EDO_API          __attribute__((visibility("default")))
+#define EDO_NODISCARD    __attribute__((warn_unused_result))
+#define EDO_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define EDO_NORETURN     __attribute__((noreturn))
 #else
 #error "Edo needs gcc or clang: it uses __attribute__((cleanup)) and statement expressions"
 #endif
@@ -36,11 +36,11 @@ EDO_API int edo_version(void);
 /* --- Time --------------------------------------------------------------------------------------------------------- */
 
 /* All times are int64_t nanoseconds; deadlines are absolute on the monotonic clock (edo_now()). */
-#define EDO_NS(n)    ((int64_t)(n))
-#define EDO_US(n)    ((int64_t)(n)*1000)
-#define EDO_MS(n)    ((int64_t)(n)*1000000)
-#define EDO_SEC(n)   ((int64_t)(n)*1000000000)
-#define EDO_FOREVER  INT64_MAX /* a deadline that never comes */
+#define EDO_NS(n)   ((int64_t)(n))
+#define EDO_US(n)   ((int64_t)(n)*1000)
+#define EDO_MS(n)   ((int64_t)(n)*1000000)
+#define EDO_SEC(n)  ((int64_t)(n)*1000000000)
+#define EDO_FOREVER INT64_MAX /* a deadline that never comes */
 
 /* --- Text --------------------------------------------------------------------------------------------------------- */
 
@@ -121,8 +121,8 @@ static inline void edo_deferred_run_(struct edo_deferred_ *deferred)
     deferred->function(deferred->argument);
 }
 #define EDO_DEFER(function_, argument_)                                                                                \
-    struct edo_deferred_ EDO_UNIQUE(edo_defer_) __attribute__((cleanup(edo_deferred_run_), unused)) = {(function_),    \
-                                                                                                       (argument_)}
+    struct edo_deferred_ EDO_UNIQUE(edo_defer_)                                                                        \
+        __attribute__((cleanup(edo_deferred_run_), unused)) = {(function_), (argument_)}
 
 /* EDO_AUTO(free) works out of the box. */
 EDO_API void edo_auto_free(void *variable);

@@ -28,7 +28,7 @@ typedef struct edo_blocking_options {
  * stack: .copy its argument, or hand over heap memory and free it in .drop.
  * -ENOMEM, -EAGAIN (no thread to be had), -E2BIG. On a thread that runs no task fn is simply called.
  */
-#define edo_blocking(fn, ...) EDO_BLOCKING_((fn), __VA_ARGS__, .size = sizeof(edo_blocking_options))
+#define edo_blocking(fn, ...)            EDO_BLOCKING_((fn), __VA_ARGS__, .size = sizeof(edo_blocking_options))
 #define EDO_BLOCKING_(fn, argument, ...) edo_blocking_with((fn), (argument), &(edo_blocking_options){__VA_ARGS__})
 EDO_API int edo_blocking_with(int (*fn)(void *), void *argument, const edo_blocking_options *options);
 

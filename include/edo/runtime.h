@@ -19,10 +19,11 @@ enum edo_signals {
 
 typedef struct edo_run_options {
     size_t size;
-    int workers;             /* 0: $EDO_WORKERS, else the usable cores (sched_getaffinity); 1 to 256 */
-    bool pinned;             /* tasks stay on the worker where they first ran, workers on their thread */
-    bool migrate_always;     /* debugging: a task that waited wakes on another thread whenever there is one ($EDO_MIGRATE=1) */
-    int signals;             /* enum edo_signals; only the outermost runtime of a process handles signals */
+    int workers; /* 0: $EDO_WORKERS, else the usable cores (sched_getaffinity); 1 to 256 */
+    bool pinned; /* tasks stay on the worker where they first ran, workers on their thread */
+    bool
+        migrate_always; /* debugging: a task that waited wakes on another thread whenever there is one ($EDO_MIGRATE=1) */
+    int signals;        /* enum edo_signals; only the outermost runtime of a process handles signals */
     size_t stack_size;       /* of tasks that name none; 0: 256 KiB */
     bool unguarded_stacks;   /* allow stacks without guard page where the kernel refuses one */
     size_t resident_stacks;  /* free stacks kept resident for reuse; 0: 1,024 */
@@ -55,33 +56,36 @@ EDO_API edo_scope *edo_root_scope(void);
 typedef struct edo_stats {
     size_t size;
     int workers;
-    int threads;               /* OS threads: workers', spare ones, those of edo_blocking */
-    int64_t uptime;            /* ns */
+    int threads;    /* OS threads: workers', spare ones, those of edo_blocking */
+    int64_t uptime; /* ns */
     uint64_t tasks_alive;
     uint64_t tasks_spawned;
-    uint64_t switches;         /* times a task was resumed */
-    uint64_t steals;           /* tasks taken from a sibling's queue */
-    uint64_t sleeps;           /* times a worker went to sleep */
-    uint64_t wakes;            /* times a sleeping worker was woken by another thread */
-    uint64_t polls;            /* calls of epoll_wait */
-    uint64_t events;           /* what they brought */
-    uint64_t handoffs;         /* workers taken from a thread that kept them */
-    uint64_t timers;           /* armed now */
-    uint64_t streams;          /* open streams and listeners */
+    uint64_t switches; /* times a task was resumed */
+    uint64_t steals;   /* tasks taken from a sibling's queue */
+    uint64_t sleeps;   /* times a worker went to sleep */
+    uint64_t wakes;    /* times a sleeping worker was woken by another thread */
+    uint64_t polls;    /* calls of epoll_wait */
+    uint64_t events;   /* what they brought */
+    uint64_t handoffs; /* workers taken from a thread that kept them */
+    uint64_t timers;   /* armed now */
+    uint64_t streams;  /* open streams and listeners */
     uint64_t stacks_in_use;
-    uint64_t stacks_resident;  /* free, kept for reuse */
+    uint64_t stacks_resident; /* free, kept for reuse */
     uint64_t blocking_threads;
     uint64_t blocking_queued;
 } edo_stats;
 
 /* Fills *out (set out->size first: EDO_STATS_INIT). 0; -EPERM outside a task; -E2BIG. */
-#define EDO_STATS_INIT {sizeof(edo_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define EDO_STATS_INIT                                                                                                 \
+    {                                                                                                                  \
+        sizeof(edo_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                        \
+    }
 EDO_API int edo_stats_read(edo_stats *out);
 
 /* The most stack that tasks of one spawn site have used (measured with .stack_census only). */
 typedef struct edo_census_entry {
     const edo_site *site;
-    uint64_t tasks;     /* that ended */
+    uint64_t tasks;      /* that ended */
     uint64_t high_water; /* bytes */
 } edo_census_entry;
 

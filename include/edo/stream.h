@@ -26,11 +26,11 @@ typedef struct edo_listener edo_listener;
 
 typedef struct edo_listen_options {
     size_t size;
-    int backlog;         /* 0: 4,096 (the kernel lowers it to net.core.somaxconn) */
-    bool reuse_port;     /* SO_REUSEPORT: several listeners on one port share its connections */
-    bool keep_delay;     /* leave Nagle's algorithm on for accepted TCP streams (default: TCP_NODELAY) */
-    int64_t keepalive;   /* TCP keep-alive probes after so long in silence; 0: none */
-    bool unlink_stale;   /* a Unix socket path that nobody listens on any more is removed first */
+    int backlog;       /* 0: 4,096 (the kernel lowers it to net.core.somaxconn) */
+    bool reuse_port;   /* SO_REUSEPORT: several listeners on one port share its connections */
+    bool keep_delay;   /* leave Nagle's algorithm on for accepted TCP streams (default: TCP_NODELAY) */
+    int64_t keepalive; /* TCP keep-alive probes after so long in silence; 0: none */
+    bool unlink_stale; /* a Unix socket path that nobody listens on any more is removed first */
 } edo_listen_options;
 
 typedef struct edo_connect_options {

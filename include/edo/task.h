@@ -42,20 +42,21 @@ enum { EDO_WHEN_NOW_ = 1, EDO_WHEN_AT_, EDO_WHEN_READABLE_, EDO_WHEN_WRITABLE_ }
 /* At a time. edo_resumption() is then 0. */
 #define EDO_WHEN_AT(time) ((edo_when){.what_ = EDO_WHEN_AT_, .deadline = (time)})
 /* When a read (a write) on the stream would not wait, or would fail: EDO_WHEN_READABLE(stream, .deadline = limit) */
-#define EDO_WHEN_READABLE(...) EDO_WHEN_STREAM_(EDO_WHEN_READABLE_, __VA_ARGS__, .events_ = 0)
-#define EDO_WHEN_WRITABLE(...) EDO_WHEN_STREAM_(EDO_WHEN_WRITABLE_, __VA_ARGS__, .events_ = 0)
+#define EDO_WHEN_READABLE(...)              EDO_WHEN_STREAM_(EDO_WHEN_READABLE_, __VA_ARGS__, .events_ = 0)
+#define EDO_WHEN_WRITABLE(...)              EDO_WHEN_STREAM_(EDO_WHEN_WRITABLE_, __VA_ARGS__, .events_ = 0)
 #define EDO_WHEN_STREAM_(what, stream, ...) ((edo_when){.what_ = (what), .object_ = (stream), __VA_ARGS__})
 
 /* --- Spawn ---------------------------------------------------------------------------------------------------------- */
 
 typedef struct edo_spawn_options {
     size_t size;
-    size_t copy;       /* copy so many bytes from `argument`; the task gets the copy's address and it goes with the task */
+    size_t copy; /* copy so many bytes from `argument`; the task gets the copy's address and it goes with the task */
     edo_task **handle; /* where to put a handle, to be joined or detached; NULL: the task frees itself when it ends */
     const char *name;  /* static text, for people; NULL: the spawn site's function */
-    size_t stack_size; /* bytes of address space, rounded up to a power of two, 16 KiB to 8 MiB; 0: the runtime's default */
-    bool pinned;       /* always on the thread where it first runs (for foreign code with thread-local state) */
-    edo_when when;     /* start only then (no stack until then); all zero: at once */
+    size_t
+        stack_size; /* bytes of address space, rounded up to a power of two, 16 KiB to 8 MiB; 0: the runtime's default */
+    bool pinned;    /* always on the thread where it first runs (for foreign code with thread-local state) */
+    edo_when when;  /* start only then (no stack until then); all zero: at once */
 } edo_spawn_options;
 
 /*

@@ -46,7 +46,7 @@ struct edo_blocking_pool {
     int queued;
     int64_t linger;
     bool closing;
-    uint32_t drained;     /* futex: raised whenever `attached` falls while closing */
+    uint32_t drained; /* futex: raised whenever `attached` falls while closing */
     _Atomic int references;
 };
 
@@ -256,8 +256,8 @@ static bool edo_job_abandon(struct edo_blocking_pool *pool, struct edo_job *job)
     bool abandoned;
 
     edo_lock_acquire(&pool->lock);
-    abandoned = atomic_compare_exchange_strong_explicit(&job->state, &running, EDO_JOB_ABANDONED,
-                                                        memory_order_acq_rel, memory_order_acquire);
+    abandoned = atomic_compare_exchange_strong_explicit(&job->state, &running, EDO_JOB_ABANDONED, memory_order_acq_rel,
+                                                        memory_order_acquire);
     if (abandoned)
         edo_blocking_detach_thread(pool);
     edo_lock_release(&pool->lock);

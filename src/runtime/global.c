@@ -36,8 +36,7 @@ static struct edo_task *edo_global_pop(struct edo_runtime *runtime)
     if (!runtime->global_first)
         runtime->global_last = NULL;
     atomic_store_explicit(&runtime->global_count,
-                          atomic_load_explicit(&runtime->global_count, memory_order_relaxed) - 1,
-                          memory_order_seq_cst);
+                          atomic_load_explicit(&runtime->global_count, memory_order_relaxed) - 1, memory_order_seq_cst);
     return task;
 }
 

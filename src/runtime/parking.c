@@ -28,7 +28,7 @@ struct edo_word_waiter {
     struct edo_link link;
     const uint32_t *address;
     struct edo_task *task; /* NULL: a thread, which sleeps on `woken` */
-    uint32_t woken; /* enum edo_woken */
+    uint32_t woken;        /* enum edo_woken */
 };
 
 /* By a task of the same runtime; or from elsewhere, where nobody waits for the waker before the runtime is taken apart. */

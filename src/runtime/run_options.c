@@ -47,8 +47,8 @@ int edo_run_options_read(edo_run_options *out, const edo_run_options *given)
 
     if (rc < 0)
         return rc;
-    if (out->workers < 0 || out->workers > EDO_WORKERS_MOST || out->blocking_threads < 0 ||
-        out->blocking_linger < 0 || (out->signals != EDO_SIGNALS_DEFAULT && out->signals != EDO_SIGNALS_IGNORE))
+    if (out->workers < 0 || out->workers > EDO_WORKERS_MOST || out->blocking_threads < 0 || out->blocking_linger < 0 ||
+        (out->signals != EDO_SIGNALS_DEFAULT && out->signals != EDO_SIGNALS_IGNORE))
         return -EINVAL;
     if (out->stack_size && edo_stack_class_for(out->stack_size) < 0)
         return -EINVAL;

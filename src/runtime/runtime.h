@@ -23,9 +23,9 @@ struct edo_runtime {
     edo_run_options options; /* with defaults filled in */
     int worker_count;
     struct edo_worker *workers;
-    int stack_class;         /* default size class */
-    uint64_t id_base;        /* of its tasks' serial numbers */
-    uint8_t task_flags;      /* what every task gets: EDO_TASK_PINNED or EDO_TASK_MIGRATES, by the options */
+    int stack_class;    /* default size class */
+    uint64_t id_base;   /* of its tasks' serial numbers */
+    uint8_t task_flags; /* what every task gets: EDO_TASK_PINNED or EDO_TASK_MIGRATES, by the options */
 
     struct edo_blocks tasks;
     struct edo_blocks handles;
@@ -49,8 +49,8 @@ struct edo_runtime {
     struct edo_lock threads_lock;
     struct edo_thread *threads; /* all that were ever started */
     int thread_count;
-    struct edo_link spares;     /* sleeping, without worker */
-    struct edo_link wanting;    /* of the spares: those with pinned tasks to run */
+    struct edo_link spares;  /* sleeping, without worker */
+    struct edo_link wanting; /* of the spares: those with pinned tasks to run */
     _Atomic uint32_t wanting_count;
     _Atomic uint64_t handoffs;
     _Atomic bool stopping;
@@ -59,8 +59,8 @@ struct edo_runtime {
     struct edo_scope_body base;     /* home of the root task; its owner is NULL */
     struct edo_scope_body detached; /* owner of tasks that belong to no other scope; around the root scope */
     struct edo_scope_body root;
-    struct edo_lock root_lock;      /* held over the end of `root`, and over its cancellation by a signal */
-    _Atomic uint8_t root_state;     /* enum edo_root_state: whether `root` is there to be cancelled */
+    struct edo_lock root_lock;   /* held over the end of `root`, and over its cancellation by a signal */
+    _Atomic uint8_t root_state;  /* enum edo_root_state: whether `root` is there to be cancelled */
     struct edo_nesting *nesting; /* edo_run was called in a task; see nested.c */
     edo_task_fn main;
     void *main_argument;
@@ -68,7 +68,7 @@ struct edo_runtime {
     int64_t started;
     _Atomic uint32_t next_poller; /* round robin for sockets that nobody has waited on yet */
     _Atomic uint64_t streams;
-    _Atomic bool signalled; /* SIGINT or SIGTERM came; see signal.c */
+    _Atomic bool signalled;       /* SIGINT or SIGTERM came; see signal.c */
     _Atomic uint32_t fd_shortage; /* acceptors that wait for a descriptor */
     uint32_t fd_released;         /* the word they wait on */
 };

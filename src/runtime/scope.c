@@ -96,8 +96,7 @@ int edo_scope_begin(edo_scope *public, const edo_site *site, const edo_scope_opt
     /* Outer flags are read under the lock: a canceller sets them before it takes it. */
     if (!(flags & EDO_SCOPE_SHIELD) && edo_scope_is_cancelled(outer)) {
         flags |= atomic_load_explicit(&outer->flags, memory_order_relaxed) & (EDO_SCOPE_CANCELLED | 0xff);
-        atomic_store_explicit(&scope->cancel_site,
-                              atomic_load_explicit(&outer->cancel_site, memory_order_relaxed),
+        atomic_store_explicit(&scope->cancel_site, atomic_load_explicit(&outer->cancel_site, memory_order_relaxed),
                               memory_order_relaxed);
     }
     atomic_store_explicit(&scope->flags, flags, memory_order_seq_cst);
@@ -166,8 +165,7 @@ static void edo_scope_settle(struct edo_task *task, struct edo_scope_body *scope
     if (rc < 0 && !(rc == -ECANCELED && (flags & EDO_SCOPE_OWN))) {
         int none = 0;
 
-        atomic_compare_exchange_strong_explicit(&scope->error, &none, rc, memory_order_acq_rel,
-                                                memory_order_relaxed);
+        atomic_compare_exchange_strong_explicit(&scope->error, &none, rc, memory_order_acq_rel, memory_order_relaxed);
     }
     if ((rc < 0 || early) && edo_scope_has_children(scope))
         edo_scope_cancel_at(edo_scope_public(scope), EDO_REASON_LEFT, scope->site);

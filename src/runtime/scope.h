@@ -40,7 +40,7 @@ enum edo_scope_flags {
     EDO_SCOPE_OWN = 1 << 9,       /* it was this scope that was cancelled, not one around it */
     EDO_SCOPE_SHIELD = 1 << 10,   /* holds back cancellation from outside */
     EDO_SCOPE_SUPERVISE = 1 << 11,
-    EDO_SCOPE_CUT = 1 << 12       /* a child came back with -ECANCELED */
+    EDO_SCOPE_CUT = 1 << 12 /* a child came back with -ECANCELED */
 };
 
 /* `live` below this: the scope takes no more children. Only a runtime's root scope, which others than its children know. */
@@ -52,19 +52,19 @@ struct edo_scope_body {
     struct edo_lock lock;
 
     _Atomic uint32_t flags;
-    _Atomic int32_t error;            /* of the first child that failed */
-    struct edo_scope_body *outer;     /* NULL for a runtime's own */
+    _Atomic int32_t error;        /* of the first child that failed */
+    struct edo_scope_body *outer; /* NULL for a runtime's own */
     struct edo_task *owner;
     struct edo_runtime *runtime;
-    struct edo_link children;         /* listed ones; under lock */
-    int64_t spawned;                  /* children spawned by the owner since it last waited; the owner's alone */
-    _Atomic int64_t live;             /* the others' spawns, and the owner's counted in, less those that ended */
+    struct edo_link children; /* listed ones; under lock */
+    int64_t spawned;          /* children spawned by the owner since it last waited; the owner's alone */
+    _Atomic int64_t live;     /* the others' spawns, and the owner's counted in, less those that ended */
     _Atomic(const edo_site *) cancel_site;
     const edo_site *site;
     const char *name;
-    int64_t deadline;                 /* the nearest, with the enclosing ones */
-    struct edo_alarm alarm;           /* for the own deadline, or the shield's bound */
-    int depth;                        /* of the chain; for F2's checks */
+    int64_t deadline;       /* the nearest, with the enclosing ones */
+    struct edo_alarm alarm; /* for the own deadline, or the shield's bound */
+    int depth;              /* of the chain; for F2's checks */
 } __attribute__((may_alias));
 
 _Static_assert(sizeof(struct edo_scope_body) <= sizeof(edo_scope), "edo_scope must hold what is inside");

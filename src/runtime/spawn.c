@@ -136,7 +136,7 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
     struct edo_handle *handle = NULL;
     struct edo_scope_body *home;
     struct edo_runtime *runtime;
-    struct edo_task *task;
+    struct edo_task *task = NULL;
     const edo_spawn_options *options = given;
     edo_spawn_options other;
     void *copy = NULL;

@@ -38,13 +38,7 @@ struct edo_task;
 struct edo_worker;
 struct edo_runtime;
 
-enum edo_guard {
-    EDO_GUARD_OUTSIDE = 0,
-    EDO_GUARD_INSIDE,
-    EDO_GUARD_TAKEN,
-    EDO_GUARD_REMOTE,
-    EDO_GUARD_POLLING
-};
+enum edo_guard { EDO_GUARD_OUTSIDE = 0, EDO_GUARD_INSIDE, EDO_GUARD_TAKEN, EDO_GUARD_REMOTE, EDO_GUARD_POLLING };
 
 /* What the next flow does for the one that has just been switched away from ("publish after the switch"). */
 typedef void (*edo_after_fn)(struct edo_thread *thread, struct edo_task *task);
@@ -53,15 +47,15 @@ struct edo_stack;
 
 struct edo_thread {
     _Atomic uint32_t guard;
-    _Atomic uint32_t granted;      /* set by a remote that found the thread back INSIDE at its end; see alarm.c */
-    struct edo_worker *worker;     /* read and written INSIDE, or by the taker once it has exchanged the guard */
-    struct edo_task *current;      /* the task whose code runs here; NULL in the thread's own flow. Owner only */
-    edo_after_fn after;            /* owner only, INSIDE */
+    _Atomic uint32_t granted;  /* set by a remote that found the thread back INSIDE at its end; see alarm.c */
+    struct edo_worker *worker; /* read and written INSIDE, or by the taker once it has exchanged the guard */
+    struct edo_task *current;  /* the task whose code runs here; NULL in the thread's own flow. Owner only */
+    edo_after_fn after;        /* owner only, INSIDE */
     struct edo_task *after_task;
     struct edo_stack *after_stack; /* a flow that ended: its stack, to be put away once nobody stands on it */
     struct edo_context after_flow;
     struct edo_runtime *runtime;
-    struct edo_context native;     /* the thread's own flow while a task runs */
+    struct edo_context native; /* the thread's own flow while a task runs */
 
     /* Tasks pinned to this thread. */
     struct edo_task *pinned_first; /* ready, owner only */
@@ -72,12 +66,12 @@ struct edo_thread {
     bool wanting;                  /* it is in the runtime's list of threads that want a worker for pinned tasks */
     _Atomic bool pinned_mail;      /* pinned_inbox is not empty: read without the lock */
     _Atomic(struct edo_worker *) sleeps_on; /* the worker with which it sleeps in epoll_wait */
-    _Atomic(void *) running_timer; /* whose callback runs on this thread; see timer.c */
+    _Atomic(void *) running_timer;          /* whose callback runs on this thread; see timer.c */
 
-    uint32_t assigned;             /* futex: 1 when a worker was given, or the runtime stops */
-    struct edo_link spare_link;    /* under runtime->threads_lock */
+    uint32_t assigned;          /* futex: 1 when a worker was given, or the runtime stops */
+    struct edo_link spare_link; /* under runtime->threads_lock */
     struct edo_link wanting_link;
-    struct edo_thread *next;       /* all threads of the runtime */
+    struct edo_thread *next; /* all threads of the runtime */
     pthread_t id;
     bool joinable;
     char name[16];

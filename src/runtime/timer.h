@@ -18,8 +18,8 @@ struct edo_timer_body {
     struct edo_alarm alarm;
     void (*callback)(void *argument);
     void *argument;
-    struct edo_timer_body *next;           /* in worker->due */
-    _Atomic(struct edo_thread *) runner;   /* on which thread the callback was last called */
+    struct edo_timer_body *next;         /* in worker->due */
+    _Atomic(struct edo_thread *) runner; /* on which thread the callback was last called */
     uint32_t state;
 } __attribute__((may_alias));
 

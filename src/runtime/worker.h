@@ -37,11 +37,11 @@ struct edo_worker {
     _Atomic(struct edo_task *) lifo; /* the task that was made ready last; taken by thieves only as a last resort */
     uint32_t tick;
     uint32_t lifo_streak;
-    bool alone;                      /* the runtime has one worker: nobody steals */
+    bool alone; /* the runtime has one worker: nobody steals */
     struct edo_runtime *runtime;
     int index;
     uint32_t random;
-    uint32_t patience;               /* with migrate_always; see global.c */
+    uint32_t patience; /* with migrate_always; see global.c */
 
     struct edo_block_cache tasks;
     struct edo_block_cache handles;
@@ -49,7 +49,7 @@ struct edo_worker {
     struct edo_stack *stacks; /* of the runtime's default class, linked by next; reserved for, too */
     int stack_count;
     struct edo_stack *odd_stacks; /* of other classes, to be put back */
-    struct edo_task *held;    /* ready, but there was no stack at hand: the thread's own flow gets one first */
+    struct edo_task *held;        /* ready, but there was no stack at hand: the thread's own flow gets one first */
     int stack_credit; /* reserved in the pool, not used by a task: what the next spawns will need (rule K5) */
     uint64_t next_id;
 
@@ -57,7 +57,7 @@ struct edo_worker {
 
     struct edo_wheel wheel; /* also by remotes: edo_remote_begin */
     struct edo_poller poller;
-    struct edo_timer_body *due;   /* edo_timers whose callback is to be called, oldest first */
+    struct edo_timer_body *due; /* edo_timers whose callback is to be called, oldest first */
     struct edo_timer_body *due_last;
 
     struct edo_lock thread_lock; /* guards `thread` (which thread has this worker) and the next */
@@ -66,8 +66,8 @@ struct edo_worker {
 
     struct edo_link idle_link; /* under runtime->idle_lock */
     bool idle;
-    _Atomic bool waiting;      /* its thread is in epoll_wait: it will see its own events */
-    bool searching;            /* counted in runtime->searching */
+    _Atomic bool waiting; /* its thread is in epoll_wait: it will see its own events */
+    bool searching;       /* counted in runtime->searching */
 };
 
 static inline void edo_count(_Atomic uint64_t *counter, uint64_t n)

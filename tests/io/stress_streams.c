@@ -171,7 +171,7 @@ static int serve_first(void *argument)
 {
     struct connection *connection = (struct connection *)argument;
     int why = edo_resumption();
-    char form;
+    unsigned char form;
     ssize_t n = why < 0 ? why : edo_read(connection->stream, &form, 1);
 
     if (n <= 0)

@@ -67,7 +67,7 @@ static int others_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         edo_task *task = NULL;
         int result = 0;
 
@@ -103,7 +103,7 @@ static int running_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         CHECK_RC(edo_spawn(scope, running_caller, &meeting), 0);
         until(&meeting.started, 1);
         edo_scope_cancel(scope);
@@ -155,10 +155,10 @@ static int queued_main(void *argument)
         edo_stats stats = EDO_STATS_INIT;
         int rc = 0;
 
-        EDO_SCOPE(outer, &rc) {
+        EDO_SCOPE (outer, &rc) {
             CHECK_RC(edo_spawn(outer, caller, &meeting), 0); /* takes the only thread */
             until(&meeting.started, 1);
-            EDO_SCOPE(inner, NULL) {
+            EDO_SCOPE (inner, NULL) {
                 for (int i = 0; i < 10; i++)
                     CHECK_RC(edo_spawn(inner, queued_caller, &queued), 0);
                 until(&queued.called, 10);
@@ -231,7 +231,7 @@ static int abandoned_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         for (int i = 0; i < 3; i++)
             CHECK_RC(edo_spawn(scope, abandoned_caller, &abandoned), 0);
         until(&abandoned.started, 3);
@@ -307,8 +307,8 @@ static void race_drop(void *argument)
 static int race_caller(void *argument)
 {
     struct race *race = argument;
-    int rc = edo_blocking(race_job, &race, .drop = race_drop, .copy = sizeof race,
-                          .abandonable = edo_task_id() % 2 == 0);
+    int rc =
+        edo_blocking(race_job, &race, .drop = race_drop, .copy = sizeof race, .abandonable = edo_task_id() % 2 == 0);
 
     if (rc == 1)
         atomic_fetch_add(&race->results, 1);
@@ -327,7 +327,7 @@ static int race_main(void *argument)
     for (int round = 0; round < rounds; round++) {
         int rc = 0;
 
-        EDO_SCOPE(scope, &rc) {
+        EDO_SCOPE (scope, &rc) {
             for (int i = 0; i < 20; i++)
                 CHECK_RC(edo_spawn(scope, race_caller, &race), 0);
             for (uint64_t i = edo_test_random(&random) % 40; i > 0; i--)
@@ -369,7 +369,7 @@ static int many_callers(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc)
+    EDO_SCOPE (scope, &rc)
         for (int i = 0; i < 20; i++)
             CHECK_RC(edo_spawn(scope, many_main, NULL), 0);
     CHECK_RC(edo_stats_read(&stats), 0);
@@ -382,9 +382,8 @@ static void test_blocking_threads_are_bounded(void **state)
     (void)state;
     assert_int_equal(run_with(many_callers, NULL, EDO_OPTIONS(edo_run_options, .blocking_threads = 3)), 0);
     /* Threads that linger for no time at all come and go. */
-    assert_int_equal(run_with(many_callers, NULL,
-                              EDO_OPTIONS(edo_run_options, .blocking_threads = 3, .blocking_linger = 1)),
-                     0);
+    assert_int_equal(
+        run_with(many_callers, NULL, EDO_OPTIONS(edo_run_options, .blocking_threads = 3, .blocking_linger = 1)), 0);
 }
 
 static int newer_main(void *argument)

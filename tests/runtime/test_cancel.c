@@ -312,11 +312,11 @@ static int refused_main(void *argument)
         bool refused = true;
         int before = atomic_load(&syscalls);
 
-        EDO_SCOPE(scope, &rc) {
+        EDO_SCOPE (scope, &rc) {
             edo_scope_cancel(scope);
             for (int round = 0; round < 3; round++)
                 refused = refused && calls[i].call(&things) == -ECANCELED;
-            EDO_SCOPE(inner, NULL) /* inside it, too */
+            EDO_SCOPE (inner, NULL) /* inside it, too */
                 refused = refused && calls[i].call(&things) == -ECANCELED;
         }
         if (!CHECK(refused) || !CHECK_RC(atomic_load(&syscalls) - before, 0))
@@ -352,7 +352,7 @@ static int budget_main(void *argument)
         _Atomic bool ran = false;
         int rounds = 0;
 
-        EDO_SCOPE(scope, &rc) {
+        EDO_SCOPE (scope, &rc) {
             CHECK_RC(edo_spawn(edo_root_scope(), budget_other, ARGUMENT(&ran)), 0);
             edo_scope_cancel(scope);
             while (!atomic_load(&ran) && rounds < 100000) {
@@ -406,7 +406,7 @@ static int woken_main(void *argument)
             continue;
         waiter.call = &calls[i];
         atomic_store(&waiter.waiting, 0);
-        EDO_SCOPE(scope, &rc) {
+        EDO_SCOPE (scope, &rc) {
             CHECK_RC(edo_spawn(scope, waiter_run, &waiter), 0);
             until(&waiter.waiting, 1);
             for (int round = 0; round < 10; round++) /* with one worker: it waits by now */
@@ -448,9 +448,9 @@ static int end_main(void *argument)
 
     (void)argument;
     CHECK_RC(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-    EDO_SCOPE(outer, &rc) {
+    EDO_SCOPE (outer, &rc) {
         edo_scope_cancel(outer);
-        EDO_SCOPE(inner, NULL) { /* spawning is not refused either */
+        EDO_SCOPE (inner, NULL) { /* spawning is not refused either */
             for (int i = 0; i < 10; i++)
                 CHECK_RC(edo_spawn(inner, end_child, ARGUMENT(&ended)), 0);
             CHECK_RC(edo_scope_join(inner), 0);
@@ -483,7 +483,7 @@ static int reason_main(void *argument)
     (void)argument;
     CHECK_RC(edo_cancel_reason(), EDO_REASON_NONE);
     CHECK(edo_cancel_site() == NULL);
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         int line = __LINE__ + 1;
         edo_scope_cancel(scope);
         first = edo_cancel_site();
@@ -493,21 +493,21 @@ static int reason_main(void *argument)
         edo_scope_cancel_at(scope, EDO_REASON_SHUTDOWN, EDO_HERE); /* the first reason stays */
         CHECK_RC(edo_cancel_reason(), EDO_REASON_USER);
         CHECK(edo_cancel_site() == first);
-        EDO_SCOPE(inner, NULL) {
+        EDO_SCOPE (inner, NULL) {
             CHECK_RC(edo_cancel_reason(), EDO_REASON_USER);
             CHECK(edo_cancel_site() == first);
         }
     }
     CHECK_RC(edo_cancel_reason(), EDO_REASON_NONE);
     for (int reason = EDO_REASON_USER; reason <= EDO_REASON_CLOSING; reason++)
-        EDO_SCOPE(scope, &rc) {
+        EDO_SCOPE (scope, &rc) {
             edo_scope_cancel_at(scope, reason, NULL);
             CHECK_RC(edo_cancel_reason(), reason);
             CHECK(edo_cancel_site() == NULL);
         }
     /* What is no reason does not become a flag of the scope's. */
     for (int bit = 8; bit < 31; bit++)
-        EDO_SCOPE(scope, &rc) {
+        EDO_SCOPE (scope, &rc) {
             edo_scope_cancel_at(scope, 1 << bit, NULL);
             CHECK(edo_cancelled() && edo_cancel_reason() != EDO_REASON_NONE);
         }
@@ -535,7 +535,7 @@ static int thread_main(void *argument)
 
     (void)argument;
     for (int i = 0; i < 20; i++)
-        EDO_SCOPE(scope, &rc) {
+        EDO_SCOPE (scope, &rc) {
             CHECK_RC(pthread_create(&thread, NULL, cancel_thread, scope), 0);
             CHECK_RC(edo_sleep(EDO_FOREVER), -ECANCELED);
             CHECK_RC(edo_cancel_reason(), EDO_REASON_USER);
@@ -563,7 +563,7 @@ static int timer_main(void *argument)
 
     (void)argument;
     for (int i = 0; i < 20; i++)
-        EDO_SCOPE(scope, &rc) {
+        EDO_SCOPE (scope, &rc) {
             edo_timer_init(&timer, cancel_callback, scope);
             CHECK_RC(edo_timer_start(&timer, edo_now() + EDO_US(50)), 0);
             CHECK_RC(edo_sleep(EDO_FOREVER), -ECANCELED);
@@ -596,7 +596,7 @@ static int other_runtime_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         for (int i = 0; i < 10; i++)
             CHECK_RC(edo_spawn(scope, sleeper, NULL), 0);
         /* The calling task is cancelled while it waits for the inner runtime, which ends all the same. */
@@ -629,7 +629,7 @@ static int deep_run(void *argument)
     struct deep next = *deep;
     int rc = 0;
 
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         atomic_fetch_add(deep->arrived, 1);
         next.left--;
         if (next.left > 0)
@@ -651,7 +651,7 @@ static int deep_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         CHECK_RC(edo_spawn(scope, deep_run, &top, .stack_size = 16384), 0);
         until(&arrived, depth);
         edo_scope_cancel(scope);
@@ -694,7 +694,7 @@ static int wide_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         for (int i = 0; i < stackful; i++)
             if (!CHECK_RC(edo_spawn(scope, wide_run, ARGUMENT(numbers), .stack_size = 16384), 0))
                 return -ENOMEM;
@@ -779,22 +779,22 @@ static int tree_run(void *argument)
 
         switch (edo_test_random(&random) % 4) {
         case 0:
-            EDO_SCOPE(scope, &rc, .timeout = time)
+            EDO_SCOPE (scope, &rc, .timeout = time)
                 tree_body(scope, &tree, &random);
             break;
         case 1:
-            EDO_SCOPE(scope, &rc, .shield = time) {
+            EDO_SCOPE (scope, &rc, .shield = time) {
                 tree_body(scope, &tree, &random);
                 break;
             }
             break;
         case 2:
-            EDO_SCOPE(outer, NULL)
-                EDO_SCOPE(inner, NULL, .policy = EDO_SUPERVISE)
+            EDO_SCOPE (outer, NULL)
+                EDO_SCOPE (inner, NULL, .policy = EDO_SUPERVISE)
                     tree_body(edo_test_random(&random) % 2 ? outer : inner, &tree, &random);
             break;
         default:
-            EDO_SCOPE(scope, &rc)
+            EDO_SCOPE (scope, &rc)
                 tree_body(scope, &tree, &random);
         }
         rc = 0;
@@ -812,7 +812,7 @@ static int tree_main(void *argument)
         struct tree tree = {edo_test_random(&random), 5, &living};
         int rc = 0;
 
-        EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE) {
+        EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
             for (int i = 0; i < 4; i++) {
                 tree.seed = edo_test_random(&random);
                 CHECK_RC(edo_spawn(scope, tree_run, &tree, .copy = sizeof tree), 0);

@@ -52,7 +52,7 @@ static int no_stack_main(void *argument)
 
     (void)argument;
     atomic_store(&arrived, 0);
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         for (int i = 0; i < DORMANT; i++)
             CHECK_RC(edo_spawn(scope, go_dormant, ARGUMENT(&ended)), 0);
         until(&arrived, DORMANT);
@@ -82,7 +82,7 @@ static int when_main(void *argument)
 
     (void)argument;
     CHECK_RC(edo_stats_read(&before), 0);
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         for (int i = 0; i < DORMANT; i++)
             CHECK_RC(edo_spawn(scope, count, ARGUMENT(&ended), .when = EDO_WHEN_AT(edo_now() + EDO_SEC(1000))), 0);
         CHECK_RC(edo_stats_read(&after), 0);
@@ -140,7 +140,7 @@ static int resume(struct step *step, bool cancel)
     int rc = 0;
     edo_task *task = NULL;
 
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         CHECK_RC(edo_spawn(scope, step_first, step, .name = "stepper", .handle = &task), 0);
         for (int i = 0; i < 5; i++)
             edo_yield();
@@ -219,7 +219,7 @@ static int cancelled_before(void *argument)
 
     (void)argument;
     for (int i = 0; i < 2; i++)
-        EDO_SCOPE(scope, &rc) {
+        EDO_SCOPE (scope, &rc) {
             edo_scope_cancel(scope);
             step.when = i ? EDO_WHEN_NOW : EDO_WHEN_AT(EDO_FOREVER);
             CHECK_RC(edo_spawn(scope, step_first, &step, .name = "stepper"), 0);
@@ -265,7 +265,7 @@ static int chain_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         CHECK_RC(edo_spawn(scope, chain_step, &chain), 0);
         CHECK_RC(edo_spawn(scope, chain_other, &chain), 0);
         while (atomic_load(&chain.others) == 0)
@@ -332,7 +332,7 @@ static int moving_main(void *argument)
     struct moving tasks[8];
     int rc = 0;
 
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         for (size_t i = 0; i < EDO_COUNT(tasks); i++) {
             tasks[i] = (struct moving){.random = *(uint64_t *)argument + i};
             pair_open(tasks[i].ends);
@@ -398,7 +398,7 @@ static int traffic_main(void *argument)
     struct traffic all[16];
     int rc = 0;
 
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         for (size_t i = 0; i < EDO_COUNT(all); i++) {
             all[i] = (struct traffic){.random = *(uint64_t *)argument + 2 * i, .left = 300};
             pair_open(all[i].ends);
@@ -439,7 +439,7 @@ static int born_main(void *argument)
 
     (void)argument;
     pair_open(ends);
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         CHECK_RC(edo_spawn(scope, born_dormant, &resumption, .when = EDO_WHEN_AT(start + EDO_MS(10))), 0);
         CHECK_RC(edo_scope_join(scope), 0);
         CHECK_RC(resumption, 0);

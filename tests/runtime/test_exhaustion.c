@@ -15,9 +15,9 @@
 /* --- A system that refuses ------------------------------------------------------------------------------------------------ */
 
 static struct edo_platform scarce;
-static _Atomic int calls_left;   /* until it refuses */
-static _Atomic int refused;      /* so often */
-static _Atomic bool persistent;  /* it refuses from then on; else once */
+static _Atomic int calls_left;  /* until it refuses */
+static _Atomic int refused;     /* so often */
+static _Atomic bool persistent; /* it refuses from then on; else once */
 static _Atomic int64_t held_blocks;
 static _Atomic int64_t held_bytes;
 
@@ -193,9 +193,8 @@ static void spawn_all(edo_scope *scope, struct work *work, edo_stream *readable,
     work->spawned += !failed(edo_spawn(scope, work_run, work, .pinned = true), first);
     work->spawned += !failed(edo_spawn(scope, work_run, work, .when = EDO_WHEN_AT(edo_now() + 1000)), first);
     if (readable)
-        work->spawned += !failed(edo_spawn(scope, work_when_stream, work, .copy = 0,
-                                           .when = EDO_WHEN_READABLE(readable)),
-                                 first);
+        work->spawned +=
+            !failed(edo_spawn(scope, work_when_stream, work, .copy = 0, .when = EDO_WHEN_READABLE(readable)), first);
     if (!failed(edo_spawn(scope, work_run, work, .handle = &task), first)) {
         work->spawned++;
         CHECK_RC(edo_join(&result, task), 0);
@@ -225,7 +224,7 @@ static int program_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc, .timeout = EDO_SEC(1000)) {
+    EDO_SCOPE (scope, &rc, .timeout = EDO_SEC(1000)) {
         CHECK_RC(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
         for (int i = 0; i < 2; i++)
             if (failed(edo_stream_from_fd(&ends[i], pair[i]), &first)) {

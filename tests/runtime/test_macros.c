@@ -149,7 +149,7 @@ static int order(enum way way)
     thing *outside EDO_AUTO(thing_destroy) = &outside_thing;
     int rc = 0;
 
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         thing inside_thing = {"inside"};
         thing *inside EDO_AUTO(thing_destroy) = &inside_thing;
 
@@ -199,18 +199,18 @@ static int loops_main(void *argument)
 
     (void)argument;
     for (int i = 0; i < 10; i++) {
-        EDO_SCOPE(scope, &rc) {
+        EDO_SCOPE (scope, &rc) {
             CHECK(scope == edo_scope_current());
             if (i % 2)
                 break;
             continue;
         }
-        EDO_TIMEOUT(EDO_SEC(100), &rc) {
+        EDO_TIMEOUT (EDO_SEC(100), &rc) {
             if (i % 2)
                 break;
             continue;
         }
-        EDO_SHIELD(EDO_SEC(100)) {
+        EDO_SHIELD (EDO_SEC(100)) {
             if (i % 2)
                 break;
             continue;
@@ -230,10 +230,10 @@ static void test_break_and_continue_belong_to_the_block(void **state)
 
 static int deep_return(int *rc)
 {
-    EDO_SCOPE(first, rc)
-        EDO_TIMEOUT(EDO_SEC(100), rc)
-            EDO_SHIELD(EDO_SEC(100))
-                EDO_SCOPE(last, NULL) {
+    EDO_SCOPE (first, rc)
+        EDO_TIMEOUT (EDO_SEC(100), rc)
+            EDO_SHIELD (EDO_SEC(100))
+                EDO_SCOPE (last, NULL) {
                     CHECK(first != last);
                     return 9;
                 }
@@ -254,12 +254,12 @@ static int nest_main(void *argument)
     CHECK_RC(deep_return(&rc), 9);
     CHECK(edo_scope_current() == edo_root_scope());
     if (rc == 0) /* a block is one statement */
-        EDO_SCOPE(scope, &rc)
+        EDO_SCOPE (scope, &rc)
             rc = scope == edo_scope_current();
     else
         rc = 99;
     CHECK_RC(rc, 1);
-    EDO_TIMEOUT(EDO_SEC(count_up(&evaluated)), &rc)
+    EDO_TIMEOUT (EDO_SEC(count_up(&evaluated)), &rc)
         rc = 0;
     CHECK_RC(evaluated, 1);
     return rc;

@@ -62,7 +62,7 @@ static int family(void *argument)
     int rc = 0;
 
     if (depth >= 0)
-        EDO_SCOPE(scope, &rc) {
+        EDO_SCOPE (scope, &rc) {
             for (int i = 0; i < 3; i++)
                 CHECK_RC(edo_spawn(scope, family, &depth), 0);
         }
@@ -176,7 +176,7 @@ static int beside_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         CHECK_RC(edo_spawn(scope, beside, &gate), 0);
         rc = edo_run(wait_gate, &gate, EDO_OPTIONS(edo_run_options, .workers = 1));
     }
@@ -207,7 +207,7 @@ static int cancel_nested(edo_task_fn fn)
     int rc = 0;
 
     atomic_store(&nested_waits, 0);
-    EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE) {
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
         CHECK_RC(edo_spawn(scope, nested_runner, &fn, .handle = &task), 0);
         until(&nested_waits, 1);
         edo_scope_cancel(scope);
@@ -280,7 +280,7 @@ static int order_run(void *argument)
     int rc = 0;
 
     order_note(edo_task_id() - order_base);
-    EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE, .timeout = (int64_t)(edo_test_random(&random) % 5000000) + 1) {
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE, .timeout = (int64_t)(edo_test_random(&random) % 5000000) + 1) {
         for (int i = 0; i < 4; i++) {
             struct order_task next = {edo_test_random(&random), task.depth - 1};
 
@@ -369,7 +369,7 @@ static int signal_root(void *argument)
     int rc = 0;
 
     CHECK_RC(edo_spawn(edo_root_scope(), signal_child, NULL), 0);
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         CHECK_RC(edo_spawn(scope, signal_child, NULL), 0);
         kill(getpid(), *(int *)argument);
         rc = edo_sleep(EDO_FOREVER);

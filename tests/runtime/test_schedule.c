@@ -399,6 +399,42 @@ static int travels(void *argument)
     return 0;
 }
 
+/* Moves in the middle of calls, where the budget ends: what follows must not use what it knew of the old thread (self.h). */
+static int travels_inside_calls(void *argument)
+{
+    static const uint32_t word = 1;
+
+    (void)argument;
+    for (int i = 0; i < 100 * EDO_BUDGET; i++) {
+        CHECK_RC(edo_wait_word(&word, 0, EDO_FOREVER), -EAGAIN);
+        if (i % 3 == 0)
+            CHECK_RC(edo_wait_word(&word, 1, edo_now()), -ETIMEDOUT);
+        CHECK_RC(edo_sleep(0), 0);
+    }
+    return 0;
+}
+
+static int travel_inside_root(void *argument)
+{
+    int rc = 0;
+
+    (void)argument;
+    EDO_SCOPE (scope, &rc) {
+        for (int i = 0; i < 4; i++)
+            CHECK_RC(edo_spawn(scope, travels_inside_calls, NULL), 0);
+    }
+    return rc;
+}
+
+static void test_s5_calls_that_move_look_for_their_thread_again(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        run_with(travel_inside_root, NULL,
+                 EDO_OPTIONS(edo_run_options, .workers = 2, .migrate_always = true, .signals = EDO_SIGNALS_IGNORE)),
+        0);
+}
+
 static int travel_root(void *argument)
 {
     int rc = 0;
@@ -642,6 +678,7 @@ int main(void)
         cmocka_unit_test(test_s3_a_loop_that_computes_yields_by_its_checkpoints),
         cmocka_unit_test(test_s3_a_loop_that_ignores_errors_yields),
         cmocka_unit_test(test_s5_migrate_always_moves_at_every_suspension),
+        cmocka_unit_test(test_s5_calls_that_move_look_for_their_thread_again),
         cmocka_unit_test(test_s8_one_worker_is_the_callers_thread),
         cmocka_unit_test(test_s8_edo_run_returns_on_its_callers_thread),
         cmocka_unit_test_setup_teardown(test_s9_one_worker_never_writes_to_its_eventfd, counting_begin, counting_end),

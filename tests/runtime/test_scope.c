@@ -7,12 +7,12 @@
 
 /* What a child reports. */
 struct child {
-    int result;         /* to return; 0: what its wait returned */
-    int64_t sleep;      /* it waits for so long; 0: not at all */
-    int rounds;         /* it gives so many turns first, cancelled or not */
-    bool refused;       /* it was cancelled when its turns were over */
-    int waited;         /* what its wait returned */
-    int reason;         /* why it was cancelled */
+    int result;    /* to return; 0: what its wait returned */
+    int64_t sleep; /* it waits for so long; 0: not at all */
+    int rounds;    /* it gives so many turns first, cancelled or not */
+    bool refused;  /* it was cancelled when its turns were over */
+    int waited;    /* what its wait returned */
+    int reason;    /* why it was cancelled */
     bool ended;
     struct gate *after; /* it returns only when this is open, cancelled or not */
 };
@@ -51,7 +51,7 @@ static int c4_all_main(void *argument)
     for (int way = 0; way < 3; way++) {
         for (int i = 0; i < MANY; i++)
             children[i] = (struct child){.rounds = i};
-        EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE) {
+        EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
             for (int i = 0; i < MANY; i++)
                 child_start(scope, &children[i]);
             if (way == 1)
@@ -81,7 +81,7 @@ static int c4_stubborn_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         child_start(scope, &child);
         edo_yield();
         edo_scope_cancel(scope);
@@ -112,7 +112,7 @@ static int c4_family(void *argument)
     before = atomic_load(family->ended);
     (void)before;
     if (family->depth > 0)
-        EDO_SCOPE(scope, &rc) {
+        EDO_SCOPE (scope, &rc) {
             for (int i = 0; i < 3; i++)
                 CHECK_RC(edo_spawn(scope, c4_family, &next), 0);
         }
@@ -147,7 +147,7 @@ static int join_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         child_start(scope, &first);
         CHECK_RC(edo_scope_join(scope), 0);
         CHECK(first.ended && !edo_cancelled());
@@ -157,7 +157,7 @@ static int join_main(void *argument)
     }
     CHECK_RC(rc, -EIO);
     rc = 0;
-    EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE) {
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
         second.ended = false;
         child_start(scope, &second);
         CHECK_RC(edo_scope_join(scope), 0);
@@ -184,7 +184,7 @@ static int c8_fail_fast_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         child_start(scope, &good);
         child_start(scope, &bad);
         body = edo_sleep(EDO_SEC(1000));
@@ -215,7 +215,7 @@ static int c8_supervise_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE) {
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
         child_start(scope, &good);
         CHECK_RC(edo_spawn(scope, child_run, &bad, .handle = &task), 0);
         CHECK_RC(edo_join(&result, task), 0);
@@ -238,7 +238,7 @@ static int c8_count_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         child_start(scope, &child);
         CHECK_RC(edo_scope_join(scope), 0);
         CHECK(!edo_cancelled());
@@ -267,7 +267,7 @@ static int c8_detached_main(void *argument)
 
     (void)argument;
     c8_detached = (struct child){.rounds = 100, .result = -EIO};
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         CHECK_RC(edo_spawn(EDO_DETACHED, c8_detached_run, &c8_detached), 0);
         edo_yield();
     }
@@ -338,7 +338,7 @@ enum way { THROUGH, CONTINUE, THROUGH_ERROR, CONTINUE_ERROR, BREAK, RETURN, GOTO
 /* Leaves a scope, in which a child waits for a long time, in one way. */
 static int c9_leave(struct child *child, enum way way, int policy, int *rc)
 {
-    EDO_SCOPE(scope, rc, .policy = policy) {
+    EDO_SCOPE (scope, rc, .policy = policy) {
         child_start(scope, child);
         edo_yield();
         switch (way) {
@@ -402,13 +402,13 @@ static int c9_null_rc_main(void *argument)
     struct child child = {.sleep = EDO_SEC(5)};
 
     (void)argument;
-    EDO_SCOPE(scope, NULL) {
+    EDO_SCOPE (scope, NULL) {
         child_start(scope, &child);
         break;
     }
     CHECK_RC(child.waited, -ECANCELED);
     child = (struct child){.sleep = EDO_SEC(5)};
-    EDO_SCOPE(scope, NULL) {
+    EDO_SCOPE (scope, NULL) {
         child_start(scope, &child);
     }
     CHECK_RC(child.waited, 0);
@@ -432,7 +432,7 @@ static int c9_first_main(void *argument)
 
     (void)argument;
     /* The child before the body: the body's own error comes later. */
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         child_start(scope, &early);
         edo_yield();
         rc = -EPROTO;
@@ -440,21 +440,21 @@ static int c9_first_main(void *argument)
     CHECK_RC(rc, -EIO);
     /* The body before the child. */
     rc = 0;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         child_start(scope, &early);
         rc = -EPROTO;
     }
     CHECK_RC(rc, -EPROTO);
     /* The body's error is that of being cancelled. */
     rc = 0;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         child_start(scope, &early);
         rc = edo_sleep(EDO_SEC(1));
     }
     CHECK_RC(rc, -EIO);
     /* One child before the other. */
     rc = 0;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         child_start(scope, &late);
         child_start(scope, &early);
         CHECK_RC(edo_sleep(EDO_SEC(1)), -ECANCELED);
@@ -477,7 +477,7 @@ static int c9_own_main(void *argument)
 
     (void)argument;
     for (int policy = EDO_FAIL_FAST; policy <= EDO_SUPERVISE; policy++) {
-        EDO_SCOPE(scope, &rc, .policy = policy) {
+        EDO_SCOPE (scope, &rc, .policy = policy) {
             child = (struct child){.sleep = EDO_SEC(1)};
             child_start(scope, &child);
             edo_yield();
@@ -487,7 +487,7 @@ static int c9_own_main(void *argument)
         CHECK_RC(child.waited, -ECANCELED);
         CHECK_RC(rc, 0);
         rc = 3;
-        EDO_SCOPE(scope, &rc, .policy = policy) {
+        EDO_SCOPE (scope, &rc, .policy = policy) {
             child = (struct child){.sleep = EDO_SEC(1)};
             child_start(scope, &child);
             edo_yield();
@@ -498,7 +498,7 @@ static int c9_own_main(void *argument)
         rc = 0;
     }
     /* The body's own -ECANCELED is what the body left there, not a failure to win over a later one. */
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         struct child failing = {.result = -EIO, .rounds = 3};
 
         CHECK(failing.result == -EIO);
@@ -521,7 +521,7 @@ static int c9_own_then_failure_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         child_start(scope, &failing);
         edo_scope_cancel(scope);
         rc = edo_sleep(1); /* -ECANCELED, first in time; the child's -EIO is the first that counts */
@@ -542,8 +542,8 @@ static int c9_from_outside_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(outer, &rc) {
-        EDO_SCOPE(inner, &inner_rc) {
+    EDO_SCOPE (outer, &rc) {
+        EDO_SCOPE (inner, &inner_rc) {
             child_start(inner, &child);
             edo_yield();
             edo_scope_cancel(outer);
@@ -573,7 +573,7 @@ static int timeout_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_TIMEOUT(EDO_MS(10), &rc) {
+    EDO_TIMEOUT (EDO_MS(10), &rc) {
         rc = inside = edo_sleep(EDO_SEC(9));
         reason = edo_cancel_reason();
     }
@@ -586,7 +586,7 @@ static int timeout_main(void *argument)
     /* The child was cut short, the body was not. */
     for (int policy = EDO_FAIL_FAST; policy <= EDO_SUPERVISE; policy++) {
         rc = 0;
-        EDO_SCOPE(scope, &rc, .policy = policy, .deadline = edo_now() + EDO_MS(10)) {
+        EDO_SCOPE (scope, &rc, .policy = policy, .deadline = edo_now() + EDO_MS(10)) {
             child_start(scope, &child);
         }
         CHECK_RC(child.waited, -ECANCELED);
@@ -595,21 +595,21 @@ static int timeout_main(void *argument)
     }
 
     /* The body had completed all the same. */
-    EDO_TIMEOUT(EDO_MS(10), &rc) {
+    EDO_TIMEOUT (EDO_MS(10), &rc) {
         CHECK_RC(edo_sleep(EDO_SEC(9)), -ECANCELED);
         rc = 17;
     }
     CHECK_RC(rc, 17);
 
     /* Its own error is not the deadline's. */
-    EDO_TIMEOUT(EDO_MS(10), &rc) {
+    EDO_TIMEOUT (EDO_MS(10), &rc) {
         CHECK_RC(edo_sleep(EDO_SEC(9)), -ECANCELED);
         rc = -EPROTO;
     }
     CHECK_RC(rc, -EPROTO);
 
     /* In time. */
-    EDO_TIMEOUT(EDO_MS(10), &rc) {
+    EDO_TIMEOUT (EDO_MS(10), &rc) {
         rc = edo_sleep(EDO_MS(5));
     }
     CHECK_RC(rc, 0);
@@ -654,19 +654,19 @@ static int passed_main(void *argument)
     int first = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc, .deadline = edo_now() - 1) {
+    EDO_SCOPE (scope, &rc, .deadline = edo_now() - 1) {
         rc = first = edo_checkpoint();
         CHECK(scope == edo_scope_current());
     }
     CHECK_RC(first, -ECANCELED);
     CHECK_RC(rc, -ETIMEDOUT);
     rc = 0;
-    EDO_SCOPE(scope, &rc, .timeout = -1) {
+    EDO_SCOPE (scope, &rc, .timeout = -1) {
         rc = first = edo_checkpoint();
     }
     CHECK_RC(first, -ECANCELED);
     CHECK_RC(rc, -ETIMEDOUT);
-    EDO_TIMEOUT(0, &rc) {
+    EDO_TIMEOUT (0, &rc) {
         rc = edo_checkpoint();
     }
     CHECK_RC(rc, -ETIMEDOUT);
@@ -684,15 +684,15 @@ static int forever_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_TIMEOUT(EDO_FOREVER, &rc) {
+    EDO_TIMEOUT (EDO_FOREVER, &rc) {
         rc = edo_sleep(EDO_MS(1));
     }
     CHECK_RC(rc, 0);
-    EDO_SHIELD(EDO_FOREVER) {
+    EDO_SHIELD (EDO_FOREVER) {
         CHECK_RC(edo_sleep(EDO_MS(1)), 0);
     }
-    EDO_SCOPE(scope, &rc) {
-        EDO_SHIELD(EDO_FOREVER) {
+    EDO_SCOPE (scope, &rc) {
+        EDO_SHIELD (EDO_FOREVER) {
             edo_scope_cancel(scope);
             CHECK_RC(edo_sleep(EDO_SEC(1000)), 0);
         }
@@ -716,8 +716,8 @@ static int c5_nearest_main(void *argument)
 
     (void)argument;
     CHECK(edo_deadline() == EDO_FOREVER);
-    EDO_SCOPE(outer, &rc, .deadline = start + EDO_MS(10)) {
-        EDO_SCOPE(inner, &inner_rc, .deadline = start + EDO_MS(20)) {
+    EDO_SCOPE (outer, &rc, .deadline = start + EDO_MS(10)) {
+        EDO_SCOPE (inner, &inner_rc, .deadline = start + EDO_MS(20)) {
             CHECK(edo_deadline() == start + EDO_MS(10));
             inner_rc = edo_sleep(EDO_SEC(1));
             CHECK_RC(edo_cancel_reason(), EDO_REASON_DEADLINE);
@@ -730,8 +730,8 @@ static int c5_nearest_main(void *argument)
 
     start = edo_now();
     rc = inner_rc = 0;
-    EDO_SCOPE(outer, &rc, .deadline = start + EDO_MS(20)) {
-        EDO_SCOPE(inner, &inner_rc, .deadline = start + EDO_MS(30), .timeout = EDO_MS(10)) {
+    EDO_SCOPE (outer, &rc, .deadline = start + EDO_MS(20)) {
+        EDO_SCOPE (inner, &inner_rc, .deadline = start + EDO_MS(30), .timeout = EDO_MS(10)) {
             CHECK(edo_deadline() == start + EDO_MS(10));
             inner_rc = edo_sleep(EDO_SEC(1));
         }
@@ -758,7 +758,7 @@ static int c5_child_deadline(void *argument)
     int rc = 0;
 
     CHECK(edo_deadline() == *deadline);
-    EDO_SCOPE(scope, &rc, .timeout = EDO_SEC(100)) {
+    EDO_SCOPE (scope, &rc, .timeout = EDO_SEC(100)) {
         CHECK(edo_deadline() == *deadline);
         rc = edo_sleep(EDO_SEC(50));
     }
@@ -772,7 +772,7 @@ static int c5_inherit_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc, .deadline = deadline)
+    EDO_SCOPE (scope, &rc, .deadline = deadline)
         CHECK_RC(edo_spawn(scope, c5_child_deadline, &deadline), 0);
     return rc;
 }
@@ -792,10 +792,10 @@ static int c5_shield_main(void *argument)
 
     (void)argument;
     /* Cancelled before: the shield holds it back, for its bound, and not longer. */
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         edo_scope_cancel(scope);
         CHECK_RC(edo_checkpoint(), -ECANCELED);
-        EDO_SHIELD(EDO_MS(10)) {
+        EDO_SHIELD (EDO_MS(10)) {
             start = edo_now();
             CHECK(!edo_cancelled());
             CHECK_RC(edo_sleep(EDO_MS(5)), 0);
@@ -808,8 +808,8 @@ static int c5_shield_main(void *argument)
         CHECK_RC(edo_checkpoint(), -ECANCELED);
     }
     /* Cancelled meanwhile: not seen inside, seen behind. */
-    EDO_SCOPE(scope, &rc) {
-        EDO_SHIELD(EDO_MS(10)) {
+    EDO_SCOPE (scope, &rc) {
+        EDO_SHIELD (EDO_MS(10)) {
             edo_scope_cancel(scope);
             CHECK(!edo_cancelled());
             CHECK_RC(edo_sleep(EDO_MS(5)), 0);
@@ -818,24 +818,24 @@ static int c5_shield_main(void *argument)
         CHECK_RC(edo_checkpoint(), -ECANCELED);
     }
     /* Cancelled afterwards. */
-    EDO_SCOPE(scope, &rc) {
-        EDO_SHIELD(EDO_MS(10))
+    EDO_SCOPE (scope, &rc) {
+        EDO_SHIELD (EDO_MS(10))
             CHECK_RC(edo_sleep(EDO_MS(20)), 0); /* nothing to hold back: its bound means nothing */
         CHECK_RC(edo_checkpoint(), 0);
         edo_scope_cancel(scope);
         CHECK_RC(edo_checkpoint(), -ECANCELED);
     }
     /* Cancelled after its bound, while inside: it gets through at once. */
-    EDO_SCOPE(scope, &rc) {
-        EDO_SHIELD(EDO_MS(10)) {
+    EDO_SCOPE (scope, &rc) {
+        EDO_SHIELD (EDO_MS(10)) {
             CHECK_RC(edo_sleep(EDO_MS(20)), 0);
             edo_scope_cancel(scope);
             CHECK_RC(edo_checkpoint(), -ECANCELED);
         }
     }
     /* A deadline around it is held back like any other cancellation. */
-    EDO_TIMEOUT(EDO_MS(5), &rc) {
-        EDO_SHIELD(EDO_MS(10))
+    EDO_TIMEOUT (EDO_MS(5), &rc) {
+        EDO_SHIELD (EDO_MS(10))
             CHECK_RC(edo_sleep(EDO_MS(8)), 0);
         rc = edo_checkpoint();
     }
@@ -855,7 +855,7 @@ static int c5_own_shield_main(void *argument)
 
     (void)argument;
     /* A shield holds back what comes from outside, not what it is asked itself, nor what a scope inside is asked. */
-    EDO_SCOPE(shield, &rc, .shield = EDO_MS(10)) {
+    EDO_SCOPE (shield, &rc, .shield = EDO_MS(10)) {
         edo_scope_cancel(shield);
         rc = edo_checkpoint();
         CHECK_RC(rc, -ECANCELED);
@@ -863,15 +863,15 @@ static int c5_own_shield_main(void *argument)
     CHECK_RC(rc, -ECANCELED);
     CHECK_RC(edo_checkpoint(), 0);
     rc = 0;
-    EDO_SHIELD(EDO_MS(50)) {
-        EDO_TIMEOUT(EDO_MS(5), &rc)
+    EDO_SHIELD (EDO_MS(50)) {
+        EDO_TIMEOUT (EDO_MS(5), &rc)
             rc = edo_sleep(EDO_MS(20));
         CHECK_RC(rc, -ETIMEDOUT);
         CHECK_RC(edo_checkpoint(), 0);
     }
     /* A child of a fail-fast shield that fails cancels it. */
     rc = 0;
-    EDO_SCOPE(shield, &rc, .shield = EDO_MS(10)) {
+    EDO_SCOPE (shield, &rc, .shield = EDO_MS(10)) {
         struct child *bad = &(struct child){.result = -EIO};
 
         child_start(shield, bad);
@@ -900,13 +900,13 @@ static int c5_behind_main(void *argument)
     int inner_rc = 0;
 
     (void)argument;
-    EDO_SCOPE(outer, &rc) {
+    EDO_SCOPE (outer, &rc) {
         child_start(outer, &early);
         edo_yield();
-        EDO_SCOPE(shield, NULL, .shield = EDO_MS(20)) {
+        EDO_SCOPE (shield, NULL, .shield = EDO_MS(20)) {
             child_start(shield, &behind);
             child_start(outer, &outside);
-            EDO_SCOPE(inner, &inner_rc) {
+            EDO_SCOPE (inner, &inner_rc) {
                 child_start(inner, &behind_inner);
                 edo_yield();
                 edo_scope_cancel(outer);
@@ -919,7 +919,7 @@ static int c5_behind_main(void *argument)
             CHECK_RC(behind.waited, 0);
             CHECK_RC(behind_inner.waited, 0);
             /* At its bound it gets through to all of them. */
-            EDO_SCOPE(inner, &inner_rc) {
+            EDO_SCOPE (inner, &inner_rc) {
                 child_start(inner, &too_long);
                 inner_rc = edo_sleep(EDO_SEC(5));
             }
@@ -943,9 +943,9 @@ static int c5_nested_shields_main(void *argument)
 
     (void)argument;
     /* The inner one ends first: the outer one still holds. */
-    EDO_SCOPE(scope, &rc) {
-        EDO_SHIELD(EDO_MS(20)) {
-            EDO_SHIELD(EDO_MS(10)) {
+    EDO_SCOPE (scope, &rc) {
+        EDO_SHIELD (EDO_MS(20)) {
+            EDO_SHIELD (EDO_MS(10)) {
                 edo_scope_cancel(scope);
                 CHECK_RC(edo_sleep(EDO_MS(15)), 0);
                 CHECK_RC(edo_sleep(EDO_MS(15)), -ECANCELED);
@@ -954,9 +954,9 @@ static int c5_nested_shields_main(void *argument)
         }
     }
     /* The outer one ends first: the inner one still holds. */
-    EDO_SCOPE(scope, &rc) {
-        EDO_SHIELD(EDO_MS(10)) {
-            EDO_SHIELD(EDO_MS(20)) {
+    EDO_SCOPE (scope, &rc) {
+        EDO_SHIELD (EDO_MS(10)) {
+            EDO_SHIELD (EDO_MS(20)) {
                 edo_scope_cancel(scope);
                 CHECK_RC(edo_sleep(EDO_MS(15)), 0);
                 CHECK_RC(edo_sleep(EDO_MS(15)), -ECANCELED);
@@ -965,20 +965,20 @@ static int c5_nested_shields_main(void *argument)
         }
     }
     /* A scope opened after the bound has passed is cancelled from its beginning. */
-    EDO_SCOPE(scope, &rc) {
-        EDO_SHIELD(EDO_MS(10)) {
+    EDO_SCOPE (scope, &rc) {
+        EDO_SHIELD (EDO_MS(10)) {
             edo_scope_cancel(scope);
             CHECK_RC(edo_sleep(EDO_MS(15)), -ECANCELED);
-            EDO_SCOPE(inner, NULL) {
+            EDO_SCOPE (inner, NULL) {
                 CHECK_RC(edo_checkpoint(), -ECANCELED);
                 CHECK_RC(edo_cancel_reason(), EDO_REASON_USER);
             }
         }
     }
     /* No bound at all to speak of. */
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         edo_scope_cancel(scope);
-        EDO_SHIELD(0)
+        EDO_SHIELD (0)
             CHECK_RC(edo_checkpoint(), -ECANCELED);
     }
     return 0;
@@ -996,7 +996,7 @@ static int c5_cleanup_child(void *argument)
     int *cleaned = argument;
     int rc = edo_sleep(EDO_SEC(1));
 
-    EDO_SHIELD(EDO_MS(500))
+    EDO_SHIELD (EDO_MS(500))
         *cleaned = edo_sleep(EDO_MS(5)) == 0;
     CHECK_RC(edo_checkpoint(), -ECANCELED);
     return rc;
@@ -1008,7 +1008,7 @@ static int c5_cleanup_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         CHECK_RC(edo_spawn(scope, c5_cleanup_child, &cleaned), 0);
         edo_yield();
         break;
@@ -1069,13 +1069,13 @@ static void test_f2_scope_outside_a_task_is_skipped(void **state)
     bool entered = false;
 
     (void)state;
-    EDO_SCOPE(none, &rc)
+    EDO_SCOPE (none, &rc)
         entered = true;
     assert_false(entered);
     assert_int_equal(rc, -EPERM);
-    EDO_TIMEOUT(EDO_SEC(1), NULL)
+    EDO_TIMEOUT (EDO_SEC(1), NULL)
         entered = true;
-    EDO_SHIELD(EDO_SEC(1))
+    EDO_SHIELD (EDO_SEC(1))
         entered = true;
     assert_false(entered);
     assert_int_equal(edo_scope_begin(&scope, NULL, NULL), -EPERM);
@@ -1108,7 +1108,7 @@ static int f2_misuse_main(void *argument)
     CHECK_RC(edo_scope_end(&inner, 0), 0);
     CHECK_RC(edo_scope_end(&inner, 0), -EPERM); /* twice */
     CHECK_RC(edo_scope_end(&outer, 0), 0);
-    EDO_SCOPE(scope, &rc)
+    EDO_SCOPE (scope, &rc)
         CHECK_RC(edo_spawn(scope, f2_join_child, scope), 0);
     return rc;
 }
@@ -1141,7 +1141,7 @@ static int death_failed_return(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         child_start(scope, &(struct child){.result = -EIO});
         edo_yield();
         return rc;
@@ -1154,7 +1154,7 @@ static int death_failed_goto(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         child_start(scope, &(struct child){.result = -EIO});
         edo_yield();
         goto out;
@@ -1168,7 +1168,7 @@ static int death_timeout_return(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_TIMEOUT(EDO_MS(1), &rc) {
+    EDO_TIMEOUT (EDO_MS(1), &rc) {
         return edo_sleep(EDO_SEC(100));
     }
     return rc;
@@ -1179,7 +1179,7 @@ static int death_timeout_return_rc(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_TIMEOUT(EDO_MS(1), &rc) {
+    EDO_TIMEOUT (EDO_MS(1), &rc) {
         rc = edo_sleep(EDO_SEC(100));
         return rc;
     }
@@ -1220,7 +1220,7 @@ static int death_foreign_join(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc)
+    EDO_SCOPE (scope, &rc)
         edo_spawn(scope, death_foreign_join_child, scope);
     return rc;
 }
@@ -1245,7 +1245,7 @@ static int no_death_success(void)
 {
     int rc = 0;
 
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         child_start(scope, &(struct child){.rounds = 1});
         return 5;
     }
@@ -1256,7 +1256,7 @@ static int no_death_same(void)
 {
     int rc = 0;
 
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         rc = -EPROTO;
         return rc;
     }

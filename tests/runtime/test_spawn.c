@@ -38,7 +38,7 @@ static int c10_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         for (int i = 0; i < 100; i++) /* before the scope is cancelled */
             CHECK_RC(edo_spawn(scope, c10_child, ARGUMENT(&ran), .pinned = i % 2 != 0), 0);
         CHECK_RC(atomic_load(&ran), 0);
@@ -80,7 +80,7 @@ static int c10_copy_main(void *argument)
     (void)argument;
     for (int i = 0; i < 100; i++)
         big.values[i] = i;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         for (int i = 0; i < 10; i++)
             CHECK_RC(edo_spawn(scope, c10_copied, &big, .copy = sizeof big), 0);
         memset(&big, 0xff, sizeof big);
@@ -142,7 +142,7 @@ static int join_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc, .policy = EDO_SUPERVISE)
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE)
         for (size_t i = 0; i < EDO_COUNT(values); i++) {
             edo_task *task = NULL;
             int result = 99;
@@ -173,12 +173,12 @@ static int c3_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(outer, &rc) {
+    EDO_SCOPE (outer, &rc) {
         CHECK_RC(edo_spawn(outer, wait_for_gate, &gate, .handle = &task), 0);
         for (int i = 0; i < 3; i++) {
             int timeout_rc = 0;
 
-            EDO_TIMEOUT(EDO_MS(1), &timeout_rc)
+            EDO_TIMEOUT (EDO_MS(1), &timeout_rc)
                 timeout_rc = edo_join(&result, task);
             CHECK_RC(timeout_rc, -ETIMEDOUT);
             CHECK_RC(result, 0);
@@ -191,7 +191,7 @@ static int c3_main(void *argument)
         CHECK_RC(edo_spawn(outer, wait_for_gate, &gate, .handle = &task), 0);
         while (!edo_task_done(task))
             edo_yield();
-        EDO_SCOPE(inner, NULL) {
+        EDO_SCOPE (inner, NULL) {
             edo_scope_cancel(inner);
             CHECK_RC(edo_join(&result, task), -ECANCELED);
         }
@@ -226,10 +226,10 @@ static int race_main(void *argument)
         int joined = 0;
         int rc = 0;
 
-        EDO_SCOPE(outer, &rc) {
+        EDO_SCOPE (outer, &rc) {
             CHECK_RC(edo_spawn(outer, edo_test_random(&random) % 2 ? give : give_after_turns, &value, .handle = &task),
                      0);
-            EDO_SCOPE(inner, NULL) {
+            EDO_SCOPE (inner, NULL) {
                 CHECK_RC(edo_spawn(outer, race_canceller, inner), 0);
                 joined = edo_join(&result, task);
                 CHECK(joined == 0 ? result == 5 : joined == -ECANCELED && result == 0);
@@ -268,7 +268,7 @@ static int self_join_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         CHECK_RC(edo_spawn(scope, self_join, &task, .handle = &task), 0);
         CHECK_RC(edo_join(NULL, task), 0);
     }
@@ -297,7 +297,7 @@ static int thread_join_main(void *argument)
 
     (void)argument;
     for (int i = 0; i < 50; i++)
-        EDO_SCOPE(scope, &rc) {
+        EDO_SCOPE (scope, &rc) {
             struct gate gate = {0};
             edo_task *task = NULL;
             pthread_t thread;
@@ -356,7 +356,7 @@ static int foreign_main(void *argument)
 
     (void)argument;
     for (int i = 0; i < 20; i++)
-        EDO_SCOPE(scope, &rc) {
+        EDO_SCOPE (scope, &rc) {
             struct foreign foreign = {.early = i % 2};
 
             CHECK_RC(edo_spawn(scope, wait_for_gate, &foreign.gate, .handle = &foreign.task), 0);
@@ -384,7 +384,7 @@ static int detach_main(void *argument)
     (void)argument;
     edo_detach(NULL);
     for (int round = 0; round < 100; round++)
-        EDO_SCOPE(scope, &rc)
+        EDO_SCOPE (scope, &rc)
             for (int i = 0; i < 100; i++) {
                 edo_task *task = NULL;
 
@@ -418,7 +418,7 @@ static int s3_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         CHECK_RC(edo_spawn(scope, s3_flag, ARGUMENT(&ran)), 0);
         while (!atomic_load(&ran) && rounds < 100000) {
             CHECK_RC(edo_wait_word(&word, 1, EDO_FOREVER), -EAGAIN); /* never has to wait */
@@ -468,7 +468,7 @@ static int name_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc) {
+    EDO_SCOPE (scope, &rc) {
         CHECK_RC(edo_spawn(scope, named, given, .name = "resize"), 0);
         CHECK_RC(edo_spawn(scope, named, function), 0);
     }
@@ -505,7 +505,7 @@ static int ids_main(void *argument)
     int rc = 0;
 
     (void)argument;
-    EDO_SCOPE(scope, &rc)
+    EDO_SCOPE (scope, &rc)
         for (int i = 0; i < IDS; i++) {
             struct ids ids = {id_slots, i};
 
@@ -532,7 +532,7 @@ static int mixed_main(void *argument)
 
     (void)argument;
     for (int round = 0; round < 5; round++)
-        EDO_SCOPE(scope, &rc)
+        EDO_SCOPE (scope, &rc)
             for (int i = 0; i < 500; i++)
                 CHECK_RC(edo_spawn(scope, i % 2 ? give : give_after_turns, &value, .stack_size = (size_t)8192 << i % 7,
                                    .pinned = i % 5 == 0),
@@ -544,9 +544,8 @@ static void test_stack_sizes_and_pinning_mix(void **state)
 {
     (void)state;
     assert_int_equal(run(mixed_main, NULL), 0);
-    assert_int_equal(run_with(mixed_main, NULL,
-                              EDO_OPTIONS(edo_run_options, .workers = 3, .pinned = true, .stack_size = 32768)),
-                     0);
+    assert_int_equal(
+        run_with(mixed_main, NULL, EDO_OPTIONS(edo_run_options, .workers = 3, .pinned = true, .stack_size = 32768)), 0);
     assert_int_equal(run_with(mixed_main, NULL, EDO_OPTIONS(edo_run_options, .workers = 3, .migrate_always = true)), 0);
 }
 
