@@ -6,6 +6,9 @@
  * OUTSIDE (or POLLING) to REMOTE. A thread that enters meanwhile finds REMOTE, has put INSIDE in its place, and waits. At
  * its end the remote either puts the old value back, or sees from INSIDE that the thread waits, and then, only then, grants
  * it the entry. One grant a collision: the next remote can't get past INSIDE.
+ *
+ * A thread may be INSIDE nearly all the time, and a remote, trying now and then, never meet it OUTSIDE: so a remote that
+ * has tried for long says that it waits (remote_wanted), and the thread's own flow stays out until it has been served.
  */
 #include "runtime/runtime.h"
 
@@ -38,12 +41,25 @@ void edo_remote_begin(struct edo_worker *worker)
         uint32_t was = edo_remote_try(worker->thread);
 
         if (was != EDO_GUARD_INSIDE) {
+            atomic_store_explicit(&worker->remote_wanted, false, memory_order_relaxed);
             worker->remote_found = was;
             return;
         }
+        if (spins == 100)
+            atomic_store_explicit(&worker->remote_wanted, true, memory_order_relaxed);
         if (spins > 100)
             sched_yield();
     }
+}
+
+void edo_remote_let(struct edo_thread *thread)
+{
+    struct edo_worker *worker = thread->worker;
+
+    edo_leave(thread);
+    while (atomic_load_explicit(&worker->remote_wanted, memory_order_relaxed))
+        sched_yield();
+    edo_enter(thread);
 }
 
 void edo_remote_end(struct edo_worker *worker)

@@ -164,7 +164,7 @@ bool edo_thread_yield_worker(struct edo_thread *thread)
 
     if (atomic_load_explicit(&runtime->wanting_count, memory_order_relaxed) == 0)
         return false;
-    /* Only tried: a remote that holds it may be waiting for this thread to leave. Now it can. */
+    /* Only tried: a remote that holds it may be waiting for this thread to leave, which the caller sees to. */
     if (!edo_lock_try(&worker->thread_lock)) {
         edo_leave(thread);
         sched_yield();

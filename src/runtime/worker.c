@@ -133,6 +133,10 @@ void edo_thread_loop(struct edo_thread *thread)
             edo_leave(thread); /* a timer callback on another thread may still have business with the wheel */
             return;
         }
+        if (__builtin_expect(atomic_load_explicit(&worker->remote_wanted, memory_order_relaxed), 0) && !worker->held) {
+            edo_remote_let(thread);
+            continue;
+        }
         /* Not with a task in hand: the worker may be taken meanwhile, and a pinned task must not go with it. */
         if (edo_stacks_surplus(worker) && !worker->held) {
             edo_stacks_trim(thread);

@@ -61,6 +61,7 @@ struct edo_worker {
     struct edo_timer_body *due_last;
 
     struct edo_lock thread_lock; /* guards `thread` (which thread has this worker) and the next */
+    _Atomic bool remote_wanted;  /* a remote has waited for long */
     uint32_t remote_found;       /* what a remote found in the thread's guard */
     struct edo_thread *thread;
 
