@@ -3,8 +3,8 @@
  * Streams: bytes in order, over TCP and Unix sockets; and listeners, which bring them.
  *
  * One task reads from a stream and one writes to it at a time (they may be two); a second reader or writer gets -EBUSY.
- * Any task may close it: calls that wait on it then return -EBADF, and the descriptor goes when the last of them has
- * left. All calls here are for tasks (-EPERM elsewhere) unless they say otherwise. SIGPIPE is never raised.
+ * Any task may close it: calls that are at work on it then return -EBADF, and the descriptor goes when the last of them
+ * has left. No call may begin after the close: the memory may be another stream's by then. All calls here are for tasks (-EPERM elsewhere) unless they say otherwise. SIGPIPE is never raised.
  *
  * Cancellation (rules C2, C3): a call that returns -ECANCELED has moved no byte and lost no connection. edo_write_all may
  * have written a part; it tells how much.
@@ -44,7 +44,7 @@ typedef struct edo_connect_options {
 
 /*
  * Listens on an address. edo_tcp_listen takes it as text: "127.0.0.1:8080", "[::1]:8080", ":0" (see edo_addr_parse).
- * SO_REUSEADDR is always set for TCP. 0; -EADDRINUSE, -EACCES and others of bind(2) and listen(2); -EINVAL for an address
+ * edo_unix_listen takes a path as it is, or "@name" for an abstract one. SO_REUSEADDR is always set for TCP. 0; -EADDRINUSE, -EACCES and others of bind(2) and listen(2); -EINVAL for an address
  * that can't be parsed; -EMFILE, -ENOMEM, -E2BIG.
  */
 EDO_API int edo_listen(edo_listener **out, const edo_addr *address, const edo_listen_options *options);
@@ -75,7 +75,10 @@ EDO_API int edo_connect(edo_stream **out, const edo_addr *address, const edo_con
 EDO_API int edo_tcp_connect(edo_stream **out, const char *address, const edo_connect_options *options);
 EDO_API int edo_unix_connect(edo_stream **out, const char *path, const edo_connect_options *options);
 
-/* Makes a stream of a connected socket's descriptor (socketpair(2), socket activation), which becomes the stream's. */
+/*
+ * Makes a stream of a connected stream socket's descriptor (socketpair(2), socket activation), which becomes the stream's.
+ * 0; -ENOTSOCK; -ESOCKTNOSUPPORT for datagrams and the like; -EBADF, -ENOMEM. After an error it is still the caller's.
+ */
 EDO_API int edo_stream_from_fd(edo_stream **out, int fd);
 
 /*

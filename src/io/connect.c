@@ -115,5 +115,8 @@ int edo_tcp_connect(edo_stream **out, const char *text, const edo_connect_option
 
 int edo_unix_connect(edo_stream **out, const char *path, const edo_connect_options *options)
 {
-    return edo_tcp_connect(out, path, options);
+    edo_addr address;
+    int rc = edo_unix_addr(&address, path);
+
+    return rc < 0 ? rc : edo_connect(out, &address, options);
 }

@@ -140,7 +140,10 @@ int edo_tcp_listen(edo_listener **out, const char *text, const edo_listen_option
 
 int edo_unix_listen(edo_listener **out, const char *path, const edo_listen_options *options)
 {
-    return edo_tcp_listen(out, path, options);
+    edo_addr address;
+    int rc = edo_unix_addr(&address, path);
+
+    return rc < 0 ? rc : edo_listen(out, &address, options);
 }
 
 int edo_listener_addr(edo_addr *out, edo_listener *listener)

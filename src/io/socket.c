@@ -6,7 +6,28 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+
+int edo_unix_addr(edo_addr *out, const char *path)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    size_t length = path ? strlen(path) : 0;
+
+    if (length == 0)
+        return -EINVAL;
+    if (length >= sizeof name.sun_path)
+        return -ENAMETOOLONG;
+    memcpy(name.sun_path, path, length);
+    if (path[0] == '@') { /* an abstract name: NUL in its place, and no end but the size's */
+        name.sun_path[0] = '\0';
+        return edo_addr_from_sockaddr(out, (struct sockaddr *)&name,
+                                      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
+    }
+    return edo_addr_from_sockaddr(out, (struct sockaddr *)&name,
+                                  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + 1));
+}
 
 int edo_socket_open(const edo_addr *address)
 {

@@ -202,7 +202,7 @@ ssize_t edo_write_all(edo_stream *stream, const void *buffer, size_t size)
 
     if (__builtin_expect(moved < 0, 0))
         return moved;
-    if (__builtin_expect(!edo_source_ready(&stream->source, EDO_OUT, &seen), 0))
+    if (__builtin_expect(size == 0 || !edo_source_ready(&stream->source, EDO_OUT, &seen), 0))
         return edo_stream_write_rest(&written, stream, buffer, size, 0);
     moved = edo_platform->send(stream->source.fd, buffer, size, MSG_NOSIGNAL);
     if (__builtin_expect(moved != (ssize_t)size, 0)) {

@@ -19,6 +19,9 @@ struct edo_listener {
     char *path; /* of a Unix socket, to be removed; NULL: none */
 };
 
+/* The address of a Unix socket's path, taken as it is; "@name" is an abstract name. -EINVAL, -ENAMETOOLONG. */
+int edo_unix_addr(edo_addr *out, const char *path);
+
 /* A non-blocking, close-on-exec socket of the address's family, connected or listening later. A descriptor or an error. */
 int edo_socket_open(const edo_addr *address);
 

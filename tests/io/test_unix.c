@@ -2,6 +2,7 @@
 /* Unix sockets: paths that come and go with their listener, abstract names, full queues. */
 #include "net.h"
 
+#include <limits.h>
 #include <sys/stat.h>
 
 static char directory[] = "/tmp/edo-test-unix-XXXXXX";
@@ -55,6 +56,33 @@ static int listen_at_a_path(void *argument)
     edo_listener_close(listener);
     CHECK(!exists(path));
     return 0;
+}
+
+/* What looks like another kind of address, or is relative, is a path all the same here. */
+static int listen_at_a_literal_path(void *argument)
+{
+    static const char *const names[] = {"127.0.0.1:80", "socket:x", "a\\x20b"};
+    char before[PATH_MAX];
+
+    (void)argument;
+    CHECK(getcwd(before, sizeof before) && chdir(directory) == 0);
+    for (size_t i = 0; i < EDO_COUNT(names); i++) {
+        edo_listener *listener;
+
+        CHECK_EQUAL(edo_unix_listen(&listener, names[i], NULL), 0);
+        CHECK(exists(names[i]));
+        echo_once(listener, names[i]);
+        edo_listener_close(listener);
+        CHECK(!exists(names[i]));
+    }
+    CHECK(chdir(before) == 0);
+    return 0;
+}
+
+static void test_a_path_is_taken_as_it_is(void **state)
+{
+    (void)state;
+    assert_int_equal(edo_run(listen_at_a_literal_path, NULL, EDO_OPTIONS(edo_run_options, .workers = 1)), 0);
 }
 
 static void test_a_path_goes_with_its_listener(void **state)
@@ -261,6 +289,7 @@ static int remove_directory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_a_path_is_taken_as_it_is),
         TEST(test_a_path_goes_with_its_listener),
         TEST(test_a_stale_path_is_removed_on_request),
         TEST(test_f1_a_file_in_the_way_is_not_a_stale_socket),

@@ -185,6 +185,12 @@ static void spawn_all(edo_scope *scope, struct work *work, edo_stream *readable,
     edo_task *task = NULL;
     int result = 99;
 
+    /* First of all, while nothing is at hand. */
+    work->spawned += !failed(edo_spawn(scope, work_copied, &work, .copy = sizeof work, .handle = &task), first);
+    edo_detach(EDO_TAKE(task));
+    work->spawned += !failed(
+        edo_spawn(scope, work_copied, &work, .copy = sizeof work, .stack_size = 1048576, .handle = &task), first);
+    edo_detach(EDO_TAKE(task));
     for (int i = 0; i < 70; i++) /* more than a worker keeps at hand */
         work->spawned += !failed(edo_spawn(scope, work_run, work), first);
     work->spawned += !failed(edo_spawn(scope, work_copied, &work, .copy = sizeof work), first);
