@@ -51,7 +51,10 @@ EDO_API int edo_interval_init(edo_interval *interval, int64_t period, int missed
  */
 EDO_API int64_t edo_interval_tick(edo_interval *interval);
 
-/* A timer that calls a function. Lives anywhere, owned by the caller. All fields are the library's. */
+/*
+ * A timer that calls a function. Lives anywhere, owned by the caller; belongs to the runtime where it was first started (for
+ * another one, initialize it again). All fields are the library's.
+ */
 typedef struct edo_timer {
     uint64_t reserved_[10];
 } edo_timer;
