@@ -179,9 +179,9 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
                 edo_stack_pool_unreserve(&runtime->stacks, stack_class, 1);
         }
     }
-    if (rc < 0) {
+    if (rc < 0 || !task) {
         edo_platform->release(copy);
-        return rc;
+        return rc < 0 ? rc : -ENOMEM;
     }
     edo_task_fill(task, home, fn, argument, site);
     task->copy = copy;

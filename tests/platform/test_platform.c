@@ -140,9 +140,11 @@ static void test_t1_mappings_are_made_changed_and_unmade(void **state)
     assert_int_equal(os->advise(memory, size, MADV_DONTNEED), 0);
     assert_int_equal(*(char *)memory, 0);
     assert_int_equal(os->protect(memory, size, PROT_NONE), 0);
-    assert_int_equal(mincore(memory, size, resident), 0);
+    if (!EDO_TEST_EMULATED) /* an emulator answers for memory of its own, too */
+        assert_int_equal(mincore(memory, size, resident), 0);
     assert_int_equal(os->unmap(memory, size), 0);
-    assert_int_equal(mincore(memory, size, resident), -1);
+    if (!EDO_TEST_EMULATED)
+        assert_int_equal(mincore(memory, size, resident), -1);
 
     assert_int_equal(os->map(&kept, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS), -EINVAL);
     rc = os->map(&kept, SIZE_MAX / 2, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS);

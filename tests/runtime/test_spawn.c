@@ -320,33 +320,41 @@ static void test_join_from_a_plain_thread(void **state)
     assert_int_equal(run_alone(thread_join_main, NULL), 0);
 }
 
-/* A task of a nested runtime joins a task of the outer one, which knows it for the whole time. */
+/* A task of a nested runtime joins one of the outer runtime, which is there for the whole time. */
 struct foreign {
     struct gate gate;
     edo_task *task;
-    bool early;
+    edo_scope *scope; /* the inner root's own, to be cancelled while it joins; NULL: no */
 };
+
+/* With one worker it runs when the root waits, not before. */
+static int foreign_opener(void *argument)
+{
+    struct foreign *foreign = argument;
+
+    if (foreign->scope)
+        edo_scope_cancel(foreign->scope);
+    else
+        gate_open(&foreign->gate);
+    return 0;
+}
 
 static int foreign_join(void *argument)
 {
     struct foreign *foreign = argument;
     int result = 0;
 
-    if (!foreign->early)
-        gate_open(&foreign->gate);
-    for (int i = 0; i < 100; i++)
-        edo_yield();
+    EDO_SCOPE (scope, NULL) {
+        foreign->scope = scope;
+        CHECK_RC(edo_spawn(edo_root_scope(), foreign_opener, foreign), 0);
+        CHECK_RC(edo_join(&result, foreign->task), -ECANCELED);
+        CHECK(!edo_task_done(foreign->task));
+    }
+    foreign->scope = NULL;
+    CHECK_RC(edo_spawn(edo_root_scope(), foreign_opener, foreign), 0);
     CHECK_RC(edo_join(&result, foreign->task), 0);
     CHECK_RC(result, 42);
     CHECK_RC(edo_yield(), 0);
-    return 0;
-}
-
-static int foreign_opener(void *argument)
-{
-    for (int i = 0; i < 300; i++)
-        edo_yield();
-    gate_open(argument);
     return 0;
 }
 
@@ -357,11 +365,9 @@ static int foreign_main(void *argument)
     (void)argument;
     for (int i = 0; i < 20; i++)
         EDO_SCOPE (scope, &rc) {
-            struct foreign foreign = {.early = i % 2};
+            struct foreign foreign = {.scope = NULL};
 
             CHECK_RC(edo_spawn(scope, wait_for_gate, &foreign.gate, .handle = &foreign.task), 0);
-            if (foreign.early)
-                CHECK_RC(edo_spawn(scope, foreign_opener, &foreign.gate), 0);
             CHECK_RC(edo_run(foreign_join, &foreign, EDO_OPTIONS(edo_run_options, .workers = 1)), 0);
             CHECK_RC(edo_scope_join(scope), 0);
         }
