@@ -138,8 +138,10 @@ static void test_files_are_sent_with_their_type_and_size(void **state)
     get("/empty.css");
     assert_int_equal(reply.status, 200);
     assert_int_equal(reply.size, 0);
-    get("/inside");
-    assert_string_equal(reply.body, "<p>index");
+    if (!EDO_TEST_EMULATED) { /* without openat2(2), which emulators lack, no symbolic link is followed */
+        get("/inside");
+        assert_string_equal(reply.body, "<p>index");
+    }
     get("/.well-known/x.json");
     assert_string_equal(reply.body, "{}");
     get("/large.bin");
