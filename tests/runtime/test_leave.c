@@ -342,10 +342,11 @@ static int death_open_scope(void *argument)
 /* Allowed: the scope did not fail, or the error that is returned is the one the scope has. */
 static int no_death_success(void)
 {
+    struct child child = {.rounds = 1};
     int rc = 0;
 
     EDO_SCOPE (scope, &rc) {
-        child_start(scope, &(struct child){.rounds = 1});
+        child_start(scope, &child);
         return 5;
     }
     return rc;
