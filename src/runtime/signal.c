@@ -19,7 +19,8 @@ static _Atomic(struct edo_runtime *) edo_signal_runtime;
 static _Atomic bool edo_signal_seen;
 static _Atomic int edo_signal_handlers; /* at work now: the runtime they look at must not go away */
 
-static void edo_signal_chain(int number, siginfo_t *info, void *context)
+/* Calls the handler that was there before; false if there was none. */
+static bool edo_signal_chain(int number, siginfo_t *info, void *context)
 {
     for (size_t i = 0; i < EDO_COUNT(edo_signals); i++) {
         struct sigaction *before = &edo_signals_before[i];
@@ -30,7 +31,11 @@ static void edo_signal_chain(int number, siginfo_t *info, void *context)
             before->sa_sigaction(number, info, context);
         else if (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN)
             before->sa_handler(number);
+        else
+            return false;
+        return true;
     }
+    return false;
 }
 
 static void edo_signal_handle(int number, siginfo_t *info, void *context)
@@ -48,9 +53,8 @@ static void edo_signal_handle(int number, siginfo_t *info, void *context)
             edo_poller_wake(&runtime->workers[i].poller);
     }
     atomic_fetch_sub(&edo_signal_handlers, 1);
-    if (first) {
-        edo_signal_chain(number, info, context);
-    } else {
+    /* Without a runtime: it has ended since this handler was chosen, so the signal is the earlier handler's alone. */
+    if ((!first && runtime) || (!edo_signal_chain(number, info, context) && !first)) {
         signal(number, SIG_DFL);
         raise(number);
     }

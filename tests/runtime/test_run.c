@@ -559,7 +559,7 @@ static void *storm(void *argument)
     return NULL;
 }
 
-/* One SIGINT a run, at whatever moment it hits */
+/* One SIGINT a run, at whatever moment it hits. */
 static _Atomic bool storm_sent;
 static _Atomic int storm_sending;
 
