@@ -3,6 +3,7 @@
  * The global queue: a locked list, taken from in shares (rule S1). `count` is written under the lock and read without it,
  * as a hint; whoever goes to sleep reads it after it has made itself wakeable (idle.c).
  */
+#include "runtime/hooks.h"
 #include "runtime/runtime.h"
 
 #include <sched.h>
@@ -40,6 +41,19 @@ static struct edo_task *edo_global_pop(struct edo_runtime *runtime)
     return task;
 }
 
+/* Under the lock. */
+static void edo_global_append(struct edo_runtime *runtime, struct edo_task *task)
+{
+    task->next = NULL;
+    if (runtime->global_last)
+        runtime->global_last->next = task;
+    else
+        runtime->global_first = task;
+    runtime->global_last = task;
+    atomic_store_explicit(&runtime->global_count,
+                          atomic_load_explicit(&runtime->global_count, memory_order_relaxed) + 1, memory_order_seq_cst);
+}
+
 /*
  * With migrate_always: the first task that did not run on this thread last. Its own it leaves to a sibling, which it
  * wakes, for as long as it has patience: siblings may all be stuck.
@@ -59,13 +73,7 @@ static struct edo_task *edo_global_take_foreign(struct edo_thread *thread)
                 task->home_thread = thread;
             break;
         }
-        task->next = NULL;
-        if (runtime->global_last)
-            runtime->global_last->next = task;
-        else
-            runtime->global_first = task;
-        runtime->global_last = task;
-        atomic_fetch_add_explicit(&runtime->global_count, 1, memory_order_seq_cst);
+        edo_global_append(runtime, task);
         task = NULL;
     }
     edo_lock_release(&runtime->global_lock);
@@ -77,6 +85,28 @@ static struct edo_task *edo_global_take_foreign(struct edo_thread *thread)
     return task;
 }
 
+/* The task that the hooks choose. */
+static struct edo_task *edo_global_take_chosen(struct edo_thread *thread)
+{
+    struct edo_runtime *runtime = thread->runtime;
+    struct edo_hooks *hooks = runtime->hooks;
+    struct edo_task *task = NULL;
+    uint32_t count;
+
+    hooks->turn(hooks, thread);
+    edo_lock_acquire(&runtime->global_lock);
+    count = atomic_load_explicit(&runtime->global_count, memory_order_relaxed);
+    if (count > 0) {
+        for (uint32_t passed = hooks->choose(hooks, runtime->global_first, count); passed > 0; passed--) {
+            task = edo_global_pop(runtime);
+            edo_global_append(runtime, task);
+        }
+        task = edo_global_pop(runtime);
+    }
+    edo_lock_release(&runtime->global_lock);
+    return task;
+}
+
 struct edo_task *edo_global_take(struct edo_thread *thread)
 {
     struct edo_runtime *runtime = thread->runtime;
@@ -84,6 +114,8 @@ struct edo_task *edo_global_take(struct edo_thread *thread)
     struct edo_task *first = NULL;
     uint32_t share;
 
+    if (__builtin_expect(runtime->hooks != NULL, 0))
+        return edo_global_take_chosen(thread);
     if (atomic_load_explicit(&runtime->global_count, memory_order_relaxed) == 0)
         return NULL;
     if (runtime->options.migrate_always && runtime->worker_count > 1)

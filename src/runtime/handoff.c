@@ -288,6 +288,7 @@ void edo_thread_init(struct edo_thread *thread, struct edo_runtime *runtime)
     atomic_init(&thread->guard, EDO_GUARD_INSIDE);
     edo_lock_init(&thread->lock);
     thread->runtime = runtime;
+    thread->budget = runtime->hooks ? 0 : EDO_BUDGET;
 }
 
 int edo_thread_create(struct edo_thread **out, struct edo_runtime *runtime)

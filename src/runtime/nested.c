@@ -42,7 +42,7 @@ static void *edo_nested_main(void *argument)
     struct edo_nesting *nesting = (struct edo_nesting *)argument;
     struct edo_task *outer = nesting->outer; /* once `done` is seen, the nesting is gone */
 
-    nesting->result = edo_run_here(nesting->fn, nesting->argument, &nesting->options, nesting);
+    nesting->result = edo_run_here(nesting->fn, nesting->argument, &nesting->options, nesting, NULL);
     atomic_store_explicit(&nesting->done, true, memory_order_release);
     edo_unpark(outer);
     return NULL;

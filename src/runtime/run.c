@@ -169,7 +169,8 @@ static int edo_threads_start(struct edo_runtime *runtime)
     return 0;
 }
 
-int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options, struct edo_nesting *nesting)
+int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options, struct edo_nesting *nesting,
+                 struct edo_hooks *hooks)
 {
     struct edo_runtime *runtime = (struct edo_runtime *)edo_platform->allocate(sizeof *runtime);
     struct edo_thread *thread = (struct edo_thread *)edo_platform->allocate(sizeof *thread);
@@ -185,7 +186,11 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
     runtime->main = fn;
     runtime->main_argument = argument;
     runtime->nesting = nesting;
-    runtime->task_flags = options->pinned ? EDO_TASK_PINNED : options->migrate_always ? EDO_TASK_MIGRATES : 0;
+    runtime->hooks = hooks;
+    runtime->task_flags = hooks                     ? EDO_TASK_CHOSEN
+                          : options->pinned         ? EDO_TASK_PINNED
+                          : options->migrate_always ? EDO_TASK_MIGRATES
+                                                    : 0;
     edo_thread_init(thread, runtime);
     runtime->threads = thread;
     runtime->thread_count = 1;
@@ -236,5 +241,5 @@ int edo_run(edo_task_fn fn, void *argument, const edo_run_options *given)
         return -EINVAL;
     if (task)
         return edo_run_nested(task, fn, argument, &options);
-    return edo_run_here(fn, argument, &options, NULL);
+    return edo_run_here(fn, argument, &options, NULL, NULL);
 }

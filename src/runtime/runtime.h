@@ -23,9 +23,10 @@ struct edo_runtime {
     edo_run_options options; /* with defaults filled in */
     int worker_count;
     struct edo_worker *workers;
-    int stack_class;    /* default size class */
-    uint64_t id_base;   /* of its tasks' serial numbers */
-    uint8_t task_flags; /* what every task gets: EDO_TASK_PINNED or EDO_TASK_MIGRATES, by the options */
+    int stack_class;         /* default size class */
+    uint64_t id_base;        /* of its tasks' serial numbers */
+    uint8_t task_flags;      /* what every task gets: EDO_TASK_PINNED or EDO_TASK_MIGRATES, by the options */
+    struct edo_hooks *hooks; /* of a runtime under test; NULL in every other */
 
     struct edo_blocks tasks;
     struct edo_blocks handles;
@@ -75,8 +76,12 @@ struct edo_runtime {
 
 /* --- run.c and nested.c ---------------------------------------------------------------------------------------------- */
 
-/* Runs a runtime on the calling thread, which has none. `options` are complete. */
-int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options, struct edo_nesting *nesting);
+/*
+ * Runs a runtime on the calling thread, which has none. `options` are complete. `nesting`: it is inside a task of another
+ * one; `hooks`: it is under test. Both may be NULL.
+ */
+int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options, struct edo_nesting *nesting,
+                 struct edo_hooks *hooks);
 
 /* Runs one on threads of its own while the calling task waits. */
 int edo_run_nested(struct edo_task *task, edo_task_fn fn, void *argument, const edo_run_options *options);

@@ -9,6 +9,7 @@
  *
  * A task that ends (or goes dormant) and whose successor has no stack yet runs it on its own: no switch at all.
  */
+#include "runtime/hooks.h"
 #include "runtime/ready.h"
 #include "runtime/runtime.h"
 #include "runtime/misuse.h"
@@ -177,7 +178,7 @@ struct edo_thread *edo_suspend(struct edo_thread *thread, struct edo_task *task,
 void edo_resume(struct edo_thread *thread, struct edo_task *task)
 {
     thread->current = task;
-    task->budget = EDO_BUDGET;
+    task->budget = thread->budget;
     edo_count(&thread->worker->counts.switches, 1);
     edo_context_switch(&thread->native, &task->context, thread);
     edo_after_switch(thread);
@@ -246,14 +247,15 @@ static void edo_after_yield(struct edo_thread *thread, struct edo_task *task)
     edo_ready_last(thread, task);
 }
 
-static void edo_turn(struct edo_task *task)
+void edo_turn(struct edo_task *task)
 {
     struct edo_thread *thread = edo_enter(edo_thread_self());
     struct edo_worker *worker = thread->worker;
     struct edo_task *next = edo_schedule_next(thread);
 
-    task->budget = EDO_BUDGET;
-    if (!next && worker && worker->tick < EDO_TICKS_BETWEEN_CHECKS && !thread->runtime->options.migrate_always) {
+    task->budget = thread->budget;
+    if (!next && worker && worker->tick < EDO_TICKS_BETWEEN_CHECKS && !thread->runtime->options.migrate_always &&
+        !thread->runtime->hooks) {
         edo_leave(thread); /* nobody else is here */
         return;
     }
@@ -266,15 +268,23 @@ static void edo_turn(struct edo_task *task)
 
 void edo_budget_spent(struct edo_task *task)
 {
-    edo_turn(task);
+    struct edo_hooks *hooks = task->home->runtime->hooks;
+
+    task->budget = 0;
+    if (!hooks || hooks->point(hooks, task))
+        edo_turn(task);
 }
 
 int edo_yield(void)
 {
     struct edo_task *task = edo_task_self();
+    struct edo_hooks *hooks;
 
     if (!task)
         return 0;
+    hooks = task->home->runtime->hooks;
+    if (hooks)
+        hooks->point(hooks, task);
     edo_turn(task);
     return edo_task_cancelled(task) ? -ECANCELED : 0;
 }
@@ -364,7 +374,7 @@ void edo_task_main(void *baton)
         next->context = flow;
         stack->owner = next;
         thread->current = next;
-        next->budget = EDO_BUDGET;
+        next->budget = thread->budget;
         edo_context_reset_fp();
         edo_count(&thread->worker->counts.switches, 1);
     }

@@ -187,8 +187,8 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
     task->copy = copy;
     task->name = options->name;
     task->stack_class = (uint8_t)stack_class;
-    if (options->pinned || runtime->task_flags)
-        task->flags |= options->pinned ? EDO_TASK_PINNED : runtime->task_flags;
+    if (options->pinned || runtime->task_flags) /* under hooks there is one thread: all its tasks are pinned */
+        task->flags |= options->pinned && !runtime->hooks ? EDO_TASK_PINNED : runtime->task_flags;
     task->id = ++thread->worker->next_id;
     if (handle) {
         atomic_store_explicit(&handle->joiner, 0, memory_order_relaxed);

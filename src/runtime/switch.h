@@ -70,7 +70,7 @@ EDO_ALWAYS_INLINE struct edo_context *edo_target(struct edo_thread *thread, stru
     thread->current = next;
     if (!next)
         return &thread->native;
-    next->budget = EDO_BUDGET;
+    next->budget = thread->budget;
     edo_count(&thread->worker->counts.switches, 1);
     return &next->context;
 }

@@ -46,7 +46,8 @@ enum edo_task_flags {
     EDO_TASK_CONTINUES = 4, /* edo_continue was called in this run */
     EDO_TASK_DORMANT = 8,   /* waits without a stack for `when` */
     EDO_TASK_MIGRATES = 16, /* with migrate_always: `home_thread` is where it ran last, and where it shall not wake */
-    EDO_TASK_ELSEWHERE = EDO_TASK_PINNED | EDO_TASK_MIGRATES
+    EDO_TASK_CHOSEN = 32,   /* under hooks: it is ready in the global queue alone, where they choose */
+    EDO_TASK_ELSEWHERE = EDO_TASK_PINNED | EDO_TASK_MIGRATES | EDO_TASK_CHOSEN
 };
 
 /* Whether the alarm of a dormant task is in some wheel; see dormant.c. */
@@ -131,6 +132,9 @@ void edo_task_main(void *baton);
 /* --- The two things every call that may wait begins with (rules S3, C1) ----------------------------------------------- */
 
 void edo_budget_spent(struct edo_task *task);
+
+/* Lets others have a turn. OUTSIDE. */
+void edo_turn(struct edo_task *task);
 
 static inline bool edo_task_cancelled(const struct edo_task *task)
 {

@@ -50,6 +50,7 @@ struct edo_thread {
     _Atomic uint32_t granted;  /* set by a remote that found the thread back INSIDE at its end; see alarm.c */
     struct edo_worker *worker; /* read and written INSIDE, or by the taker once it has exchanged the guard */
     struct edo_task *current;  /* the task whose code runs here; NULL in the thread's own flow. Owner only */
+    int16_t budget;            /* what a task gets when its turn comes: EDO_BUDGET, or 0 under hooks (hooks.h) */
     edo_after_fn after;        /* owner only, INSIDE */
     struct edo_task *after_task;
     struct edo_stack *after_stack; /* a flow that ended: its stack, to be put away once nobody stands on it */

@@ -178,7 +178,7 @@ int edo_timer_stop(edo_timer *public)
         if (!running)
             return rc;
         if (task) /* the callback runs, and may start the timer again: come back when it is over */
-            edo_budget_spent(task);
+            edo_turn(task);
         sched_yield();
     }
 }
