@@ -32,6 +32,29 @@ typedef struct edo_blocking_options {
 #define EDO_BLOCKING_(fn, argument, ...) edo_blocking_with((fn), (argument), &(edo_blocking_options){__VA_ARGS__})
 EDO_API int edo_blocking_with(int (*fn)(void *), void *argument, const edo_blocking_options *options);
 
+/*
+ * A blocking region: between these two calls the task may block its thread, on its own stack, by calls that are usually
+ * short: reading a file that is probably in memory, taking a foreign lock. Nearly free (some ns) when it is short. Tasks that
+ * wait on this worker are offered to its siblings when a region begins; a region that stays, for 5 to 10 ms, loses its worker to
+ * them, and the task goes on, perhaps on another thread, when it has ended.
+ *
+ *     rc = edo_blocking_begin();
+ *     if (rc < 0)
+ *         return rc;
+ *     n = pread(fd, buffer, size, offset);
+ *     rc = n < 0 ? -errno : 0;          // before the end, behind which errno may be another thread's
+ *     edo_blocking_end();
+ *
+ * For what usually blocks for long (a name to be looked up, a password to be hashed), what needs much stack, and what shall
+ * be dropped while queued or abandoned, there is edo_blocking, whose threads are bounded on their own.
+ *
+ * Inside a region nothing of Edo may be called but its end, and the task must not return: builds with EDO_DEBUG_CHECKS abort.
+ * Regions do not nest. begin: 0; -ECANCELED: no region has begun. The end is not cancellable. On a thread that runs no task
+ * both do nothing.
+ */
+EDO_API int edo_blocking_begin(void);
+EDO_API void edo_blocking_end(void);
+
 #ifdef __cplusplus
 }
 #endif

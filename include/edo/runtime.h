@@ -30,7 +30,11 @@ typedef struct edo_run_options {
     bool stack_census;       /* measure stack use by spawn site, and print it at the end ($EDO_STACK_CENSUS=1); slow */
     int blocking_threads;    /* most threads for edo_blocking; 0: 512 */
     int64_t blocking_linger; /* how long an idle one stays; 0: 10 s */
-    uint64_t seed;           /* of random choices (which sibling to steal from); 0: $EDO_SEED, else random */
+    int64_t stall_after;   /* a task that keeps its worker for longer loses it to those behind it; ns, at least 100 µs;
+                                0: $EDO_STALL_US, else 10 ms; EDO_FOREVER: never, and there is no monitor */
+    int threads;           /* most threads for workers; at least two more than workers, or 0: 512 and as many */
+    int64_t thread_linger; /* how long one without a worker stays; 0: 10 s */
+    uint64_t seed;         /* of random choices (which sibling to steal from); 0: $EDO_SEED, else random */
 } edo_run_options;
 
 /*
@@ -73,12 +77,15 @@ typedef struct edo_stats {
     uint64_t stacks_resident; /* free, kept for reuse */
     uint64_t blocking_threads;
     uint64_t blocking_queued;
+    uint64_t stalls_computing; /* times a task kept its worker for too long, and used the processor meanwhile */
+    uint64_t stalls_blocked;   /* and did not: it was blocked in the kernel */
+    uint64_t stalls_kept;      /* looks at a stall that could not be helped: no thread was left to hand the worker to */
 } edo_stats;
 
 /* Fills *out (set out->size first: EDO_STATS_INIT). 0; -EPERM outside a task; -E2BIG. */
 #define EDO_STATS_INIT                                                                                                 \
     {                                                                                                                  \
-        sizeof(edo_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                        \
+        sizeof(edo_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                               \
     }
 EDO_API int edo_stats_read(edo_stats *out);
 

@@ -173,6 +173,14 @@ static int system_thread_start(pthread_t *out, size_t stack_size, void *(*functi
     return -rc;
 }
 
+static int64_t system_thread_cpu(pthread_t thread)
+{
+    clockid_t clock;
+    int rc = pthread_getcpuclockid(thread, &clock);
+
+    return rc != 0 ? -rc : clock_read(clock);
+}
+
 /* Where libc's time is 64 bits wide and the oldest syscall's is not, there is a second syscall. */
 #ifdef SYS_futex_time64
 #define FUTEX_SYSCALL SYS_futex_time64
@@ -409,6 +417,7 @@ const struct edo_platform edo_platform_system = {
     .wall = system_wall,
     .random = system_random,
     .thread_start = system_thread_start,
+    .thread_cpu = system_thread_cpu,
     .futex_wait = system_futex_wait,
     .futex_wake = system_futex_wake,
     .close = system_close,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Workers change threads (rules S5, S6): taken from a thread that keeps them, given to one that waits for pinned tasks.
+ * Workers change threads (rules S5, S6): taken from a thread that keeps them, given to one that waits for pinned tasks. And
+ * the threads themselves: started when one is needed, spare when they have no worker, retired when they stay spare for long.
  *
  * worker->thread_lock is held over the change, and orders before runtime->threads_lock, which orders before
  * thread->lock. The new thread sleeps on its word `assigned`; its `worker` is written before that word is set, and read
@@ -8,8 +9,14 @@
  *
  * Pinned tasks stay with their thread. Ready ones lie in its own list, or, pushed by others, in its inbox. A thread
  * without worker that has some enters the list `wanting`, and the next worker whose thread comes by is given to it.
+ *
+ * A spare thread retires when nobody has given it a worker for .thread_linger, unless it is the only spare, has pinned tasks
+ * that live, or is the one that called edo_run. Retiring and obtaining both take it out of the list of spares under
+ * threads_lock, so it is the one or the other. The struct of a retired thread stays, since late looks at it must be
+ * harmless (timer.c, global.c), and serves the next thread, once the old one has been joined.
  */
 #include "runtime/runtime.h"
+#include "runtime/options.h"
 #include "runtime/overflow.h"
 #include "platform/platform.h"
 
@@ -55,6 +62,42 @@ static void edo_thread_assign(struct edo_thread *thread, struct edo_worker *work
     edo_platform->futex_wake(&thread->assigned, INT_MAX);
 }
 
+/* The thread has been spare for long: true if it retires. From now on it must not be found. */
+static bool edo_thread_retire(struct edo_thread *thread)
+{
+    struct edo_runtime *runtime = thread->runtime;
+    bool retires;
+
+    edo_lock_acquire(&runtime->threads_lock);
+    /* Not spare: somebody has obtained it, and it will be assigned. */
+    retires = thread->spare && thread->joinable && thread->pinned_count == 0 &&
+              runtime->spares.next->next != &runtime->spares;
+    if (retires) {
+        edo_thread_unspare(thread);
+        thread->retired = true;
+        runtime->thread_count--;
+    }
+    edo_lock_release(&runtime->threads_lock);
+    return retires;
+}
+
+/* Sleeps until assigned. False: it has retired. */
+static bool edo_thread_sleep(struct edo_thread *thread)
+{
+    int64_t end = EDO_FOREVER;
+
+    if (thread->runtime->options.thread_linger != EDO_FOREVER)
+        end = edo_deadline_after(edo_platform->now(), thread->runtime->options.thread_linger);
+    while (!__atomic_load_n(&thread->assigned, __ATOMIC_ACQUIRE)) {
+        if (edo_platform->futex_wait(&thread->assigned, 0, end) != -ETIMEDOUT)
+            continue;
+        if (edo_thread_retire(thread))
+            return false;
+        end = EDO_FOREVER; /* it is wanted, or the last of the spares: it does not ask again */
+    }
+    return true;
+}
+
 bool edo_thread_wait_worker(struct edo_thread *thread)
 {
     struct edo_runtime *runtime = thread->runtime;
@@ -77,8 +120,8 @@ bool edo_thread_wait_worker(struct edo_thread *thread)
     edo_lock_release(&runtime->threads_lock);
     if (wanting)
         edo_wake_one(runtime);
-    while (!__atomic_load_n(&thread->assigned, __ATOMIC_ACQUIRE))
-        edo_platform->futex_wait(&thread->assigned, 0, EDO_FOREVER);
+    if (!edo_thread_sleep(thread))
+        return false;
     /* Without a worker: a taker had no use for it after all (then it waits on), or the runtime stops. */
     return thread->worker || !atomic_load_explicit(&runtime->stopping, memory_order_relaxed);
 }
@@ -143,8 +186,10 @@ int edo_worker_take(struct edo_worker *worker)
     edo_lock_acquire(&worker->thread_lock);
     taken = atomic_compare_exchange_strong_explicit(&worker->thread->guard, &expected, EDO_GUARD_TAKEN,
                                                     memory_order_acq_rel, memory_order_relaxed);
-    if (taken)
+    if (taken) {
         worker->thread = spare;
+        edo_tick_set(worker, EDO_TICKS_BETWEEN_CHECKS); /* timers and poller have waited: they come first */
+    }
     edo_lock_release(&worker->thread_lock);
     if (!taken) {
         edo_thread_put_back(spare);
@@ -273,10 +318,9 @@ static void *edo_thread_main(void *argument)
     edo_thread_set_self(thread);
     edo_overflow_thread_init();
     edo_context_adopt(&thread->native);
-    /* Whoever created it has obtained it: it is assigned once before it may wait for itself. */
-    while (!__atomic_load_n(&thread->assigned, __ATOMIC_ACQUIRE))
-        edo_platform->futex_wait(&thread->assigned, 0, EDO_FOREVER);
-    edo_thread_loop(thread);
+    /* Whoever created it has obtained it, or lists it as spare. */
+    if (edo_thread_sleep(thread))
+        edo_thread_loop(thread);
     edo_context_forget(&thread->native);
     edo_overflow_thread_finish();
     edo_thread_set_self(NULL);
@@ -285,36 +329,88 @@ static void *edo_thread_main(void *argument)
 
 void edo_thread_init(struct edo_thread *thread, struct edo_runtime *runtime)
 {
-    atomic_init(&thread->guard, EDO_GUARD_INSIDE);
+    atomic_store_explicit(&thread->guard, EDO_GUARD_INSIDE, memory_order_relaxed);
     edo_lock_init(&thread->lock);
     thread->runtime = runtime;
+    thread->worker = NULL;
+    thread->assigned = 0;
     thread->budget = runtime->hooks ? 0 : EDO_BUDGET;
+}
+
+/* A struct for one thread more: a retired one's, or a new one, in the list of all. */
+static int edo_thread_get(struct edo_thread **out, struct edo_runtime *runtime)
+{
+    struct edo_thread *thread;
+
+    edo_lock_acquire(&runtime->threads_lock);
+    if (runtime->thread_count >= runtime->options.threads) {
+        edo_lock_release(&runtime->threads_lock);
+        return -EAGAIN;
+    }
+    runtime->thread_count++;
+    for (thread = runtime->threads; thread && !thread->retired; thread = thread->next)
+        ;
+    if (thread)
+        thread->retired = false;
+    edo_lock_release(&runtime->threads_lock);
+    if (thread) {
+        if (thread->joinable)
+            pthread_join(thread->id, NULL); /* it is on its way out */
+        thread->joinable = false;
+    } else {
+        thread = (struct edo_thread *)edo_platform->allocate(sizeof *thread);
+        edo_lock_acquire(&runtime->threads_lock);
+        if (thread) {
+            thread->next = runtime->threads;
+            runtime->threads = thread;
+        } else {
+            runtime->thread_count--;
+        }
+        edo_lock_release(&runtime->threads_lock);
+        if (!thread)
+            return -ENOMEM;
+    }
+    edo_thread_init(thread, runtime);
+    *out = thread;
+    return 0;
 }
 
 int edo_thread_create(struct edo_thread **out, struct edo_runtime *runtime)
 {
     enum { EDO_THREAD_STACK = 256 * 1024 };
     struct edo_thread *thread;
-    int rc = -EAGAIN;
+    int rc = edo_thread_get(&thread, runtime);
 
-    thread = (struct edo_thread *)edo_platform->allocate(sizeof *thread);
-    if (!thread)
-        return -ENOMEM;
-    edo_thread_init(thread, runtime);
+    if (rc < 0)
+        return rc;
+    rc = edo_platform->thread_start(&thread->id, EDO_THREAD_STACK, edo_thread_main, thread);
     edo_lock_acquire(&runtime->threads_lock);
-    if (runtime->thread_count < EDO_THREADS_MOST)
-        rc = edo_platform->thread_start(&thread->id, EDO_THREAD_STACK, edo_thread_main, thread);
-    if (rc == 0) {
-        thread->joinable = true;
-        thread->next = runtime->threads;
-        runtime->threads = thread;
-        runtime->thread_count++;
+    thread->joinable = rc == 0;
+    if (rc < 0) {
+        thread->retired = true;
+        runtime->thread_count--;
     }
     edo_lock_release(&runtime->threads_lock);
-    if (rc < 0) {
-        edo_platform->release(thread);
-        return rc;
-    }
     *out = thread;
-    return 0;
+    return rc;
+}
+
+void edo_threads_reserve(struct edo_runtime *runtime)
+{
+    struct edo_thread *thread;
+    bool wanted;
+
+    edo_lock_acquire(&runtime->threads_lock);
+    wanted = edo_list_empty(&runtime->spares) && !atomic_load_explicit(&runtime->stopping, memory_order_relaxed);
+    edo_lock_release(&runtime->threads_lock);
+    if (!wanted || edo_thread_create(&thread, runtime) < 0)
+        return;
+    edo_lock_acquire(&runtime->threads_lock);
+    if (atomic_load_explicit(&runtime->stopping, memory_order_relaxed)) {
+        edo_thread_assign(thread, NULL); /* it sees that, and ends */
+    } else {
+        edo_list_insert_tail(&runtime->spares, &thread->spare_link);
+        thread->spare = true; /* nothing is pinned to it: thread->lock has nothing to guard yet */
+    }
+    edo_lock_release(&runtime->threads_lock);
 }

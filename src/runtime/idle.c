@@ -217,7 +217,8 @@ struct edo_task *edo_worker_idle(struct edo_thread *thread)
         edo_count(&worker->counts.sleeps, 1);
     atomic_store_explicit(&worker->waiting, true, memory_order_relaxed);
     edo_poller_poll(thread, &worker->poller, timeout);
-    atomic_store_explicit(&worker->waiting, false, memory_order_relaxed);
+    atomic_store_explicit(&worker->waiting, false, memory_order_seq_cst); /* then looks at the monitor's state */
+    edo_monitor_wake(&runtime->monitor);
     edo_sleep_end(runtime, thread);
     edo_worker_fire(thread);
     return NULL;

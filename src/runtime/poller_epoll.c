@@ -127,14 +127,16 @@ int edo_poller_poll(struct edo_thread *thread, struct edo_poller *poller, int64_
     if (timeout != 0 &&
         atomic_exchange_explicit(&thread->guard, EDO_GUARD_INSIDE, memory_order_acq_rel) == EDO_GUARD_REMOTE)
         edo_remote_wait(thread);
-    edo_count(&thread->worker->counts.polls, 1);
+    if (thread->worker)
+        edo_count(&thread->worker->counts.polls, 1);
     if (count <= 0)
         return 0;
-    edo_count(&thread->worker->counts.events, (uint64_t)count);
+    if (thread->worker)
+        edo_count(&thread->worker->counts.events, (uint64_t)count);
     for (int i = 0; i < count; i++) {
         if (__builtin_expect(events[i].data.u64 == 0, 0)) {
             /* A wake. Meant for somebody else, who may be about to sleep through it: edges are reported once. */
-            if (poller != &thread->worker->poller)
+            if (!thread->worker || poller != &thread->worker->poller)
                 edo_poller_wake(poller);
             continue;
         }

@@ -192,6 +192,7 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
                           : options->migrate_always ? EDO_TASK_MIGRATES
                                                     : 0;
     edo_thread_init(thread, runtime);
+    thread->id = pthread_self();
     runtime->threads = thread;
     runtime->thread_count = 1;
     edo_scope_init(&runtime->base, runtime, NULL);
@@ -209,11 +210,14 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
         rc = edo_threads_start(runtime);
         if (rc == 0)
             rc = edo_root_spawn(thread, edo_root_main);
+        if (rc == 0)
+            rc = edo_monitor_start(runtime);
         if (rc == 0) {
             edo_signals_begin(runtime);
             edo_threads_go(runtime);
             edo_thread_loop(thread);
             edo_signals_end(runtime);
+            edo_monitor_stop(runtime);
             rc = runtime->result;
         } else {
             edo_threads_stop(runtime);

@@ -29,6 +29,8 @@ static int edo_environment(uint64_t *out, const char *name, uint64_t least, uint
     return 1;
 }
 
+enum { EDO_STALL_LEAST = 100000 }; /* ns: what a look and a hand-off take, with room */
+
 static int edo_usable_cores(void)
 {
     cpu_set_t set;
@@ -48,6 +50,7 @@ int edo_run_options_read(edo_run_options *out, const edo_run_options *given)
     if (rc < 0)
         return rc;
     if (out->workers < 0 || out->workers > EDO_WORKERS_MOST || out->blocking_threads < 0 || out->blocking_linger < 0 ||
+        out->threads < 0 || out->thread_linger < 0 || (out->stall_after && out->stall_after < EDO_STALL_LEAST) ||
         (out->signals != EDO_SIGNALS_DEFAULT && out->signals != EDO_SIGNALS_IGNORE))
         return -EINVAL;
     if (out->stack_size && edo_stack_class_for(out->stack_size) < 0)
@@ -64,8 +67,19 @@ int edo_run_options_read(edo_run_options *out, const edo_run_options *given)
         out->stack_census |= value != 0;
     if (rc >= 0 && !out->seed && (rc = edo_environment(&value, "EDO_SEED", 1, UINT64_MAX)) > 0)
         out->seed = value;
+    if (rc >= 0 && !out->stall_after &&
+        (rc = edo_environment(&value, "EDO_STALL_US", EDO_STALL_LEAST / 1000, 3600000000)) > 0)
+        out->stall_after = (int64_t)value * 1000;
     if (rc < 0)
         return rc;
+    if (!out->stall_after)
+        out->stall_after = EDO_MS(10);
+    if (!out->threads)
+        out->threads = 512 + out->workers;
+    if (out->threads < out->workers + 2)
+        return -EINVAL;
+    if (!out->thread_linger)
+        out->thread_linger = EDO_SEC(10);
     if (!out->seed)
         out->seed = edo_platform->random() | 1;
     if (!out->resident_stacks)

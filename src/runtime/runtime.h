@@ -7,6 +7,7 @@
 
 #include "runtime/blocking.h"
 #include "runtime/blocks.h"
+#include "runtime/monitor.h"
 #include "runtime/scope.h"
 #include "runtime/stack.h"
 #include "runtime/task.h"
@@ -15,7 +16,7 @@
 
 #include <edo/runtime.h>
 
-enum { EDO_WORKERS_MOST = 256, EDO_THREADS_MOST = 512 };
+enum { EDO_WORKERS_MOST = 256 };
 
 enum edo_root_state { EDO_ROOT_BEFORE = 0, EDO_ROOT_OPEN, EDO_ROOT_ENDED };
 
@@ -48,14 +49,15 @@ struct edo_runtime {
 
     /* Threads; see handoff.c. */
     struct edo_lock threads_lock;
-    struct edo_thread *threads; /* all that were ever started */
-    int thread_count;
-    struct edo_link spares;  /* sleeping, without worker */
-    struct edo_link wanting; /* of the spares: those with pinned tasks to run */
+    struct edo_thread *threads; /* all that were ever started: their memory stays, others may look at it late */
+    int thread_count;           /* those that have not retired */
+    struct edo_link spares;     /* sleeping, without worker */
+    struct edo_link wanting;    /* of the spares: those with pinned tasks to run */
     _Atomic uint32_t wanting_count;
     _Atomic uint64_t handoffs;
     _Atomic bool stopping;
 
+    struct edo_monitor monitor;
     struct edo_blocking_pool *blocking;
     struct edo_scope_body base;     /* home of the root task; its owner is NULL */
     struct edo_scope_body detached; /* owner of tasks that belong to no other scope; around the root scope */

@@ -151,7 +151,7 @@ static void edo_stack_put_away(struct edo_thread *thread, struct edo_stack *stac
         stack->next = worker->stacks;
         worker->stacks = stack;
         if (++worker->stack_count > EDO_STACK_CACHE)
-            worker->tick = EDO_TICKS_BETWEEN_CHECKS; /* the thread's own flow gives some back */
+            edo_tick_set(worker, EDO_TICKS_BETWEEN_CHECKS); /* the thread's own flow gives some back */
         return;
     }
     if (!worker) { /* it was taken: nothing is guarded here */
@@ -160,7 +160,7 @@ static void edo_stack_put_away(struct edo_thread *thread, struct edo_stack *stac
     }
     stack->next = worker->odd_stacks; /* putting makes syscalls: left to the thread's own flow */
     worker->odd_stacks = stack;
-    worker->tick = EDO_TICKS_BETWEEN_CHECKS;
+    edo_tick_set(worker, EDO_TICKS_BETWEEN_CHECKS);
 }
 
 static void edo_after_end(struct edo_thread *thread, struct edo_task *task)
@@ -254,7 +254,7 @@ void edo_turn(struct edo_task *task)
     struct edo_task *next = edo_schedule_next(thread);
 
     task->budget = thread->budget;
-    if (!next && worker && worker->tick < EDO_TICKS_BETWEEN_CHECKS && !thread->runtime->options.migrate_always &&
+    if (!next && worker && !edo_tick_due(worker) && !thread->runtime->options.migrate_always &&
         !thread->runtime->hooks) {
         edo_leave(thread); /* nobody else is here */
         return;
@@ -300,6 +300,8 @@ int edo_checkpoint(void)
 
 static void edo_check_return(struct edo_task *task, bool continues)
 {
+    EDO_MISUSE_IF(edo_thread_in_region(edo_thread_self()),
+                  "a task has returned (or continued) inside a blocking region");
     EDO_MISUSE_IF(task->scope != task->home, "a task has returned (or continued) with a scope still open");
     EDO_MISUSE_IF(continues != !!(task->flags & EDO_TASK_CONTINUES),
                   "the value of edo_continue must be returned by the task function itself");
@@ -354,6 +356,14 @@ static struct edo_thread *edo_task_run(struct edo_thread *thread, struct edo_tas
     return thread;
 }
 
+/* The task begins to run, for the first time or anew, on this thread. */
+static void edo_task_come_home(struct edo_thread *thread, struct edo_task *task)
+{
+    if ((task->flags & EDO_TASK_PINNED) && !task->home_thread)
+        thread->pinned_count++;
+    task->home_thread = thread;
+}
+
 void edo_task_main(void *baton)
 {
     struct edo_thread *thread = (struct edo_thread *)baton;
@@ -365,7 +375,7 @@ void edo_task_main(void *baton)
     for (;;) {
         flow = thread->current->context;
         if (__builtin_expect(thread->current->flags & EDO_TASK_ELSEWHERE, 0))
-            thread->current->home_thread = thread;
+            edo_task_come_home(thread, thread->current);
         thread = edo_task_run(thread, thread->current);
         next = edo_next(thread);
         if (!next || next->stack || next->stack_class != stack->size_class || thread->runtime->options.stack_census)

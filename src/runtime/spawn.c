@@ -286,6 +286,8 @@ struct edo_thread *edo_task_end(struct edo_thread *thread, struct edo_task *task
         thread = edo_enter(edo_thread_self());
     }
     edo_count(&thread->worker->counts.ended, 1);
+    if (__builtin_expect(task->flags & EDO_TASK_PINNED, 0))
+        thread->pinned_count--;
     edo_task_put_reservation(thread, task->stack_class);
     if (handle)
         thread = edo_handle_done(thread, handle, result);

@@ -45,6 +45,9 @@ int edo_stats_read(edo_stats *out)
     stats.wakes = edo_read(&runtime->wakes);
     stats.handoffs = edo_read(&runtime->handoffs);
     stats.streams = edo_read(&runtime->streams);
+    stats.stalls_computing = edo_read(&runtime->monitor.computing);
+    stats.stalls_blocked = edo_read(&runtime->monitor.blocked);
+    stats.stalls_kept = edo_read(&runtime->monitor.refused);
     edo_blocking_pool_counts(runtime->blocking, &stats.blocking_threads, &stats.blocking_queued);
     edo_lock_acquire(&runtime->threads_lock);
     stats.threads = runtime->thread_count + (int)stats.blocking_threads;

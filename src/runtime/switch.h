@@ -36,9 +36,10 @@ EDO_ALWAYS_INLINE struct edo_task *edo_next(struct edo_thread *thread)
     struct edo_worker *worker = thread->worker;
     struct edo_task *task;
 
-    if (__builtin_expect(!worker || ++worker->tick >= EDO_TICKS_BETWEEN_CHECKS, 0))
+    if (__builtin_expect(!worker || edo_tick_raise(worker) >= EDO_TICKS_BETWEEN_CHECKS, 0))
         return NULL;
-    if (__builtin_expect(edo_pinned_waiting(thread), 0) && (worker->tick & 1)) { /* every other turn */
+    if (__builtin_expect(edo_pinned_waiting(thread), 0) &&
+        (atomic_load_explicit(&worker->tick, memory_order_relaxed) & 1)) { /* every other turn */
         task = edo_pinned_next(thread);
         if (task)
             return task;

@@ -144,6 +144,7 @@ static inline bool edo_task_cancelled(const struct edo_task *task)
 /* Spends budget (also when refused, so that a loop that ignores errors yields), and asks whether the scope is cancelled. */
 static inline int edo_suspension_point(struct edo_task *task)
 {
+    EDO_MISUSE_IF(edo_thread_in_region(edo_thread_self()), EDO_IN_REGION);
     if (__builtin_expect(--task->budget < 0, 0))
         edo_budget_spent(task);
     return __builtin_expect(edo_task_cancelled(task), 0) ? -ECANCELED : 0;

@@ -27,6 +27,7 @@
 #include "base/list.h"
 #include "platform/lock.h"
 #include "runtime/context.h"
+#include "runtime/misuse.h"
 #include "runtime/self.h"
 
 #include <pthread.h>
@@ -50,6 +51,7 @@ struct edo_thread {
     _Atomic uint32_t granted;  /* set by a remote that found the thread back INSIDE at its end; see alarm.c */
     struct edo_worker *worker; /* read and written INSIDE, or by the taker once it has exchanged the guard */
     struct edo_task *current;  /* the task whose code runs here; NULL in the thread's own flow. Owner only */
+    _Atomic uint32_t region;   /* odd while its task is in a blocking region; region.c. Written by the thread */
     int16_t budget;            /* what a task gets when its turn comes: EDO_BUDGET, or 0 under hooks (hooks.h) */
     edo_after_fn after;        /* owner only, INSIDE */
     struct edo_task *after_task;
@@ -59,6 +61,7 @@ struct edo_thread {
     struct edo_context native; /* the thread's own flow while a task runs */
 
     /* Tasks pinned to this thread. */
+    uint32_t pinned_count;         /* that have run and not ended: while there are any it can't go. Owner only */
     struct edo_task *pinned_first; /* ready, owner only */
     struct edo_task *pinned_last;
     struct edo_lock lock;          /* guards the next three */
@@ -73,10 +76,19 @@ struct edo_thread {
     struct edo_link spare_link; /* under runtime->threads_lock */
     struct edo_link wanting_link;
     struct edo_thread *next; /* all threads of the runtime */
-    pthread_t id;
-    bool joinable;
+    pthread_t id;            /* written before it is listed as spare or given a worker for the first time */
+    bool joinable;           /* a thread that the runtime started: to be joined */
+    bool retired;            /* it has ended, and its struct is used for the next one; under runtime->threads_lock */
     char name[16];
 };
+
+#define EDO_IN_REGION "a call into the runtime from inside a blocking region: end that first"
+
+/* Whether its task is in a blocking region, where nothing of the runtime may be called but the region's end. */
+static inline bool edo_thread_in_region(struct edo_thread *thread)
+{
+    return atomic_load_explicit(&thread->region, memory_order_relaxed) & 1;
+}
 
 /* Not inlined paths of the two below. */
 struct edo_thread *edo_enter_slow(struct edo_thread *thread, uint32_t found);
@@ -89,7 +101,10 @@ struct edo_thread *edo_enter_slow(struct edo_thread *thread, uint32_t found);
  */
 static inline struct edo_thread *edo_enter(struct edo_thread *self)
 {
-    uint32_t found = atomic_exchange_explicit(&self->guard, EDO_GUARD_INSIDE, memory_order_acq_rel);
+    uint32_t found;
+
+    EDO_MISUSE_IF(edo_thread_in_region(self), EDO_IN_REGION);
+    found = atomic_exchange_explicit(&self->guard, EDO_GUARD_INSIDE, memory_order_acq_rel);
 
     if (__builtin_expect(found != EDO_GUARD_OUTSIDE, 0))
         return edo_enter_slow(self, found);

@@ -35,7 +35,8 @@ struct edo_worker_counts {
 struct edo_worker {
     struct edo_ring ring;
     _Atomic(struct edo_task *) lifo; /* the task that was made ready last; taken by thieves only as a last resort */
-    uint32_t tick;
+    _Atomic uint32_t
+        tick; /* turns since the last look at poller and timers; the monitor sets it to have one taken soon */
     uint32_t lifo_streak;
     bool alone; /* the runtime has one worker: nobody steals */
     struct edo_runtime *runtime;
@@ -70,6 +71,25 @@ struct edo_worker {
     _Atomic bool waiting; /* its thread is in epoll_wait: it will see its own events */
     bool searching;       /* counted in runtime->searching */
 };
+
+/* `tick`, as its owner writes it: what the monitor stores at the same moment may be lost, and comes again. */
+static inline uint32_t edo_tick_raise(struct edo_worker *worker)
+{
+    uint32_t tick = atomic_load_explicit(&worker->tick, memory_order_relaxed) + 1;
+
+    atomic_store_explicit(&worker->tick, tick, memory_order_relaxed);
+    return tick;
+}
+
+static inline void edo_tick_set(struct edo_worker *worker, uint32_t tick)
+{
+    atomic_store_explicit(&worker->tick, tick, memory_order_relaxed);
+}
+
+static inline bool edo_tick_due(struct edo_worker *worker)
+{
+    return atomic_load_explicit(&worker->tick, memory_order_relaxed) >= EDO_TICKS_BETWEEN_CHECKS;
+}
 
 static inline void edo_count(_Atomic uint64_t *counter, uint64_t n)
 {
@@ -155,10 +175,16 @@ void edo_threads_go(struct edo_runtime *runtime);
 /* Ends all threads: those asleep wake, those at work see it when they next look. */
 void edo_threads_stop(struct edo_runtime *runtime);
 
-/* Fills in a zeroed thread, INSIDE and without worker. */
+/* Fills in a thread, zeroed or retired: INSIDE and without worker. */
 void edo_thread_init(struct edo_thread *thread, struct edo_runtime *runtime);
 
-/* Puts a thread that is ready to take a worker into the world. 0 or a negative errno. */
+/*
+ * Puts a thread that is ready to take a worker into the world. 0; -EAGAIN: there are as many as there may be, or the system
+ * has no more; -ENOMEM. From any thread that is not INSIDE.
+ */
 int edo_thread_create(struct edo_thread **out, struct edo_runtime *runtime);
+
+/* Sees to it that there is a spare thread, if one can be had. The same. */
+void edo_threads_reserve(struct edo_runtime *runtime);
 
 #endif

@@ -66,7 +66,7 @@ static inline int run_with(edo_task_fn fn, void *argument, const edo_run_options
     return rc;
 }
 
-/* With as many workers as EDO_WORKERS says; with one. */
+/* With as many workers as EDO_WORKERS says; with one, which nobody takes, so that nothing is left to chance. */
 static inline int run(edo_task_fn fn, void *argument)
 {
     return run_with(fn, argument, EDO_OPTIONS(edo_run_options, .signals = EDO_SIGNALS_IGNORE));
@@ -74,7 +74,9 @@ static inline int run(edo_task_fn fn, void *argument)
 
 static inline int run_alone(edo_task_fn fn, void *argument)
 {
-    return run_with(fn, argument, EDO_OPTIONS(edo_run_options, .workers = 1, .signals = EDO_SIGNALS_IGNORE, .seed = 1));
+    return run_with(fn, argument,
+                    EDO_OPTIONS(edo_run_options, .workers = 1, .signals = EDO_SIGNALS_IGNORE, .seed = 1,
+                                .stall_after = EDO_FOREVER));
 }
 
 /* An atomic's address as a task's argument. */

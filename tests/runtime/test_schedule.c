@@ -315,7 +315,9 @@ static void test_s1_who_may_not_search_does_not_steal(void **state)
 {
     (void)state;
     assert_int_equal(
-        run_with(half_root, NULL, EDO_OPTIONS(edo_run_options, .workers = 2, .signals = EDO_SIGNALS_IGNORE)), 0);
+        run_with(half_root, NULL,
+                 EDO_OPTIONS(edo_run_options, .workers = 2, .signals = EDO_SIGNALS_IGNORE, .stall_after = EDO_FOREVER)),
+        0);
 }
 
 /* --- S3 --------------------------------------------------------------------------------------------------------------- */

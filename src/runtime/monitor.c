@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The monitor: one bad task stalls only itself (promise 3; rules S2, S6, S7).
+ *
+ * One thread looks at all workers every 5 ms while any of them is busy. A worker whose counts of switches and turns stand
+ * still, and whose thread is OUTSIDE, has a task that runs. When it has done so for longer than the threshold (.stall_after, 10 ms) the
+ * worker is taken from that thread and given to a spare one (edo_worker_take), with its queue, timers and poller; these two
+ * are served first, since its tick is set. The task goes on undisturbed, and finds out when it next enters the runtime.
+ *
+ *   - After a hand-off the threshold is 1 ms until the worker's queue has been seen empty: where one task stalls the next
+ *     may be of the same kind, and those behind it have waited already.
+ *   - Inside a blocking region (region.c) a worker is taken when the same region is seen twice.
+ *   - A worker that switches, but has not polled since the last look, runs long tasks or one that never finds anybody to
+ *     yield to: its tick is set, so that it looks at its poller and timers at the next turn.
+ *   - A worker that stalls and can't be taken (a pinned runtime, no thread to be had) has its poller looked at from here:
+ *     what is ready goes to the global queue, for its siblings.
+ *
+ * Nothing is asked of the workers but what they count anyway. What the monitor reads is old when it acts: it may take a
+ * worker whose task has just changed, which costs a hand-off and harms nobody, since taking is settled by the guard.
+ *
+ * Sleeping. When all workers sleep and none has switched since the last look, the monitor does, until it is woken: it makes
+ * SLEEPS known (seq_cst), then looks at all workers' `waiting` once more; a worker that wakes clears `waiting` (seq_cst), then
+ * looks at the state. One of them sees the other. Workers that wake often thus find it awake.
+ *
+ * One spare thread is kept in reserve, made before it is needed: a task may stall with a lock that making a thread wants,
+ * the allocator's for instance.
+ *
+ * Clocks. Whether a stalled thread computes or is blocked is told by its CPU time: a blocked one uses next to none, a
+ * computing one a tenth of the time at least, however many want the processor.
+ */
+#include "runtime/monitor.h"
+#include "runtime/runtime.h"
+#include "platform/platform.h"
+
+#include <errno.h>
+
+enum {
+    EDO_MONITOR_PERIOD = 5000000, /* ns between looks. Shorter ones cost percents of a core */
+    EDO_MONITOR_EAGER = 1000000   /* threshold, and period, after a hand-off */
+};
+
+static int64_t edo_least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* --- One worker ---------------------------------------------------------------------------------------------------------- */
+
+/* Whether it has nothing left in its own queue. */
+static bool edo_worker_drained(struct edo_worker *worker)
+{
+    return edo_ring_count(&worker->ring) == 0 && !atomic_load_explicit(&worker->lifo, memory_order_relaxed);
+}
+
+/* Counts a stall by what its thread did since the view was taken. */
+static void edo_monitor_count(struct edo_monitor *monitor, const struct edo_monitor_view *view, int64_t cpu,
+                              int64_t now)
+{
+    bool blocked = cpu >= 0 && view->cpu >= 0 && cpu - view->cpu < (now - view->since) / 10;
+
+    atomic_fetch_add_explicit(blocked ? &monitor->blocked : &monitor->computing, 1, memory_order_relaxed);
+}
+
+/* The worker stalls: takes it; or does for its sockets what can be done from here. */
+static void edo_monitor_take(struct edo_runtime *runtime, struct edo_worker *worker, struct edo_monitor_view *view,
+                             int64_t cpu, int64_t now)
+{
+    struct edo_monitor *monitor = &runtime->monitor;
+    int rc = edo_worker_take(worker);
+
+    if (rc == -EBUSY) /* it moves again */
+        return;
+    if (!view->counted)
+        edo_monitor_count(monitor, view, cpu, now);
+    view->counted = true;
+    if (rc == 0) {
+        view->eager = true;
+        return;
+    }
+    if (rc != -EPERM)
+        atomic_fetch_add_explicit(&monitor->refused, 1, memory_order_relaxed);
+    if (atomic_load_explicit(&worker->poller.sources, memory_order_relaxed) > 0)
+        edo_poller_poll(&monitor->self, &worker->poller, 0);
+}
+
+/* What the thread of a worker does, as far as it can be told from here. False: nothing can, look again next time. */
+static bool edo_monitor_see(struct edo_thread **on, uint32_t *guard, uint32_t *region, int64_t *cpu,
+                            struct edo_worker *worker)
+{
+    if (!edo_lock_try(&worker->thread_lock)) /* it is being taken, or a remote is at its wheel */
+        return false;
+    *on = worker->thread;
+    *guard = atomic_load_explicit(&(*on)->guard, memory_order_relaxed);
+    *region = atomic_load_explicit(&(*on)->region, memory_order_relaxed);
+    *cpu = *guard == EDO_GUARD_OUTSIDE ? edo_platform->thread_cpu((*on)->id) : -1;
+    edo_lock_release(&worker->thread_lock);
+    return true;
+}
+
+/*
+ * Looks at a worker. Returns how long the monitor may wait until it looks again; EDO_FOREVER: this worker sleeps, and did
+ * so since the last look.
+ */
+static int64_t edo_monitor_look_at(struct edo_runtime *runtime, struct edo_worker *worker,
+                                   struct edo_monitor_view *view, int64_t now)
+{
+    uint64_t switches = atomic_load_explicit(&worker->counts.switches, memory_order_relaxed);
+    uint64_t polls = atomic_load_explicit(&worker->counts.polls, memory_order_relaxed);
+    bool waiting = atomic_load_explicit(&worker->waiting, memory_order_relaxed);
+    uint32_t tick = atomic_load_explicit(&worker->tick, memory_order_relaxed);
+    bool moved = switches != view->switches || tick != view->tick;
+    struct edo_thread *on = NULL;
+    uint32_t guard = EDO_GUARD_INSIDE;
+    uint32_t region = 0;
+    int64_t cpu = -1;
+    int64_t patience;
+
+    if (waiting || edo_worker_drained(worker))
+        view->eager = false;
+    if (!waiting && !edo_monitor_see(&on, &guard, &region, &cpu, worker))
+        return EDO_MONITOR_PERIOD;
+    if (waiting || guard != EDO_GUARD_OUTSIDE || moved || on != view->on) {
+        if (moved && !waiting && polls == view->polls)
+            edo_tick_set(worker, EDO_TICKS_BETWEEN_CHECKS);
+        *view = (struct edo_monitor_view){.switches = switches,
+                                          .tick = tick,
+                                          .polls = polls,
+                                          .since = now,
+                                          .cpu = cpu,
+                                          .on = on,
+                                          .region = region,
+                                          .eager = view->eager};
+        if (waiting)
+            return moved ? EDO_MONITOR_PERIOD : EDO_FOREVER;
+        return view->eager ? EDO_MONITOR_EAGER : EDO_MONITOR_PERIOD;
+    }
+    patience = edo_least(runtime->options.stall_after, view->eager ? EDO_MONITOR_EAGER : EDO_FOREVER);
+    if (now - view->since >= patience || ((region & 1) && region == view->region))
+        edo_monitor_take(runtime, worker, view, cpu, now);
+    view->region = region;
+    if (view->eager)
+        return EDO_MONITOR_EAGER;
+    patience -= now - view->since;
+    return patience > 0 ? edo_least(patience, EDO_MONITOR_PERIOD) : EDO_MONITOR_PERIOD;
+}
+
+/* --- The thread ---------------------------------------------------------------------------------------------------------- */
+
+static int64_t edo_monitor_look(struct edo_runtime *runtime)
+{
+    int64_t now = edo_platform->now();
+    int64_t pause = EDO_FOREVER;
+
+    for (int i = 0; i < runtime->worker_count; i++)
+        pause = edo_least(pause, edo_monitor_look_at(runtime, &runtime->workers[i], &runtime->monitor.views[i], now));
+    /* A short threshold wants a short period: half of it. */
+    if (pause != EDO_FOREVER)
+        pause = edo_least(pause, runtime->options.stall_after / 2);
+    return pause;
+}
+
+static bool edo_all_workers_wait(struct edo_runtime *runtime)
+{
+    for (int i = 0; i < runtime->worker_count; i++)
+        if (!atomic_load_explicit(&runtime->workers[i].waiting, memory_order_seq_cst))
+            return false;
+    return true;
+}
+
+static void edo_monitor_sleep(struct edo_runtime *runtime)
+{
+    struct edo_monitor *monitor = &runtime->monitor;
+    uint32_t watches = EDO_MONITOR_WATCHES;
+    uint32_t sleeps = EDO_MONITOR_SLEEPS;
+
+    if (!__atomic_compare_exchange_n(&monitor->state, &watches, EDO_MONITOR_SLEEPS, false, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST))
+        return;
+    if (!edo_all_workers_wait(runtime)) {
+        __atomic_compare_exchange_n(&monitor->state, &sleeps, EDO_MONITOR_WATCHES, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST);
+        return;
+    }
+    while (__atomic_load_n(&monitor->state, __ATOMIC_ACQUIRE) == EDO_MONITOR_SLEEPS)
+        edo_platform->futex_wait(&monitor->state, EDO_MONITOR_SLEEPS, EDO_FOREVER);
+}
+
+static void *edo_monitor_main(void *argument)
+{
+    struct edo_runtime *runtime = (struct edo_runtime *)argument;
+    struct edo_monitor *monitor = &runtime->monitor;
+    int64_t pause = edo_least(EDO_MONITOR_PERIOD, runtime->options.stall_after / 2);
+
+    for (;;) {
+        int64_t end = edo_platform->now() + pause;
+
+        while (__atomic_load_n(&monitor->state, __ATOMIC_ACQUIRE) == EDO_MONITOR_WATCHES &&
+               edo_platform->futex_wait(&monitor->state, EDO_MONITOR_WATCHES, end) != -ETIMEDOUT)
+            ;
+        if (__atomic_load_n(&monitor->state, __ATOMIC_ACQUIRE) == EDO_MONITOR_STOPS)
+            return NULL;
+        if (!runtime->options.pinned)
+            edo_threads_reserve(runtime);
+        pause = edo_monitor_look(runtime);
+        if (pause == EDO_FOREVER) {
+            edo_monitor_sleep(runtime);
+            pause = edo_least(EDO_MONITOR_PERIOD, runtime->options.stall_after / 2);
+        }
+    }
+}
+
+int edo_monitor_start(struct edo_runtime *runtime)
+{
+    enum { EDO_MONITOR_STACK = 64 * 1024 };
+    struct edo_monitor *monitor = &runtime->monitor;
+    int rc;
+
+    if (runtime->options.stall_after == EDO_FOREVER || runtime->hooks)
+        return 0;
+    monitor->views =
+        (struct edo_monitor_view *)edo_platform->allocate((size_t)runtime->worker_count * sizeof *monitor->views);
+    if (!monitor->views)
+        return -ENOMEM;
+    edo_thread_init(&monitor->self, runtime);
+    rc = edo_platform->thread_start(&monitor->thread, EDO_MONITOR_STACK, edo_monitor_main, runtime);
+    monitor->started = rc == 0;
+    if (rc < 0) {
+        edo_platform->release(monitor->views);
+        monitor->views = NULL;
+    }
+    return rc;
+}
+
+void edo_monitor_stop(struct edo_runtime *runtime)
+{
+    struct edo_monitor *monitor = &runtime->monitor;
+
+    if (!monitor->started)
+        return;
+    __atomic_store_n(&monitor->state, EDO_MONITOR_STOPS, __ATOMIC_SEQ_CST);
+    edo_platform->futex_wake(&monitor->state, 1);
+    pthread_join(monitor->thread, NULL);
+    edo_platform->release(monitor->views);
+    monitor->started = false;
+}
+
+void edo_monitor_wake(struct edo_monitor *monitor)
+{
+    uint32_t sleeps = EDO_MONITOR_SLEEPS;
+
+    if (__atomic_load_n(&monitor->state, __ATOMIC_SEQ_CST) == EDO_MONITOR_SLEEPS &&
+        __atomic_compare_exchange_n(&monitor->state, &sleeps, EDO_MONITOR_WATCHES, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST))
+        edo_platform->futex_wake(&monitor->state, 1);
+}

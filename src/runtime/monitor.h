@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* The monitor: one thread a runtime, which takes workers from tasks that keep them. See monitor.c. */
+#ifndef EDO_RUNTIME_MONITOR_H
+#define EDO_RUNTIME_MONITOR_H
+
+#include "runtime/thread.h"
+
+struct edo_runtime;
+
+enum edo_monitor_state { EDO_MONITOR_WATCHES = 0, EDO_MONITOR_SLEEPS, EDO_MONITOR_STOPS };
+
+/* What the monitor saw of a worker when it looked last. The monitor's alone. */
+struct edo_monitor_view {
+    uint64_t switches; /* the worker's counts */
+    uint32_t tick;
+    uint64_t polls;
+    int64_t since;         /* when these counts were first seen */
+    int64_t cpu;           /* CPU time of the worker's thread then */
+    struct edo_thread *on; /* the thread it was seen on */
+    uint32_t region;       /* of that thread */
+    bool eager;            /* it was taken, and its queue has not been seen empty since: little patience */
+    bool counted;          /* a stall that nothing could be done about is counted once */
+};
+
+struct edo_monitor {
+    uint32_t state; /* futex; enum edo_monitor_state. Watches and sleeps by compare-and-swap, stops for good */
+    bool started;
+    pthread_t thread;
+    struct edo_monitor_view *views; /* one a worker */
+    struct edo_thread self;         /* under this name it makes tasks ready: of the runtime, without a worker */
+    _Atomic uint64_t computing;     /* stalls so far, by what the thread did meanwhile */
+    _Atomic uint64_t blocked;
+    _Atomic uint64_t refused; /* hand-offs that failed: no thread to give the worker to */
+};
+
+/* Starts the monitor, unless options say never; 0 or a negative errno. Stops it, and returns when it is gone. */
+int edo_monitor_start(struct edo_runtime *runtime);
+void edo_monitor_stop(struct edo_runtime *runtime);
+
+/* Some worker is busy, and the monitor may sleep: ends that. Any thread. */
+void edo_monitor_wake(struct edo_monitor *monitor);
+
+#endif
