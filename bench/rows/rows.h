@@ -10,6 +10,7 @@
 extern const struct bench_row bench_row_switch, bench_row_yield, bench_row_ping_pong, bench_row_spawn,
     bench_row_spawn_million_1, bench_row_spawn_million_2, bench_row_timer, bench_row_sleepers, bench_row_dormant,
     bench_row_wakeups, bench_row_writes, bench_row_echo_64, bench_row_echo_1000, bench_row_echo_64_2,
-    bench_row_echo_1000_2, bench_row_echo_idle, bench_row_http_64, bench_row_http_64_2, bench_row_http_idle;
+    bench_row_echo_1000_2, bench_row_echo_idle, bench_row_http_64, bench_row_http_64_2, bench_row_http_idle,
+    bench_row_channel_ping, bench_row_channel_many, bench_row_select;
 
 #endif

@@ -150,6 +150,115 @@ static int peek_at_file(int fd, void *buffer, size_t size)
     return rc;
 }
 
+/* --- channels.md ---------------------------------------------------------------------------------------------------- */
+
+struct job {
+    int number;
+};
+
+static int work(void *argument)
+{
+    edo_channel *jobs = argument;
+    struct job job;
+    int rc;
+
+    while ((rc = edo_recv(&job, jobs)) == 0)
+        printf("job %d\n", job.number);
+    return rc == -EPIPE ? 0 : rc; /* closed and drained: all is done */
+}
+
+/* Three workers, and a sender that waits for them when it is four jobs ahead. */
+static int work_pool(void)
+{
+    edo_channel *jobs EDO_AUTO(edo_channel_destroy) = NULL;
+    int rc = edo_channel_create(&jobs, sizeof(struct job), 4);
+
+    if (rc < 0)
+        return rc;
+    EDO_SCOPE (workers, &rc) {
+        for (int i = 0; i < 3 && rc == 0; i++)
+            rc = edo_spawn(workers, work, jobs);
+        for (int i = 0; i < 20 && rc == 0; i++)
+            rc = edo_send(jobs, &((struct job){i}));
+        edo_channel_close(jobs);
+    }
+    return rc;
+}
+
+struct question {
+    int number;
+    edo_channel *reply;
+};
+
+static int answer_question(void *argument)
+{
+    struct question *question = argument;
+
+    return edo_send(question->reply, &((int){question->number * 2}));
+}
+
+static int ask_for_double(edo_scope *scope, int number)
+{
+    edo_channel *reply EDO_AUTO(edo_channel_destroy) = NULL;
+    struct question question = {number, NULL};
+    int doubled = 0;
+    int rc = edo_channel_create(&reply, sizeof(int), 1);
+
+    if (rc < 0)
+        return rc;
+    question.reply = reply;
+    rc = edo_spawn(scope, answer_question, &question, .copy = sizeof question);
+    if (rc == 0)
+        rc = edo_recv(&doubled, reply);
+    return rc < 0 ? rc : doubled;
+}
+
+static int follow(void *argument)
+{
+    edo_subscription *news = argument;
+    int64_t missed;
+    int value;
+
+    while ((missed = edo_hear(&value, news)) >= 0)
+        if (missed > 0)
+            printf("missed %lld\n", (long long)missed);
+    return missed == -EPIPE ? 0 : (int)missed;
+}
+
+static int announce(int values)
+{
+    edo_broadcast *broadcast EDO_AUTO(edo_broadcast_destroy) = NULL;
+    int rc = edo_broadcast_create(&broadcast, sizeof(int), 16);
+
+    if (rc < 0)
+        return rc;
+    EDO_SCOPE (followers, &rc) {
+        edo_subscription news;
+
+        edo_subscribe(&news, broadcast);
+        rc = edo_spawn(followers, follow, &news, .copy = sizeof news);
+        for (int i = 0; i < values && rc == 0; i++)
+            rc = edo_broadcast_send(broadcast, &i);
+        edo_broadcast_close(broadcast);
+    }
+    return rc;
+}
+
+static int next_job(struct job *job, edo_channel *urgent, edo_channel *usual)
+{
+    enum { URGENT, USUAL, IDLE };
+    edo_arm arms[] = {
+        [URGENT] = EDO_RECV(urgent, job),
+        [USUAL] = EDO_RECV(usual, job),
+        [IDLE] = EDO_AFTER(EDO_MS(1)),
+    };
+    int arm = edo_select(arms, EDO_COUNT(arms));
+
+    if (arm < 0)
+        return arm; /* -ECANCELED: none of them has happened */
+    return arm == IDLE ? -EAGAIN : arms[arm].rc;
+}
+
 /* --- http.md ------------------------------------------------------------------------------------------------------------ */
 
 static int answer(edo_http_exchange *x, void *context)
@@ -217,6 +326,14 @@ static int run(void *argument)
         unlock(&word);
     if (rc == 0)
         rc = peeks();
+    if (rc == 0)
+        rc = expect("work_pool", work_pool(), 0);
+    if (rc == 0)
+        rc = expect("ask_for_double", ask_for_double(edo_scope_current(), 21), 42);
+    if (rc == 0)
+        rc = expect("announce", announce(100), 0);
+    if (rc == 0)
+        rc = expect("next_job", next_job(NULL, NULL, NULL), -EAGAIN);
     if (rc == 0)
         rc = expect("serve", edo_with_timeout(EDO_MS(1), serve, any_port), -ETIMEDOUT);
     return rc;

@@ -8,11 +8,14 @@
 #include <edo/addr.h>
 #include <edo/base.h>
 #include <edo/blocking.h>
+#include <edo/broadcast.h>
+#include <edo/channel.h>
 #include <edo/error.h>
 #include <edo/memory.h>
 #include <edo/park.h>
 #include <edo/runtime.h>
 #include <edo/scope.h>
+#include <edo/select.h>
 #include <edo/stream.h>
 #include <edo/task.h>
 #include <edo/time.h>

@@ -370,6 +370,32 @@ int edo_join(int *result, edo_task *handle)
     return 0;
 }
 
+int edo_handle_await(struct edo_handle *handle, struct edo_task *task)
+{
+    uintptr_t joiner = 0;
+
+    if (atomic_compare_exchange_strong_explicit(&handle->joiner, &joiner, (uintptr_t)task, memory_order_acq_rel,
+                                                memory_order_acquire) ||
+        joiner == EDO_HANDLE_DONE)
+        return 0;
+    return -EBUSY;
+}
+
+void edo_handle_forgo(struct edo_handle *handle, struct edo_task *task)
+{
+    uintptr_t joiner = (uintptr_t)task;
+
+    /* If that fails it has ended: the handle says so from now on. */
+    atomic_compare_exchange_strong_explicit(&handle->joiner, &joiner, 0, memory_order_acq_rel, memory_order_acquire);
+}
+
+void edo_handle_take(int *result, struct edo_handle *handle)
+{
+    if (result)
+        *result = handle->result;
+    edo_handle_free(handle);
+}
+
 bool edo_task_done(const edo_task *handle)
 {
     return atomic_load_explicit(&((edo_task *)(uintptr_t)handle)->joiner, memory_order_acquire) == EDO_HANDLE_DONE;

@@ -155,6 +155,15 @@ static inline int edo_suspension_point(struct edo_task *task)
 /* The task's function has returned for good. INSIDE. The block is free afterwards. */
 struct edo_thread *edo_task_end(struct edo_thread *thread, struct edo_task *task, int result);
 
+/*
+ * A join in parts, for selects; the handle is of the task's own runtime. await: the task is unparked when the handle's task
+ * ends (0; -EBUSY: another one joins it). forgo: no longer. take: it has ended and nobody waits; its result (NULL:
+ * nowhere), and the handle is released. OUTSIDE.
+ */
+int edo_handle_await(struct edo_handle *handle, struct edo_task *task);
+void edo_handle_forgo(struct edo_handle *handle, struct edo_task *task);
+void edo_handle_take(int *result, struct edo_handle *handle);
+
 /* --- dormant.c -------------------------------------------------------------------------------------------------------- */
 
 /*

@@ -52,6 +52,7 @@ struct edo_thread {
     struct edo_worker *worker; /* read and written INSIDE, or by the taker once it has exchanged the guard */
     struct edo_task *current;  /* the task whose code runs here; NULL in the thread's own flow. Owner only */
     _Atomic uint32_t region;   /* odd while its task is in a blocking region; region.c. Written by the thread */
+    uint32_t rotor;            /* with which arm the next select here begins; owner only */
     int16_t budget;            /* what a task gets when its turn comes: EDO_BUDGET, or 0 under hooks (hooks.h) */
     edo_after_fn after;        /* owner only, INSIDE */
     struct edo_task *after_task;

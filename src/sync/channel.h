@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is inside a channel, for channel.c and select.c.
+ *
+ * `meeting.lock` guards all of it. `count`, `closed` and the numbers of who waits are written under the lock and read without it, as
+ * hints. Invariants, under the lock:
+ *
+ *   - receivers wait only while the channel is empty and no sender waits; senders only while it is full (a rendezvous channel
+ *     is empty and full), and unless their waiters were won elsewhere, not both at once;
+ *   - once it is closed nobody waits.
+ *
+ * Values lie in a ring of `capacity` slots; in an unbounded channel in a chain of blocks, of which one empty one is kept.
+ */
+#ifndef EDO_SYNC_CHANNEL_H
+#define EDO_SYNC_CHANNEL_H
+
+#include "platform/lock.h"
+#include "sync/waiter.h"
+
+#include <edo/channel.h>
+
+struct edo_channel_block;
+
+struct edo_channel {
+    struct edo_meeting meeting; /* first: selects know it by this */
+    _Atomic bool closed;
+    size_t size;
+    size_t capacity;
+    _Atomic size_t count;
+    struct edo_link senders;
+    struct edo_link receivers;
+    _Atomic size_t senders_count; /* listed */
+    _Atomic size_t receivers_count;
+
+    /* Bounded: a ring. */
+    unsigned char *slots;
+    size_t head; /* the oldest */
+
+    /* Unbounded: blocks, from the oldest to the newest. */
+    struct edo_channel_block *first;
+    struct edo_channel_block *last;
+    struct edo_channel_block *reserve; /* an empty one, kept */
+};
+
+/* Whether an operation would not wait, by a look without the lock. */
+bool edo_channel_may_send(struct edo_channel *channel);
+bool edo_channel_may_recv(struct edo_channel *channel);
+
+/*
+ * The operations, under the lock. 0 or -EPIPE: done; -EAGAIN: it would have to wait. *other: an operation that this one has
+ * completed and claimed, to be finished once the lock is let go; else NULL. `self`: the caller's waiter, which is passed over.
+ * Sending on an unbounded channel: see edo_channel_prepare.
+ */
+int edo_channel_put(struct edo_waiter **other, struct edo_channel *channel, const void *value,
+                    const struct edo_waiter *self);
+int edo_channel_take(struct edo_waiter **other, struct edo_channel *channel, void *value,
+                     const struct edo_waiter *self);
+
+/* Makes sure that an unbounded channel has room for one value more. Locked on return if it returns 0; -ENOMEM, unlocked. */
+int edo_channel_lock_to_send(struct edo_channel *channel);
+
+/* Puts a place among the senders or the receivers; takes it out, if it is there. Under the lock. */
+void edo_channel_enlist(struct edo_channel *channel, struct edo_place *place, bool send);
+void edo_channel_delist(struct edo_channel *channel, struct edo_place *place, bool send);
+
+#endif
