@@ -69,12 +69,12 @@ EDO_API int edo_select(edo_arm *arms, size_t count);
 /* When a read (a write) on the stream would not wait, or would fail: consumes nothing. rc: 0, -EBADF. */
 #define EDO_CAN_READ(stream)  edo_arm_readable(stream)
 #define EDO_CAN_WRITE(stream) edo_arm_writable(stream)
-/* When a foreign descriptor is readable or writable, as edo_wait_fd waits (EDO_READABLE, EDO_WRITABLE). rc: which of the events
- * came, or an error. */
+/* When a foreign descriptor is readable or writable, as edo_wait_fd waits. rc: which of the events came, or an error. */
 #define EDO_FD(fd, events) edo_arm_fd((fd), (events))
 /* At once, if no other arm can happen at once. */
 #define EDO_DEFAULT edo_arm_default()
 
+/* The functions beneath: each makes an arm, a plain value, and does nothing else. Any thread. */
 EDO_API edo_arm edo_arm_recv(edo_channel *channel, void *value, size_t size);
 EDO_API edo_arm edo_arm_send(edo_channel *channel, const void *value, size_t size);
 EDO_API edo_arm edo_arm_hear_sized(void *value, edo_subscription *subscription, size_t size);
