@@ -48,12 +48,11 @@ static uint64_t edo_broadcast_sent(struct edo_broadcast *broadcast)
 
 int edo_broadcast_put(struct edo_broadcast *broadcast, const void *value, size_t size)
 {
-    struct edo_link claimed;
+    struct edo_place *claimed = NULL;
     int rc = 0;
 
     if (size != broadcast->size)
         return -EINVAL;
-    edo_list_init(&claimed);
     edo_lock_acquire(&broadcast->meeting.lock);
     if (edo_broadcast_closed(broadcast)) {
         rc = -EPIPE;
@@ -65,22 +64,21 @@ int edo_broadcast_put(struct edo_broadcast *broadcast, const void *value, size_t
         edo_places_claim_all(&claimed, &broadcast->listeners, 0);
     }
     edo_lock_release(&broadcast->meeting.lock);
-    edo_places_finish(&claimed);
+    edo_places_finish(claimed);
     return rc;
 }
 
 int edo_broadcast_end(struct edo_broadcast *broadcast)
 {
-    struct edo_link claimed;
+    struct edo_place *claimed = NULL;
     int rc;
 
-    edo_list_init(&claimed);
     edo_lock_acquire(&broadcast->meeting.lock);
     rc = edo_broadcast_closed(broadcast) ? -EALREADY : 0;
     atomic_store_explicit(&broadcast->closed, true, memory_order_relaxed);
     edo_places_claim_all(&claimed, &broadcast->listeners, 0);
     edo_lock_release(&broadcast->meeting.lock);
-    edo_places_finish(&claimed);
+    edo_places_finish(claimed);
     return rc;
 }
 

@@ -53,10 +53,9 @@ void edo_channel_destroy(edo_channel *channel)
 
 int edo_channel_close(edo_channel *channel)
 {
-    struct edo_link claimed;
+    struct edo_place *claimed = NULL;
     int rc = 0;
 
-    edo_list_init(&claimed);
     edo_lock_acquire(&channel->meeting.lock);
     if (atomic_load_explicit(&channel->closed, memory_order_relaxed))
         rc = -EALREADY;
@@ -66,7 +65,7 @@ int edo_channel_close(edo_channel *channel)
     atomic_store_explicit(&channel->senders_count, 0, memory_order_relaxed);
     atomic_store_explicit(&channel->receivers_count, 0, memory_order_relaxed);
     edo_lock_release(&channel->meeting.lock);
-    edo_places_finish(&claimed);
+    edo_places_finish(claimed);
     return rc;
 }
 

@@ -32,14 +32,18 @@ struct edo_place *edo_places_claim(size_t *out_of_list, struct edo_link *list, c
     return NULL;
 }
 
-void edo_places_claim_all(struct edo_link *claimed, struct edo_link *list, int rc)
+void edo_places_claim_all(struct edo_place **claimed, struct edo_link *list, int rc)
 {
     struct edo_place *place;
     size_t out_of_list = 0;
 
+    while (*claimed) /* to the end: who has waited for longest is woken first */
+        claimed = &(*claimed)->next;
     while ((place = edo_places_claim(&out_of_list, list, NULL))) {
         place->rc = rc;
-        edo_list_insert_tail(claimed, &place->link);
+        place->next = NULL;
+        *claimed = place;
+        claimed = &place->next;
     }
 }
 
@@ -61,12 +65,14 @@ void edo_waiter_finish(struct edo_waiter *waiter)
     }
 }
 
-void edo_places_finish(struct edo_link *claimed)
+void edo_places_finish(struct edo_place *claimed)
 {
-    struct edo_link *link;
+    while (claimed) {
+        struct edo_place *place = claimed;
 
-    while ((link = edo_list_take_first(claimed)))
-        edo_waiter_finish(EDO_CONTAINER_OF(link, struct edo_place, link)->waiter);
+        claimed = place->next; /* once it is finished its frame may be gone */
+        edo_waiter_finish(place->waiter);
+    }
 }
 
 static bool edo_waiter_done(struct edo_waiter *waiter)

@@ -44,7 +44,8 @@ struct edo_waiter {
 enum edo_waiter_done { EDO_WAITER_WAITS = 0, EDO_WAITER_DONE, EDO_WAITER_DONE_FROM_AFAR };
 
 struct edo_place {
-    struct edo_link link; /* in a list of the object; under its lock */
+    struct edo_link link;   /* in a list of the object; under its lock */
+    struct edo_place *next; /* of those that a party has claimed at once; the claimer's */
     struct edo_waiter *waiter;
     void *value; /* what is sent, or where to put what is received */
     uint32_t arm;
@@ -95,12 +96,12 @@ static inline void edo_place_delist(struct edo_place *place)
  */
 struct edo_place *edo_places_claim(size_t *out_of_list, struct edo_link *list, const struct edo_waiter *self);
 
-/* Claims all of them, with the result `rc`, into `claimed` (by their links). Under the object's lock. */
-void edo_places_claim_all(struct edo_link *claimed, struct edo_link *list, int rc);
+/* Claims all of them, with the result `rc`, and adds them to *claimed (by `next`). Under the object's lock. */
+void edo_places_claim_all(struct edo_place **claimed, struct edo_link *list, int rc);
 
 /* The claimed operation has happened: wakes it. OUTSIDE, with no lock held. The second for what claim_all gave. */
 void edo_waiter_finish(struct edo_waiter *waiter);
-void edo_places_finish(struct edo_link *claimed);
+void edo_places_finish(struct edo_place *claimed);
 
 /*
  * Waits until the waiter is done: true. False: its task was cancelled (with `cancellable`), or the deadline passed on a
