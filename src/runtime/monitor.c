@@ -185,28 +185,33 @@ static void edo_monitor_sleep(struct edo_runtime *runtime)
         edo_platform->futex_wait(&monitor->state, EDO_MONITOR_SLEEPS, EDO_FOREVER);
 }
 
+/* Waits so long, or until it is to stop. */
+static void edo_monitor_pause(struct edo_monitor *monitor, int64_t pause)
+{
+    int64_t end = edo_platform->now() + pause;
+
+    while (__atomic_load_n(&monitor->state, __ATOMIC_ACQUIRE) == EDO_MONITOR_WATCHES &&
+           edo_platform->futex_wait(&monitor->state, EDO_MONITOR_WATCHES, end) != -ETIMEDOUT)
+        ;
+}
+
 static void *edo_monitor_main(void *argument)
 {
     struct edo_runtime *runtime = (struct edo_runtime *)argument;
     struct edo_monitor *monitor = &runtime->monitor;
-    int64_t pause = edo_least(EDO_MONITOR_PERIOD, runtime->options.stall_after / 2);
 
-    for (;;) {
-        int64_t end = edo_platform->now() + pause;
+    while (__atomic_load_n(&monitor->state, __ATOMIC_ACQUIRE) != EDO_MONITOR_STOPS) {
+        int64_t pause = edo_monitor_look(runtime);
 
-        while (__atomic_load_n(&monitor->state, __ATOMIC_ACQUIRE) == EDO_MONITOR_WATCHES &&
-               edo_platform->futex_wait(&monitor->state, EDO_MONITOR_WATCHES, end) != -ETIMEDOUT)
-            ;
-        if (__atomic_load_n(&monitor->state, __ATOMIC_ACQUIRE) == EDO_MONITOR_STOPS)
-            return NULL;
+        if (pause == EDO_FOREVER) {
+            edo_monitor_sleep(runtime); /* and looks at once: what woke it may be the beginning of a stall */
+            continue;
+        }
+        edo_monitor_pause(monitor, pause);
         if (!runtime->options.pinned)
             edo_threads_reserve(runtime);
-        pause = edo_monitor_look(runtime);
-        if (pause == EDO_FOREVER) {
-            edo_monitor_sleep(runtime);
-            pause = edo_least(EDO_MONITOR_PERIOD, runtime->options.stall_after / 2);
-        }
     }
+    return NULL;
 }
 
 int edo_monitor_start(struct edo_runtime *runtime)

@@ -34,12 +34,17 @@ struct edo_place *edo_places_claim(size_t *out_of_list, struct edo_link *list, c
 
 void edo_places_claim_all(struct edo_place **claimed, struct edo_link *list, int rc)
 {
-    struct edo_place *place;
-    size_t out_of_list = 0;
+    struct edo_link *link = edo_list_first(list);
 
     while (*claimed) /* to the end: who has waited for longest is woken first */
         claimed = &(*claimed)->next;
-    while ((place = edo_places_claim(&out_of_list, list, NULL))) {
+    while (link) {
+        struct edo_place *place = EDO_CONTAINER_OF(link, struct edo_place, link);
+
+        link = edo_list_next(list, link);
+        edo_place_delist(place);
+        if (!edo_place_claim(place))
+            continue;
         place->rc = rc;
         place->next = NULL;
         *claimed = place;
