@@ -89,6 +89,9 @@ public=$(echo "$c_files" | grep '^include/' || true)
         case $file in
         *.h | *.cpp) continue ;;
         src/* | bench/* | fuzz/* | examples/*) list=${file%%/*}/CMakeLists.txt entry=${file#*/} ;;
+        tests/models/test_*.c)
+            list=tests/CMakeLists.txt entry="edo_add_model($(basename "${file##*/test_}" .c)"
+            ;;
         tests/*/test_*.c)
             list=tests/CMakeLists.txt entry=${file#tests/}
             entry="edo_add_test(${entry%%/*}/$(basename "${file##*/test_}" .c)"
