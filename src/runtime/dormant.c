@@ -235,14 +235,11 @@ void edo_dormant_unprepare(struct edo_task *task)
 void edo_dormant_start(struct edo_thread *thread, struct edo_task *task)
 {
     int64_t deadline = task->wish;
-    uint32_t expected = EDO_WAKE_RUNNING;
 
     edo_scope_list(task);
     if (deadline) /* the alarm is idle, so the guard is not left */
         edo_dormant_set_deadline(thread, task, deadline);
-    if (edo_dormant_state(task, false) > 0 &&
-        atomic_compare_exchange_strong_explicit(&task->wake, &expected, EDO_WAKE_PARKED, memory_order_seq_cst,
-                                                memory_order_relaxed))
+    if (edo_dormant_state(task, false) > 0 && edo_park_word_park(&task->wake))
         return;
     edo_ready_last(thread, task);
 }

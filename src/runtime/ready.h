@@ -29,7 +29,7 @@ static inline void edo_ready_last(struct edo_thread *thread, struct edo_task *ta
 /* INSIDE. */
 static inline void edo_unpark_last(struct edo_thread *thread, struct edo_task *task)
 {
-    if (atomic_exchange_explicit(&task->wake, EDO_WAKE_NOTIFIED, memory_order_seq_cst) == EDO_WAKE_PARKED)
+    if (edo_park_word_notify(&task->wake))
         edo_ready_last(thread, task);
 }
 

@@ -220,7 +220,7 @@ void edo_park(struct edo_task *task)
 
 void edo_unpark_inside(struct edo_thread *thread, struct edo_task *task)
 {
-    if (atomic_exchange_explicit(&task->wake, EDO_WAKE_NOTIFIED, memory_order_seq_cst) == EDO_WAKE_PARKED)
+    if (edo_park_word_notify(&task->wake))
         edo_ready(thread, task);
 }
 
@@ -228,7 +228,7 @@ void edo_unpark(struct edo_task *task)
 {
     struct edo_thread *thread;
 
-    if (atomic_exchange_explicit(&task->wake, EDO_WAKE_NOTIFIED, memory_order_seq_cst) != EDO_WAKE_PARKED)
+    if (!edo_park_word_notify(&task->wake))
         return;
     thread = edo_thread_self();
     if (!thread || thread->runtime != task->home->runtime) {
@@ -313,12 +313,11 @@ static void edo_check_return(struct edo_task *task, bool continues)
  */
 static struct edo_thread *edo_task_run(struct edo_thread *thread, struct edo_task *task)
 {
-    uint32_t expected = EDO_WAKE_RUNNING;
     bool run = true;
 
     edo_leave(thread);
     if (task->flags & EDO_TASK_DORMANT) {
-        atomic_exchange_explicit(&task->wake, EDO_WAKE_RUNNING, memory_order_seq_cst);
+        edo_park_word_run(&task->wake);
         run = edo_dormant_check(task);
     }
     for (;;) {
@@ -350,8 +349,7 @@ static struct edo_thread *edo_task_run(struct edo_thread *thread, struct edo_tas
     task->stack = NULL;
     if (task->when_what == EDO_WHEN_NOW_)
         edo_ready_last(thread, task);
-    else if (!atomic_compare_exchange_strong_explicit(&task->wake, &expected, EDO_WAKE_PARKED, memory_order_seq_cst,
-                                                      memory_order_relaxed))
+    else if (!edo_park_word_park(&task->wake))
         edo_ready(thread, task);
     return thread;
 }

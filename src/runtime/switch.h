@@ -79,11 +79,7 @@ EDO_ALWAYS_INLINE struct edo_context *edo_target(struct edo_thread *thread, stru
 /* What the next flow does for a task that parks: from now on it may be woken. */
 static inline void edo_after_park(struct edo_thread *thread, struct edo_task *task)
 {
-    uint32_t expected = EDO_WAKE_RUNNING;
-
-    /* seq_cst: against a canceller that sets a flag and then looks here. */
-    if (!atomic_compare_exchange_strong_explicit(&task->wake, &expected, EDO_WAKE_PARKED, memory_order_seq_cst,
-                                                 memory_order_relaxed))
+    if (!edo_park_word_park(&task->wake))
         edo_ready(thread, task);
 }
 
@@ -106,10 +102,9 @@ EDO_ALWAYS_INLINE struct edo_thread *edo_park_inline(struct edo_thread *thread, 
         if (edo_task_cancelled(task)) /* perhaps by a canceller that did not find it in the list yet */
             return thread;
     }
-    if (atomic_load_explicit(&task->wake, memory_order_relaxed) != EDO_WAKE_NOTIFIED)
+    if (!edo_park_word_notified(&task->wake))
         thread = edo_switch_away(thread, task, edo_after_park);
-    /* Takes the notification and, with it, what its sender wrote. */
-    atomic_exchange_explicit(&task->wake, EDO_WAKE_RUNNING, memory_order_seq_cst);
+    edo_park_word_run(&task->wake);
     return thread;
 }
 

@@ -6,14 +6,7 @@
  * afterwards is the handle. A task's fields belong to the task itself while it runs, and to whoever holds it in a queue
  * otherwise; exceptions are said beside the fields.
  *
- * Parking: the word `wake` is RUNNING, PARKED or NOTIFIED.
- *
- *    RUNNING --park: the next flow exchanges it, when the task's registers are saved--> PARKED
- *    any     --edo_unpark--> NOTIFIED; whoever finds PARKED puts the task into a queue, nobody else does
- *    NOTIFIED --the task, once it runs again (acquire: it sees what its waker wrote)--> RUNNING
- *
- * So an unpark is never lost and never queues a task twice. It may be late (the task went on for another reason): every
- * park stands in a loop that asks for its condition again.
+ * Parking: the word `wake` settles it against waking; see park_word.h.
  */
 #ifndef EDO_RUNTIME_TASK_H
 #define EDO_RUNTIME_TASK_H
@@ -22,6 +15,7 @@
 #include "platform/lock.h"
 #include "runtime/alarm.h"
 #include "runtime/context.h"
+#include "runtime/park_word.h"
 #include "runtime/scope.h"
 #include "runtime/thread.h"
 
@@ -35,8 +29,6 @@ struct edo_source;
 
 /* What edo_continue returns; no task's result. */
 #define EDO_CONTINUED_ INT_MIN
-
-enum edo_wake { EDO_WAKE_RUNNING = 0, EDO_WAKE_NOTIFIED, EDO_WAKE_PARKED };
 
 enum { EDO_BUDGET = 128 };
 

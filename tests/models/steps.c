@@ -31,7 +31,7 @@ struct thread {
     enum pending pending;
     unsigned alternatives;
     unsigned chosen;
-    bool stale; /* it paused, and nothing has changed since */
+    bool stale; /* nothing has changed since it last went on after a pause: it has seen all there is */
     bool held;  /* `late` waits for the next store */
     bool timed;
     const volatile uint8_t *byte; /* P_TAKE */
@@ -409,8 +409,8 @@ void model_step(void)
 
 void model_pause(void)
 {
-    current->stale = true;
     pause_for(P_PAUSE, 1);
+    current->stale = true;
 }
 
 void model_take(volatile uint8_t *byte)
