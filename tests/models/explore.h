@@ -65,6 +65,9 @@ struct model_result {
 /* Before exploring: memory that belongs to the world. Atomics anywhere else but on the threads' stacks are an error. */
 void model_region(const char *name, void *base, size_t size);
 
+/* Part of a region that only one thread operates on: that is then no step. Checked. */
+void model_private(void *base, size_t size);
+
 /* Memory for statistics: operations on it are no steps, and it is no part of the state. */
 void model_statistics(void *base, size_t size);
 

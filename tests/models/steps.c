@@ -59,6 +59,9 @@ static struct region regions[MODEL_REGIONS];
 static int region_count;
 static struct region statistics[MODEL_REGIONS];
 static int statistics_count;
+static struct region privates[MODEL_REGIONS];
+static const struct thread *private_owners[MODEL_REGIONS];
+static int private_count;
 
 const struct model *model;
 const struct model_mutant *model_mutant_now;
@@ -94,6 +97,11 @@ void model_statistics(void *base, size_t size)
     add_region(statistics, &statistics_count, "statistics", base, size);
 }
 
+void model_private(void *base, size_t size)
+{
+    add_region(privates, &private_count, "private", base, size);
+}
+
 static const struct region *find_region(const struct region *list, int count, const volatile void *p)
 {
     for (int i = 0; i < count; i++)
@@ -105,8 +113,18 @@ static const struct region *find_region(const struct region *list, int count, co
 /* Whether an operation on p is no step. */
 static bool uncounted(const volatile void *p)
 {
+    const struct region *region = find_region(privates, private_count, p);
+
     if (!current || find_region(statistics, statistics_count, p))
         return true;
+    if (region) {
+        const struct thread **owner = &private_owners[region - privates];
+
+        if (*owner && *owner != current)
+            model_wrong("two threads at what the model calls private", __FILE__, __LINE__);
+        *owner = current;
+        return true;
+    }
     if (!find_region(regions, region_count, p) && (uintptr_t)p - (uintptr_t)stacks >= sizeof stacks)
         model_wrong("an atomic operation on memory that the model has not named", __FILE__, __LINE__);
     return false;
@@ -594,5 +612,6 @@ void model_begin(void)
 
 void model_forget_regions(void)
 {
-    region_count = statistics_count = 0;
+    region_count = statistics_count = private_count = 0;
+    memset(private_owners, 0, sizeof private_owners);
 }
