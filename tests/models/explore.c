@@ -212,6 +212,7 @@ struct model_result model_explore(const struct model *the_model, const struct mo
     edge_count = 0;
     if (table)
         memset(table, 0, table_size * sizeof *table);
+    model_catch_faults(true);
     model_begin();
     search();
     if (!model_found.wrong) {
@@ -229,6 +230,7 @@ struct model_result model_explore(const struct model *the_model, const struct mo
         printf("# %s: %s\n", model->name, found.what);
         retrace(state_count - 1);
     }
+    model_catch_faults(false);
     model_forget_regions();
     return found;
 }

@@ -23,6 +23,9 @@ static struct {
     _Atomic uint32_t queued[2];
 } stand_in;
 
+/* Called before and after a task is made ready; may be NULL. */
+static void (*stand_in_ready)(void);
+
 void edo_lock_acquire_slow(struct edo_lock *lock);
 void edo_lock_release_slow(struct edo_lock *lock);
 void edo_ready_elsewhere(struct edo_thread *thread, struct edo_task *task);
@@ -42,7 +45,13 @@ void edo_lock_release_slow(struct edo_lock *lock)
 void edo_ready_elsewhere(struct edo_thread *thread, struct edo_task *task)
 {
     (void)thread;
+    if (stand_in_ready)
+        stand_in_ready();
     model_assert(atomic_exchange(&stand_in.queued[task->id], 1) == 0);
+    if (stand_in_ready) {
+        model_step();
+        stand_in_ready();
+    }
 }
 
 void edo_ready_offer(struct edo_thread *thread)

@@ -11,6 +11,8 @@
 #include "runtime/context.h"
 
 #include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +56,7 @@ static struct thread threads[MODEL_THREADS];
 static int thread_count;
 static struct thread *current; /* NULL: the explorer itself, setup and check */
 static struct edo_context home;
+static sigjmp_buf fault;
 
 static struct region regions[MODEL_REGIONS];
 static int region_count;
@@ -547,12 +550,35 @@ static void settle(struct thread *thread)
     thread->stack_hash = hash_bytes(1, sp, size);
 }
 
+static void on_fault(int signal)
+{
+    (void)signal;
+    siglongjmp(fault, 1);
+}
+
+/* While on, a thread that touches what is not there is something wrong like others. */
+void model_catch_faults(bool on)
+{
+    static struct sigaction before;
+    struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
+
+    if (on)
+        sigaction(SIGSEGV, &action, &before);
+    else
+        sigaction(SIGSEGV, &before, NULL);
+}
+
 static void resume(struct thread *thread)
 {
     current = thread;
     if (model->self)
         *model->self = thread->self;
-    edo_context_switch(&home, &thread->context, thread);
+    if (sigsetjmp(fault, 0) == 0) {
+        edo_context_switch(&home, &thread->context, thread);
+    } else {
+        current = NULL; /* and is not resumed */
+        model_wrong("memory that is touched exists", model->name, 0);
+    }
     if (model->self)
         thread->self = *model->self;
     current = NULL;

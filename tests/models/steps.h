@@ -39,6 +39,9 @@ void model_restore(const char *copy);
 
 void model_forget_regions(void);
 
+/* While on, a thread that touches memory that does not exist is something wrong like others. */
+void model_catch_faults(bool on);
+
 /* realloc, or the end. */
 void *model_grow(void *memory, size_t bytes);
 
