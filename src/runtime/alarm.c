@@ -34,10 +34,14 @@ static uint32_t edo_remote_try(struct edo_thread *thread)
     return EDO_GUARD_INSIDE;
 }
 
+#ifndef EDO_REMOTE_SPINS /* models in tests make it smaller */
+#define EDO_REMOTE_SPINS 100
+#endif
+
 void edo_remote_begin(struct edo_worker *worker)
 {
     edo_lock_acquire(&worker->thread_lock);
-    for (int spins = 0;; spins++) {
+    for (int spins = 0;; spins += spins <= EDO_REMOTE_SPINS) {
         uint32_t was = edo_remote_try(worker->thread);
 
         if (was != EDO_GUARD_INSIDE) {
@@ -45,9 +49,9 @@ void edo_remote_begin(struct edo_worker *worker)
             worker->remote_found = was;
             return;
         }
-        if (spins == 100)
+        if (spins == EDO_REMOTE_SPINS)
             atomic_store_explicit(&worker->remote_wanted, true, memory_order_relaxed);
-        if (spins > 100)
+        if (spins > EDO_REMOTE_SPINS)
             sched_yield();
     }
 }
