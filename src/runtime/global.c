@@ -112,6 +112,7 @@ struct edo_task *edo_global_take(struct edo_thread *thread)
     struct edo_runtime *runtime = thread->runtime;
     struct edo_ring *ring = &thread->worker->ring;
     struct edo_task *first = NULL;
+    bool more = false;
     uint32_t share;
 
     if (__builtin_expect(runtime->hooks != NULL, 0))
@@ -128,8 +129,11 @@ struct edo_task *edo_global_take(struct edo_thread *thread)
         share = EDO_RING_SIZE - edo_ring_count(ring);
     if (runtime->global_first)
         first = edo_global_pop(runtime);
-    while (runtime->global_first && share-- > 1)
-        edo_ring_push(ring, edo_global_pop(runtime));
+    for (; runtime->global_first && share > 1; share--)
+        more = edo_ring_push(ring, edo_global_pop(runtime));
     edo_lock_release(&runtime->global_lock);
+    /* On the way from queue to ring they were seen by nobody: a sibling may have fallen asleep meanwhile. */
+    if (more)
+        edo_wake_one(runtime);
     return first;
 }
