@@ -114,9 +114,12 @@ static struct edo_task *edo_steal_from(struct edo_worker *worker, struct edo_wor
     return tasks[0];
 }
 
+#ifndef EDO_SEARCH_ROUNDS /* models in tests make it smaller */
+#define EDO_SEARCH_ROUNDS 4
+#endif
+
 static struct edo_task *edo_search(struct edo_thread *thread)
 {
-    enum { EDO_ROUNDS = 4 };
     struct edo_runtime *runtime = thread->runtime;
     struct edo_worker *worker = thread->worker;
     uint32_t count = (uint32_t)runtime->worker_count;
@@ -128,7 +131,7 @@ static struct edo_task *edo_search(struct edo_thread *thread)
         worker->searching = true;
         atomic_fetch_add_explicit(&runtime->searching, 1, memory_order_seq_cst);
     }
-    for (int round = 0; round < EDO_ROUNDS; round++) {
+    for (int round = 0; round < EDO_SEARCH_ROUNDS; round++) {
         uint32_t start = edo_worker_random(worker);
 
         for (uint32_t i = 0; i < count; i++) {
@@ -136,7 +139,7 @@ static struct edo_task *edo_search(struct edo_thread *thread)
 
             if (victim == worker)
                 continue;
-            task = edo_steal_from(worker, victim, round == EDO_ROUNDS - 1);
+            task = edo_steal_from(worker, victim, round == EDO_SEARCH_ROUNDS - 1);
             if (task) {
                 edo_searched(thread);
                 return task;

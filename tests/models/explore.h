@@ -68,7 +68,7 @@ void model_region(const char *name, void *base, size_t size);
 /* Part of a region that only one thread operates on: that is then no step. Checked. */
 void model_private(void *base, size_t size);
 
-/* Memory for statistics: operations on it are no steps, and it is no part of the state. */
+/* Memory that decides nothing, or that nobody changes: operations on it are no steps, and it is no part of the state. */
 void model_statistics(void *base, size_t size);
 
 /* Explores; `mutant` may be NULL. If anything is wrong and `told` is set, prints the way there. Forgets the regions. */
@@ -95,6 +95,9 @@ void model_pause(void);
 void model_take(volatile uint8_t *byte);
 /* The other side: makes it 1. */
 void model_give(volatile uint8_t *byte);
+
+/* Waits until the word of four bytes is 0, and makes it 1, in one step: for a lock that is not in question itself. */
+void model_lock(volatile void *word);
 
 /* One of 0 ... n - 1: all are tried. */
 unsigned model_choose(unsigned n);

@@ -33,8 +33,7 @@ void edo_ready_offer(struct edo_thread *thread);
 
 void edo_lock_acquire_slow(struct edo_lock *lock)
 {
-    while (!edo_lock_try(lock))
-        model_pause();
+    model_lock(&lock->word);
 }
 
 void edo_lock_release_slow(struct edo_lock *lock)

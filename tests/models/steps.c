@@ -20,7 +20,7 @@
 enum { STACK = 16384, BUFFER = 8 };
 enum { FLUSH = 8, ALTERNATIVE = 16 }; /* a choice: thread, + FLUSH, or + ALTERNATIVE * which */
 
-enum pending { P_LOAD, P_LOCKED, P_PAUSE, P_TAKE, P_SLEEP, P_CHOOSE, P_ROOM, P_DONE };
+enum pending { P_LOAD, P_LOCKED, P_PAUSE, P_TAKE, P_SLEEP, P_LOCK, P_CHOOSE, P_ROOM, P_DONE };
 
 struct buffered {
     volatile void *p;
@@ -36,7 +36,7 @@ struct thread {
     bool stale; /* nothing has changed since it last went on after a pause: it has seen all there is */
     bool held;  /* `late` waits for the next store */
     bool timed;
-    const volatile uint8_t *byte; /* P_TAKE */
+    const volatile void *word; /* of P_TAKE (a byte) and P_LOCK */
     const void *asleep_on;
     void *self;
     int count;
@@ -175,7 +175,7 @@ uint64_t model_hash(void)
         hash = model_mix(hash, (uint64_t)t->pending | t->alternatives << 4 | (uint64_t)t->stale << 16 |
                                    (uint64_t)t->held << 17 | (uint64_t)t->timed << 18 | (uint64_t)t->count << 20);
         hash = model_mix(hash, (uintptr_t)t->asleep_on);
-        hash = model_mix(hash, (uintptr_t)t->byte);
+        hash = model_mix(hash, (uintptr_t)t->word);
         for (int k = 0; k < t->count + t->held; k++) {
             const struct buffered *store = k < t->count ? &t->buffer[k] : &t->late;
 
@@ -437,11 +437,21 @@ void model_pause(void)
 void model_take(volatile uint8_t *byte)
 {
     append_late();
-    current->byte = byte;
+    current->word = byte;
     pause_for(P_TAKE, 1);
-    current->byte = NULL;
+    current->word = NULL;
     set(byte, 1, 0, current);
     tell("takes", byte, 0, __FILE__, __LINE__, __func__);
+}
+
+void model_lock(volatile void *word)
+{
+    append_late();
+    current->word = word;
+    pause_for(P_LOCK, 1);
+    current->word = NULL;
+    set(word, 4, 1, current);
+    tell("locks", word, 1, __FILE__, __LINE__, __func__);
 }
 
 void model_give(volatile uint8_t *byte)
@@ -523,7 +533,10 @@ int model_choices(uint8_t out[MODEL_CHOICES])
             alternatives = !t->stale;
             break;
         case P_TAKE:
-            alternatives = t->count == 0 && *t->byte;
+            alternatives = t->count == 0 && get(t->word, 1) != 0;
+            break;
+        case P_LOCK:
+            alternatives = t->count == 0 && get(t->word, 4) == 0;
             break;
         case P_SLEEP:
             from = t->asleep_on != NULL;

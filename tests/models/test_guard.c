@@ -62,8 +62,7 @@ const struct edo_platform *edo_platform = &table;
 
 void edo_lock_acquire_slow(struct edo_lock *lock)
 {
-    while (!edo_lock_try(lock))
-        model_pause();
+    model_lock(&lock->word);
 }
 
 void edo_lock_release_slow(struct edo_lock *lock)

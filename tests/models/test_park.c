@@ -29,8 +29,7 @@ static bool needs_both; /* the task waits for both flags, else for one */
 
 void edo_lock_acquire_slow(struct edo_lock *lock)
 {
-    while (!edo_lock_try(lock))
-        model_pause();
+    model_lock(&lock->word);
 }
 
 void edo_lock_release_slow(struct edo_lock *lock)
