@@ -4,9 +4,9 @@
  *
  *     edo-bench [--quick] [--itself] [--list] [NAME...]
  *
- * runs the rows whose name contains one of the names, or all. --quick repeats less. --itself puts the floors
- * in Edo's place, so that every ratio should be near 1: what it is off by is the machine's noise. The exit
- * status is 0 if every bar was reached and every peer was there.
+ * runs the rows whose name contains one of the names, or all. --quick repeats less and leaves out the slow rows.
+ * --itself puts the floors in Edo's place, so that every ratio should be near 1: what it is off by is the machine's
+ * noise. The exit status is 0 if every bar was reached and every peer was there.
  */
 #include "measure.h"
 #include "process.h"
@@ -115,10 +115,11 @@ static size_t metric_count(const struct bench_row *row)
 
 static bool wanted(const struct bench_row *row, char **names, int count)
 {
+    bool named = count == 0;
+
     for (int i = 0; i < count; i++)
-        if (strstr(row->name, names[i]))
-            return !bench_options.itself || row->itself;
-    return count == 0 && (!bench_options.itself || row->itself);
+        named |= strstr(row->name, names[i]) != NULL;
+    return named && (!bench_options.itself || row->itself) && (!bench_options.quick || !row->slow);
 }
 
 static int table(char **names, int count)

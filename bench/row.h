@@ -38,6 +38,7 @@ struct bench_row {
     int (*part)(void); /* a program of its own that the row watches from outside: `edo-bench --part NAME` */
     double seconds;    /* about how long it takes; a row that takes 10 times as long is broken */
     bool itself;       /* can put the floor in Edo's place */
+    bool slow;         /* left out by --quick */
 };
 
 /* All rows, in the order of the table; the last one has no name. */

@@ -27,5 +27,13 @@ const struct bench_row *const bench_rows[] = {
     &bench_row_channel_ping,
     &bench_row_channel_many,
     &bench_row_select,
+    &bench_row_stalls_spin_1,
+    &bench_row_stalls_spin_2,
+    &bench_row_stalls_spin_4,
+    &bench_row_stalls_spin_8,
+    &bench_row_stalls_block_1,
+    &bench_row_stalls_block_2,
+    &bench_row_stalls_block_4,
+    &bench_row_stalls_block_8,
     NULL,
 };

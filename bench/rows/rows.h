@@ -11,6 +11,8 @@ extern const struct bench_row bench_row_switch, bench_row_yield, bench_row_ping_
     bench_row_spawn_million_1, bench_row_spawn_million_2, bench_row_timer, bench_row_sleepers, bench_row_dormant,
     bench_row_wakeups, bench_row_writes, bench_row_echo_64, bench_row_echo_1000, bench_row_echo_64_2,
     bench_row_echo_1000_2, bench_row_echo_idle, bench_row_http_64, bench_row_http_64_2, bench_row_http_idle,
-    bench_row_channel_ping, bench_row_channel_many, bench_row_select;
+    bench_row_channel_ping, bench_row_channel_many, bench_row_select, bench_row_stalls_spin_1, bench_row_stalls_spin_2,
+    bench_row_stalls_spin_4, bench_row_stalls_spin_8, bench_row_stalls_block_1, bench_row_stalls_block_2,
+    bench_row_stalls_block_4, bench_row_stalls_block_8;
 
 #endif
