@@ -172,6 +172,12 @@ int bench_contest_speed(const struct bench_contest *contest)
     return 0;
 }
 
+int bench_contest_instructions(const struct bench_contest *contest)
+{
+    count_under(contest, BENCH_CACHEGRIND, "instructions");
+    return 0;
+}
+
 static int settled_memory(double *out, struct bench_contender *contender, size_t connections)
 {
     struct timespec pause = {.tv_nsec = 300000000}; /* for what a server gives back once it is idle */

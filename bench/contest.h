@@ -32,6 +32,9 @@ struct bench_contest {
  */
 int bench_contest_speed(const struct bench_contest *contest);
 
+/* Reports instructions.F alone: user instructions a request. */
+int bench_contest_instructions(const struct bench_contest *contest);
+
 /* Reports bytes.F: private memory and page tables that one more connection costs once it has had an answer
  * and is idle. */
 int bench_contest_idle(const struct bench_contest *contest);

@@ -57,6 +57,85 @@ static int part_wakeups(void)
     return bench_inside(sleep_all, NULL, 2);
 }
 
+/* --- Wake-ups while tasks wait for all kinds of things, after one has stalled --- */
+
+static uint32_t word;
+static edo_listener *lonely;
+static edo_stream *silent;
+
+static int stalls_for_a_while(void *none)
+{
+    int64_t end = edo_now() + EDO_MS(50);
+
+    (void)none;
+    while (edo_now() < end)
+        continue;
+    return 0;
+}
+
+static int waits_for_word(void *none)
+{
+    (void)none;
+    return edo_wait_word(&word, 0, EDO_FOREVER);
+}
+
+/* One comes, which stays silent; no second one does. */
+static int waits_for_connection(void *none)
+{
+    edo_stream *first EDO_AUTO(edo_close) = NULL;
+    edo_stream *second EDO_AUTO(edo_close) = NULL;
+    int rc = edo_accept(&first, lonely);
+
+    (void)none;
+    return rc < 0 ? rc : edo_accept(&second, lonely);
+}
+
+static int waits_for_bytes(void *none)
+{
+    char byte;
+
+    (void)none;
+    return (int)edo_read(silent, &byte, 1);
+}
+
+static int sleeps(void *none)
+{
+    (void)none;
+    return edo_sleep(EDO_SEC(3600));
+}
+
+static int wait_all(void *none)
+{
+    static edo_task_fn const all[] = {waits_for_word, waits_for_connection, waits_for_bytes, sleeps,
+                                      stalls_for_a_while};
+    edo_listener *listener EDO_AUTO(edo_listener_close) = NULL;
+    edo_stream *stream EDO_AUTO(edo_close) = NULL;
+    edo_addr address;
+    int rc = edo_tcp_listen(&listener, "127.0.0.1:0", NULL);
+
+    (void)none;
+    if (rc == 0 && (rc = edo_listener_addr(&address, listener)) == 0)
+        rc = edo_connect(&stream, &address, NULL);
+    lonely = listener;
+    silent = stream;
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
+        for (size_t i = 0; i < EDO_COUNT(all) && rc == 0; i++)
+            rc = edo_spawn(scope, all[i], NULL);
+        if (rc == 0)
+            rc = edo_spawn(scope, sleeps, NULL, .when = EDO_WHEN_AT(edo_now() + EDO_SEC(3600)));
+        if (rc == 0)
+            rc = edo_sleep(EDO_MS(200));
+        if (rc == 0)
+            say("waiting");
+    }
+    return rc;
+}
+
+static int part_idle(void)
+{
+    return bench_inside(wait_all, NULL, 2);
+}
+
 static void pause_for(double seconds)
 {
     struct timespec time = {.tv_sec = (time_t)seconds, .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
@@ -217,6 +296,12 @@ static const struct bench_metric wakeups[] = {
     {"syscalls", "syscalls meanwhile", NULL, BENCH_AT_MOST, 0},
     {0},
 };
+static const struct bench_metric idle[] = {
+    {"wakeups", "wake-ups in 2 s, all tasks wait", NULL, BENCH_AT_MOST, 0},
+    {"cpu", "CPU used meanwhile, µs", NULL, BENCH_AT_MOST, 0},
+    {"syscalls", "syscalls meanwhile", NULL, BENCH_AT_MOST, 0},
+    {0},
+};
 static const struct bench_metric writes[] = {
     {"timer", "eventfd writes a timer", NULL, BENCH_AT_MOST, 0.001},
     {"sleep", "eventfd writes a sleep", NULL, BENCH_AT_MOST, 0.01},
@@ -224,5 +309,7 @@ static const struct bench_metric writes[] = {
 };
 const struct bench_row bench_row_wakeups = {
     .name = "wakeups", .metrics = wakeups, .run = run_wakeups, .part = part_wakeups, .seconds = 5};
+const struct bench_row bench_row_stalls_idle = {
+    .name = "stalls-idle", .metrics = idle, .run = run_wakeups, .part = part_idle, .seconds = 5};
 const struct bench_row bench_row_writes = {
     .name = "timer-writes", .metrics = writes, .run = run_writes, .part = part_writes, .seconds = 5};

@@ -35,5 +35,9 @@ const struct bench_row *const bench_rows[] = {
     &bench_row_stalls_block_2,
     &bench_row_stalls_block_4,
     &bench_row_stalls_block_8,
+    &bench_row_stalls_delay,
+    &bench_row_stalls_region,
+    &bench_row_stalls_cost,
+    &bench_row_stalls_idle,
     NULL,
 };

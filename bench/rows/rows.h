@@ -13,6 +13,7 @@ extern const struct bench_row bench_row_switch, bench_row_yield, bench_row_ping_
     bench_row_echo_1000_2, bench_row_echo_idle, bench_row_http_64, bench_row_http_64_2, bench_row_http_idle,
     bench_row_channel_ping, bench_row_channel_many, bench_row_select, bench_row_stalls_spin_1, bench_row_stalls_spin_2,
     bench_row_stalls_spin_4, bench_row_stalls_spin_8, bench_row_stalls_block_1, bench_row_stalls_block_2,
-    bench_row_stalls_block_4, bench_row_stalls_block_8;
+    bench_row_stalls_block_4, bench_row_stalls_block_8, bench_row_stalls_delay, bench_row_stalls_region,
+    bench_row_stalls_cost, bench_row_stalls_idle;
 
 #endif
