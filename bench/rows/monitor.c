@@ -4,8 +4,8 @@
  * next task runs. (That nobody is woken while all wait: quiet.c.)
  */
 #include "contest.h"
-#include "hand_off.h"
 #include "measure.h"
+#include "rows/inside.h"
 #include "rows/rows.h"
 
 #include <pthread.h>
@@ -19,10 +19,6 @@ static const struct bench_contest echo = {
 static int run_cost(const struct bench_row *row)
 {
     (void)row;
-    if (!BENCH_HAND_OFF) {
-        bench_absent("instructions.task", BENCH_NO_HAND_OFF);
-        return 0;
-    }
     return bench_contest_instructions(&echo);
 }
 
@@ -193,14 +189,13 @@ static int run_delay(const struct bench_row *row)
 {
     int rc = 0;
 
+    (void)row;
     for (int round = 0; round < (bench_options.quick ? 1 : 3) && rc == 0; round++) {
         rc = wake_often();
         /* Not on one core, as rows of one worker usually are: the next task runs beside the one that stalls. */
-        if (rc == 0 && BENCH_HAND_OFF)
+        if (rc == 0)
             rc = edo_run(stall_often, NULL, EDO_OPTIONS(edo_run_options, .workers = 1, .signals = EDO_SIGNALS_IGNORE));
     }
-    for (size_t i = 0; !BENCH_HAND_OFF && row->metrics[i].key; i++)
-        bench_absent(row->metrics[i].key, BENCH_NO_HAND_OFF);
     return rc;
 }
 

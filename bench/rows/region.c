@@ -3,7 +3,6 @@
  * Blocking regions: empty ones, and around the read of a block that is in the page cache; beside it the same read as a
  * job for edo_blocking. One worker; blocks of calls take turns.
  */
-#include "hand_off.h"
 #include "rows/inside.h"
 #include "rows/rows.h"
 
@@ -101,10 +100,6 @@ static int run(const struct bench_row *row)
     int rc;
 
     (void)row;
-    if (!BENCH_HAND_OFF) {
-        bench_absent("empty", BENCH_NO_HAND_OFF);
-        bench_absent("pread", BENCH_NO_HAND_OFF);
-    }
     if ((file = mkstemp(name)) < 0)
         return -errno;
     unlink(name);

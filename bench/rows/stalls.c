@@ -6,7 +6,6 @@
  */
 #include "stalls.h"
 
-#include "hand_off.h"
 #include "peer.h"
 #include "process.h"
 #include "rows/rows.h"
@@ -75,12 +74,7 @@ static void with_hand_off(const struct bench_stalls *stalls)
 {
     char path[4096];
 
-    if (BENCH_HAND_OFF) {
-        one("", bench_program(path, sizeof path, "edo-bench-stalls"), stalls);
-    } else {
-        bench_absent("ticks", BENCH_NO_HAND_OFF);
-        bench_absent("echo", BENCH_NO_HAND_OFF);
-    }
+    one("", bench_program(path, sizeof path, "edo-bench-stalls"), stalls);
 }
 
 static void without_hand_off(struct bench_stalls stalls)

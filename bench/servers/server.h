@@ -6,7 +6,6 @@
 #ifndef EDO_BENCH_SERVER_H
 #define EDO_BENCH_SERVER_H
 
-#include "hand_off.h"
 #include "measure.h"
 
 #include <edo/edo.h>
@@ -78,7 +77,7 @@ static inline int bench_server_main(int argc, char **argv, edo_task_fn serve)
     if (bench_server_parse(&options, argc, argv) < 0)
         return 2;
     rc = edo_run(serve, &options,
-                 EDO_OPTIONS(edo_run_options, .workers = options.workers, BENCH_STALL_AFTER(BENCH_SERVER_STALL_AFTER)));
+                 EDO_OPTIONS(edo_run_options, .workers = options.workers, .stall_after = BENCH_SERVER_STALL_AFTER));
     if (rc < 0)
         fprintf(stderr, "%s: %s\n", argv[0], edo_strerror(rc));
     return rc < 0;

@@ -9,7 +9,6 @@
  */
 #include "stalls.h"
 
-#include "hand_off.h"
 #include "servers/server.h"
 
 #include <stdatomic.h>
@@ -119,7 +118,7 @@ int main(int argc, char **argv)
     if (bench_stalls_parse(&stalls, argc, argv) < 0)
         return 2;
     rc = edo_run(serve, NULL,
-                 EDO_OPTIONS(edo_run_options, .workers = 2, BENCH_STALL_AFTER(stalls.no_hand_off ? EDO_FOREVER : 0)));
+                 EDO_OPTIONS(edo_run_options, .workers = 2, .stall_after = stalls.no_hand_off ? EDO_FOREVER : 0));
     if (rc < 0)
         fprintf(stderr, "%s: %s\n", argv[0], edo_strerror(rc));
     return rc < 0;
