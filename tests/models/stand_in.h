@@ -90,6 +90,19 @@ struct edo_thread *edo_enter_slow(struct edo_thread *thread, uint32_t found)
     return thread;
 }
 
+void edo_turn(struct edo_task *task)
+{
+    task->budget = EDO_BUDGET;
+}
+
+#ifdef EDO_DEBUG_CHECKS
+void edo_misuse(const char *what, const char *file, int line)
+{
+    model_wrong(what, file, line);
+    abort();
+}
+#endif
+
 void edo_budget_spent(struct edo_task *task)
 {
     task->budget = EDO_BUDGET;

@@ -158,6 +158,7 @@ static void setup(void)
 {
     memset(&world, 0, sizeof world);
     memset(&runtime, 0, sizeof runtime);
+    runtime.options.thread_linger = EDO_FOREVER; /* retiring is the matter of handoff.pml */
     edo_list_init(&runtime.spares);
     edo_list_init(&runtime.wanting);
     edo_lock_init(&worker.thread_lock);
@@ -185,9 +186,10 @@ static const struct model *with_regions(struct model *model)
     model_region("world", &world, sizeof world);
     model_region("worker", &worker.thread_lock, sizeof worker - offsetof(struct edo_worker, thread_lock));
     model_statistics(&worker.counts, sizeof worker.counts);
+    model_statistics(&worker.tick, sizeof worker.tick);
     model_region("threads_lock", &runtime.threads_lock, sizeof runtime.threads_lock);
     model_region("threads", &runtime.spares,
-                 offsetof(struct edo_runtime, blocking) - offsetof(struct edo_runtime, spares));
+                 offsetof(struct edo_runtime, monitor) - offsetof(struct edo_runtime, spares));
     return model;
 }
 

@@ -70,6 +70,11 @@ int64_t edo_wheel_next(const struct edo_wheel *wheel)
     return EDO_FOREVER;
 }
 
+void edo_monitor_wake(struct edo_monitor *monitor) /* that one sleeps and wakes by a word of its own */
+{
+    (void)monitor;
+}
+
 void edo_worker_fire(struct edo_thread *thread)
 {
     (void)thread;
