@@ -24,7 +24,10 @@ extern "C" {
  */
 EDO_API int edo_wait_word(const uint32_t *word, uint32_t expected, int64_t deadline);
 
-/* Wakes the `count` longest waiters on that address (INT_MAX: all) and returns how many there were. Any thread; never waits. */
+/*
+ * Wakes the `count` longest waiters on that address (INT_MAX: all) and returns how many there were. Any thread; never waits.
+ * -ENOTSUP: there are only tasks of a seeded run, and this is not its thread (edo/testing.h).
+ */
 EDO_API int edo_wake_word(const uint32_t *word, int count);
 
 #ifdef __cplusplus

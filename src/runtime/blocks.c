@@ -14,7 +14,7 @@ struct edo_chunk {
     char *end;
 };
 
-enum { EDO_CHUNK_FIRST = 64 * 1024, EDO_CHUNK_LARGEST = 4 * 1024 * 1024 };
+enum { EDO_CHUNK_HEAD = 64, EDO_CHUNK_FIRST = 64 * 1024, EDO_CHUNK_LARGEST = 4 * 1024 * 1024 };
 
 void edo_blocks_init(struct edo_blocks *pool, size_t block_size, size_t mark_offset)
 {
@@ -49,7 +49,7 @@ static int edo_blocks_grow(struct edo_blocks *pool)
     chunk = (struct edo_chunk *)memory;
     chunk->next = pool->chunks;
     chunk->size = pool->chunk_size;
-    chunk->fresh = (char *)memory + 64;
+    chunk->fresh = (char *)memory + EDO_CHUNK_HEAD;
     chunk->end = (char *)memory + pool->chunk_size;
     pool->chunks = chunk;
     if (pool->chunk_size < EDO_CHUNK_LARGEST)
@@ -123,5 +123,14 @@ void edo_blocks_give(struct edo_blocks *pool, struct edo_block *first, size_t co
     edo_lock_acquire(&pool->lock);
     edo_batch_mark(pool, first)->next_batch = pool->batches;
     pool->batches = first;
+    edo_lock_release(&pool->lock);
+}
+
+void edo_blocks_each(struct edo_blocks *pool, void (*look)(void *context, void *block), void *context)
+{
+    edo_lock_acquire(&pool->lock);
+    for (struct edo_chunk *chunk = pool->chunks; chunk; chunk = chunk->next)
+        for (char *block = (char *)chunk + EDO_CHUNK_HEAD; block < chunk->fresh; block += pool->block_size)
+            look(context, block);
     edo_lock_release(&pool->lock);
 }

@@ -5,6 +5,7 @@
  * The walk is a loop, not a recursion, since trees of tasks may be deeper than a stack: the locks of the path from the
  * top to the current task are held, and the way back up is read from the tree itself (task->home, scope->owner).
  */
+#include "runtime/hooks.h"
 #include "runtime/runtime.h"
 
 /* Sets the flag with its reason; false if the scope was cancelled already. */
@@ -128,6 +129,7 @@ void edo_scope_cancel_at(edo_scope *scope, int reason, const edo_site *site)
         edo_scope_cancel_inside(thread, body, reason, site);
         edo_leave(thread);
     } else {
+        edo_hooks_insist(body->runtime);
         edo_scope_cancel_inside(NULL, body, reason, site);
     }
 }

@@ -30,6 +30,17 @@ struct edo_hooks {
 
     /* Which of `count` > 0 ready tasks, linked by `next` from `first`, runs next: 0 to count - 1. INSIDE, and locked: it only looks. */
     uint32_t (*choose)(struct edo_hooks *hooks, const struct edo_task *first, uint32_t count);
+
+    bool simulated; /* its kernel is not the system's: blocking work runs inline, and runtimes in tasks are refused */
+    bool closed;    /* nothing comes from other threads: what wakes or cancels its tasks from there is refused */
 };
+
+struct edo_runtime;
+
+/* Whether the calling thread must leave the runtime's tasks alone. */
+bool edo_hooks_refuse(const struct edo_runtime *runtime);
+
+/* Ends the program if so: where no error can be returned. */
+void edo_hooks_insist(const struct edo_runtime *runtime);
 
 #endif

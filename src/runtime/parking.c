@@ -9,6 +9,7 @@
  *
  * Bucket locks are taken INSIDE (or by foreign threads), and nothing that suspends is called under them.
  */
+#include "runtime/hooks.h"
 #include "runtime/runtime.h"
 #include "runtime/sleeper.h"
 #include "platform/platform.h"
@@ -158,6 +159,7 @@ int edo_wake_word(const uint32_t *word, int count)
     struct edo_bucket *bucket = edo_bucket_of(word);
     struct edo_thread *thread = edo_thread_self();
     struct edo_link *link;
+    bool refused = false;
     int woken = 0;
 
     if (thread)
@@ -168,7 +170,9 @@ int edo_wake_word(const uint32_t *word, int count)
         struct edo_word_waiter *waiter = EDO_CONTAINER_OF(link, struct edo_word_waiter, link);
         struct edo_link *next = link->next == bucket->first ? NULL : link->next;
 
-        if (waiter->address == word) {
+        if (waiter->address == word && waiter->task && edo_hooks_refuse(waiter->task->home->runtime)) {
+            refused = true;
+        } else if (waiter->address == word) {
             bool was_first = bucket->first == link;
 
             edo_bucket_remove(bucket, link);
@@ -182,5 +186,26 @@ int edo_wake_word(const uint32_t *word, int count)
     edo_lock_release(&bucket->lock);
     if (thread)
         edo_leave(thread);
-    return woken;
+    return refused && woken == 0 ? -ENOTSUP : woken;
+}
+
+const uint32_t *edo_word_of(const struct edo_task *task)
+{
+    const uint32_t *word = NULL;
+
+    for (int i = 0; i < EDO_BUCKETS && !word; i++) {
+        struct edo_link *link;
+
+        edo_lock_acquire(&edo_buckets[i].lock);
+        link = edo_buckets[i].first;
+        while (link && !word) {
+            struct edo_word_waiter *waiter = EDO_CONTAINER_OF(link, struct edo_word_waiter, link);
+
+            if (waiter->task == task)
+                word = waiter->address;
+            link = link->next == edo_buckets[i].first ? NULL : link->next;
+        }
+        edo_lock_release(&edo_buckets[i].lock);
+    }
+    return word;
 }

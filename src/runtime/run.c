@@ -7,6 +7,7 @@
  * has ended nothing is left to run: its end stops the threads, and the calling thread takes everything apart.
  */
 #include "runtime/census.h"
+#include "runtime/hooks.h"
 #include "runtime/misuse.h"
 #include "runtime/overflow.h"
 #include "runtime/runtime.h"
@@ -243,6 +244,8 @@ int edo_run(edo_task_fn fn, void *argument, const edo_run_options *given)
         return rc;
     if (!fn)
         return -EINVAL;
+    if (task && task->home->runtime->hooks && task->home->runtime->hooks->simulated)
+        return -ENOTSUP; /* its threads would choose for themselves */
     if (task)
         return edo_run_nested(task, fn, argument, &options);
     return edo_run_here(fn, argument, &options, NULL, NULL);

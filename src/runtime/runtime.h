@@ -105,6 +105,11 @@ void edo_global_push_chain(struct edo_runtime *runtime, struct edo_task *first, 
 /* Takes a share of the queue: the first is returned, the rest goes into the worker's ring. INSIDE. */
 struct edo_task *edo_global_take(struct edo_thread *thread);
 
+/* --- parking.c ------------------------------------------------------------------------------------------------------- */
+
+/* The word that the task waits on, NULL if on none. Looks at all of them: for reports. */
+const uint32_t *edo_word_of(const struct edo_task *task);
+
 /* --- signal.c ---------------------------------------------------------------------------------------------------------- */
 
 /* SIGINT and SIGTERM are for this runtime from now on; false if another one has them. */

@@ -43,6 +43,8 @@ void edo_ready_elsewhere(struct edo_thread *thread, struct edo_task *task)
         edo_ready_pinned(thread, task);
         return;
     }
+    if (__builtin_expect(runtime->hooks != NULL, 0))
+        edo_hooks_insist(runtime);
     if (thread && thread->worker && !(task->flags & EDO_TASK_ELSEWHERE))
         edo_ring_overflow(thread, task);
     else
