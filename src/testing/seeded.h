@@ -6,9 +6,7 @@
 #include <edo/testing.h>
 
 #include "platform/platform.h"
-
-struct edo_task;
-struct edo_thread;
+#include "runtime/task.h"
 
 /* Watches a run from inside: see struct edo_hooks (runtime/hooks.h) for when these are called. Any may be NULL. */
 struct edo_test_watch {
@@ -21,5 +19,16 @@ struct edo_test_watch {
 
 /* edo_test_run with something that watches; `watch` may be NULL. */
 int edo_test_run_watched(edo_task_fn fn, void *argument, const edo_test_options *options, struct edo_test_watch *watch);
+
+/* A task's number in its run: that of one run is that of the next. */
+static inline uint64_t edo_test_serial(const struct edo_task *task)
+{
+    return task->id & ((UINT64_C(1) << 48) - 1);
+}
+
+/* --- deadlock.c ------------------------------------------------------------------------------------------------------- */
+
+/* Writes to stderr which tasks of the runtime wait, and for what. On the runtime's thread, when nothing runs. */
+void edo_deadlock_report(struct edo_runtime *runtime);
 
 #endif
