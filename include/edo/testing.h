@@ -71,7 +71,7 @@ typedef struct edo_test_options {
  *
  * After a failure, which is a negative result other than -ECANCELED, or an abort, the seed is told on stderr:
  *
- *     edo: seeded run failed (-35, resource deadlock avoided): again with EDO_SEED=0x2a
+ *     edo: seeded run failed (-35, would deadlock): again with EDO_SEED=0x2a
  *
  * With EDO_TRACE=1 in the environment all that happens is written to stderr. fn must return: assertions that leave by
  * longjmp (cmocka's) won't do in a task.

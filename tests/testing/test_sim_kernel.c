@@ -531,6 +531,55 @@ static void test_eventfds_and_nested_instances(void **state)
     compare(eventfds);
 }
 
+/* --- What the system does not promise ---------------------------------------------------------------------------------- */
+
+/* Eight eventfds are written to, in order; which of them is reported first, and how many at once? */
+static int first_of_eight(uint64_t seed, bool shuffle, int *count)
+{
+    struct edo_sim_options options = {.seed = seed, .shuffle = shuffle};
+    struct epoll_event found[8];
+    uint64_t one = 1;
+    int seen = 0;
+    int first = -1;
+    int n;
+
+    assert_int_equal(edo_sim_begin(&options), 0);
+    k = &edo_sim->table;
+    epoll = k->epoll_create(0);
+    for (int i = 0; i < 8; i++) {
+        struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.fd = i}};
+        int fd = k->eventfd(0, 0);
+
+        k->epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+        k->write(fd, &one, sizeof one);
+    }
+    *count = k->epoll_wait(epoll, found, 8, 0);
+    first = found[0].data.fd;
+    for (n = *count; n > 0; n = k->epoll_wait(epoll, found, 8, 0)) /* each is reported once, if not at once */
+        for (int i = 0; i < n; i++)
+            seen |= 1 << found[i].data.fd;
+    assert_int_equal(seen, 0xff);
+    edo_sim_end();
+    return first;
+}
+
+static void test_events_come_in_any_order_and_some_later(void **state)
+{
+    int firsts = 0;
+    int fewer = 0;
+    int count;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        firsts |= 1 << first_of_eight(seed, true, &count);
+        fewer += count < 8;
+    }
+    assert_int_equal(firsts, 0xff);
+    assert_in_range(fewer, 10, 90);
+    assert_int_equal(first_of_eight(1, false, &count), 0);
+    assert_int_equal(count, 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -538,6 +587,7 @@ int main(void)
         cmocka_unit_test(test_tcp_over_ipv6),
         cmocka_unit_test(test_unix_sockets),
         cmocka_unit_test(test_eventfds_and_nested_instances),
+        cmocka_unit_test(test_events_come_in_any_order_and_some_later),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
