@@ -260,7 +260,9 @@ int edo_sim_epoll_wait(int fd, struct epoll_event *events, int most, int64_t tim
         if (next > end)
             next = end;
         if (edo_sim->options.impure) {
-            count = edo_sim_collect_real(epoll, events, most, next == EDO_FOREVER ? -1 : next - edo_sim_time());
+            int64_t left = next - edo_sim_time(); /* which real time may have taken from us meanwhile */
+
+            count = edo_sim_collect_real(epoll, events, most, next == EDO_FOREVER ? -1 : left < 0 ? 0 : left);
             if (count > 0)
                 return count;
         } else if (next != EDO_FOREVER) {

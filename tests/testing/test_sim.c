@@ -252,6 +252,7 @@ struct foreign {
     uint32_t word;
     edo_scope *scope;
     int ends[2];
+    _Atomic bool has_read;
     int rc;
 };
 
@@ -339,7 +340,8 @@ static void *use_from_elsewhere(void *argument)
         usleep(100);
     if (write(foreign->ends[1], "x", 1) != 1)
         return NULL;
-    usleep(1000);
+    while (!atomic_load(&foreign->has_read))
+        usleep(100);
     edo_scope_cancel(foreign->scope);
     return NULL;
 }
@@ -359,6 +361,7 @@ static int impure(void *argument)
     CHECK_RC(edo_wait_fd(foreign.ends[0], EDO_READABLE, EDO_FOREVER), EDO_READABLE);
     CHECK_RC(edo_stream_from_fd(&stream, foreign.ends[0]), 0);
     CHECK_RC(edo_read(stream, &byte, 1), 1);
+    atomic_store(&foreign.has_read, true);
     CHECK_RC(edo_sleep(EDO_FOREVER), -ECANCELED);
     CHECK_RC(edo_run(nothing, NULL, NULL), -ENOTSUP);
     pthread_join(thread, NULL);
