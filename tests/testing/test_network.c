@@ -137,6 +137,34 @@ static int share_port(void *argument)
     return 0;
 }
 
+static int specific_first(void *argument)
+{
+    const edo_listen_options share = {.size = sizeof share, .reuse_port = true};
+    edo_listener *listeners[3];
+    edo_stream *client;
+    edo_stream *server;
+
+    (void)argument;
+    CHECK_RC(edo_tcp_listen(&listeners[0], ":99", &share), 0);
+    CHECK_RC(edo_tcp_listen(&listeners[1], "10.0.0.1:99", &share), 0);
+    CHECK_RC(edo_tcp_listen(&listeners[2], ":99", &share), 0);
+    for (int i = 0; i < 10; i++) {
+        CHECK_RC(edo_tcp_connect(&client, "10.0.0.1:99", NULL), 0);
+        CHECK_RC(edo_accept(&server, listeners[1]), 0);
+        edo_close(client);
+        edo_close(server);
+    }
+    for (int i = 0; i < 3; i++)
+        edo_listener_close(listeners[i]);
+    return 0;
+}
+
+static void test_a_listener_at_an_address_comes_before_those_at_any(void **state)
+{
+    (void)state;
+    many_seeds(specific_first, NULL, 4, NULL);
+}
+
 static void test_listeners_share_a_port(void **state)
 {
     (void)state;
@@ -480,6 +508,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_address_is_a_host),
         cmocka_unit_test(test_listeners_share_a_port),
+        cmocka_unit_test(test_a_listener_at_an_address_comes_before_those_at_any),
         cmocka_unit_test(test_what_is_sent_takes_its_time),
         cmocka_unit_test(test_without_latency_no_time_passes),
         cmocka_unit_test(test_streams_keep_their_order),
