@@ -21,7 +21,7 @@ typedef struct edo_blocking_options {
 /*
  * edo_blocking(fn, argument, .abandonable = true) runs fn(argument) on a thread where blocking is allowed and waits for
  * its return value, which it returns. The threads are bounded (edo_run_options.blocking_threads); jobs queue when all are
- * busy. fn must not call what waits in Edo, except edo_run and edo_wait_word.
+ * busy. fn runs in no task: it may call what plain threads may (edo_run, edo_wait_word, channels), and nothing else.
  *
  * -ECANCELED: fn has not run and will not (rule C2); or it was declared abandonable and goes on by itself. Once it runs and
  * is not abandonable, the caller waits for its end, cancelled or not. An abandonable job must not touch the caller's
@@ -48,8 +48,9 @@ EDO_API int edo_blocking_with(int (*fn)(void *), void *argument, const edo_block
  * For what usually blocks for long (a name to be looked up, a password to be hashed), what needs much stack, and what shall
  * be dropped while queued or abandoned, there is edo_blocking, whose threads are bounded on their own.
  *
- * Inside a region nothing of Edo may be called but its end, and the task must not return: builds with EDO_DEBUG_CHECKS abort.
- * Regions do not nest. begin: 0; -ECANCELED: no region has begun. The end is not cancellable. On a thread that runs no task
+ * Inside a region nothing of Edo may be called but its end, and the task must not return: builds with EDO_DEBUG_CHECKS abort
+ * where they notice, which is in all that may wait, wake or spawn. Regions do not nest. Where nobody takes workers (.stall_after =
+ * EDO_FOREVER, .pinned) a region keeps its worker until it ends. begin: 0; -ECANCELED: no region has begun. The end is not cancellable. On a thread that runs no task
  * both do nothing.
  */
 EDO_API int edo_blocking_begin(void);

@@ -70,8 +70,8 @@ EDO_API int edo_watch_close(edo_watch *watch);
 
 /*
  * edo_watch_get(&value, &version, watch) copies the value and, unless `version` is NULL, its version. Never waits. 0; -EINVAL.
- * edo_watch_changed(&value, &version, watch) waits until there is another version than that, and gets it: changes in between
- * are left out. 0; -EPIPE: it is closed, and the version is the last; -ECANCELED, -EINVAL. Any thread.
+ * edo_watch_changed(&value, &version, watch) waits until there is a later version than that (0: than none), and gets it: changes
+ * in between are left out. 0; -EPIPE: it is closed, and the version is the last; -ECANCELED, -EINVAL. Any thread.
  */
 #define edo_watch_get(value, version, watch)     edo_watch_get_sized((value), (version), (watch), sizeof *(value))
 #define edo_watch_changed(value, version, watch) edo_watch_changed_sized((value), (version), (watch), sizeof *(value))

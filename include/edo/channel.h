@@ -43,7 +43,7 @@ EDO_API int edo_channel_create(edo_channel **out, size_t size, size_t capacity);
 EDO_API void edo_channel_destroy(edo_channel *channel);
 EDO_AUTO_DEFINE(edo_channel *, edo_channel_destroy);
 
-/* Says that nothing more will be sent, and wakes all that wait. 0; -EALREADY: it was closed before. Never waits. Any thread. */
+/* Says that nothing more will be sent, and wakes all that wait. 0, also for NULL; -EALREADY: it was closed before. Never waits. Any thread. */
 EDO_API int edo_channel_close(edo_channel *channel);
 
 /*

@@ -46,19 +46,25 @@ struct edo_stream;
 
 /*
  * Waits until one of the arms happens. Returns its index; -ECANCELED: none has happened, and the scope is cancelled; -EINVAL:
- * an arm is wrong (its rc is -EINVAL), or more than 64; -EPERM outside a task; -EBUSY: another task waits for the same
- * direction of a stream, or for the same handle. An arm whose object is NULL never happens, so one can be switched off; with
- * none left and no default select waits until it is cancelled.
+ * an arm is wrong (its rc is -EINVAL; values of another size, a handle of another runtime), or more than 64; -EDEADLK: the
+ * handle is the caller's own; -EPERM outside a task.
  *
- * The arms are read, and `rc` of the one that happened is written; the array may be used again as it is: EDO_AFTER counts
- * from each call anew.
+ * An arm that cannot be waited for happens too, with the error in its rc: -EBUSY, another task waits for the same direction of
+ * the stream, or for the same handle; -EBADF, the stream is closed; for descriptors those of epoll_ctl(2) (-EPERM: a regular
+ * file). An arm whose object is NULL never happens, so one can be switched off; with none left and no default select waits
+ * until it is cancelled.
+ *
+ * The arms are read, and `rc` of the one that happened is written; the array may be used again as it is: EDO_AFTER counts from
+ * each call anew. A channel may be destroyed by the party that made the arm happen there; the other arms' channels when select
+ * has returned.
  */
 EDO_API int edo_select(edo_arm *arms, size_t count);
 
 /* Receives a value, as edo_recv does; sends one, as edo_send does. rc: 0, -EPIPE, -ENOMEM. */
 #define EDO_RECV(channel, value) edo_arm_recv((channel), (value), sizeof *(value))
 #define EDO_SEND(channel, value) edo_arm_send((channel), (value), sizeof *(value))
-/* Hears a broadcast's next value, as edo_hear does; a watch's next version, as edo_watch_changed does. rc: how many were missed. */
+/* Hears a broadcast's next value, as edo_hear does; a watch's next version, as edo_watch_changed does. rc: how many were
+ * missed in between (at most INT_MAX), or -EPIPE. */
 #define EDO_HEAR(value, subscription)      edo_arm_hear_sized((value), (subscription), sizeof *(value))
 #define EDO_CHANGED(value, version, watch) edo_arm_changed_sized((value), (version), (watch), sizeof *(value))
 /* After so long from the call on; at a time. */

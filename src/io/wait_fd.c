@@ -53,5 +53,5 @@ int edo_wait_fd(int fd, int events, int64_t deadline)
     reported = edo_fd_wait_end(source, events, task);
     if (rc < 0)
         return rc;
-    return reported ? reported : events; /* a report that was gone when asked about: it is worth a try */
+    return reported;
 }

@@ -38,7 +38,7 @@ static int edo_fd_nest(int fd, int events)
     rc = edo_platform->epoll_ctl(nested, EPOLL_CTL_ADD, fd, &event);
     if (rc < 0) {
         edo_platform->close(nested);
-        return rc;
+        return nested == fd ? -EBADF : rc; /* the number was free, and is the instance's own now */
     }
     return nested;
 }
@@ -107,11 +107,14 @@ bool edo_fd_wait_ready(struct edo_source *source, struct edo_task *task)
 int edo_fd_wait_end(struct edo_source *source, int events, struct edo_task *task)
 {
     int reported = edo_source_events(source);
+    bool was_reported = reported != 0;
 
     edo_source_delist(source, EDO_IN, task);
     edo_source_delist(source, EDO_OUT, task);
     if (reported)
         reported = source->borrowed ? reported & events : edo_nest_look(source->fd, events);
+    if (!reported && was_reported) /* it was gone when the kernel was asked which: worth a try all the same */
+        reported = events;
     edo_source_close(source);
     return reported;
 }

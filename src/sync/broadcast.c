@@ -178,7 +178,7 @@ int edo_broadcast_send_sized(edo_broadcast *broadcast, const void *value, size_t
 
 int edo_broadcast_close(edo_broadcast *broadcast)
 {
-    return edo_broadcast_end(broadcast);
+    return broadcast ? edo_broadcast_end(broadcast) : 0;
 }
 
 int64_t edo_hear_sized(void *value, edo_subscription *subscription, size_t size)

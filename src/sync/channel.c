@@ -56,6 +56,8 @@ int edo_channel_close(edo_channel *channel)
     struct edo_place *claimed = NULL;
     int rc = 0;
 
+    if (!channel)
+        return 0;
     edo_lock_acquire(&channel->meeting.lock);
     if (atomic_load_explicit(&channel->closed, memory_order_relaxed))
         rc = -EALREADY;
@@ -98,6 +100,17 @@ bool edo_channel_may_recv(struct edo_channel *channel)
            edo_channel_closed(channel);
 }
 
+/*
+ * A select was claimed here that waits here with other arms too: they go now, since it won't come back to a channel that
+ * it, or the claimer, may destroy.
+ */
+static void edo_channel_delist_siblings(struct edo_channel *channel, struct edo_place *place)
+{
+    if (place->sibling)
+        for (struct edo_place *other = place->sibling; other != place; other = other->sibling)
+            edo_channel_delist(channel, other);
+}
+
 /* The party that has waited for longest. */
 static struct edo_place *edo_channel_claim(struct edo_channel *channel, bool send, const struct edo_waiter *self)
 {
@@ -110,8 +123,10 @@ static struct edo_place *edo_channel_claim(struct edo_channel *channel, bool sen
         return NULL;
     place = edo_places_claim(&dropped, list, self);
     atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) - dropped, memory_order_relaxed);
-    if (place)
+    if (place) {
         place->rc = 0;
+        edo_channel_delist_siblings(channel, place);
+    }
     return place;
 }
 
@@ -178,17 +193,17 @@ int edo_channel_lock_to_send(struct edo_channel *channel)
     return 0;
 }
 
-void edo_channel_enlist(struct edo_channel *channel, struct edo_place *place, bool send)
+void edo_channel_enlist(struct edo_channel *channel, struct edo_place *place)
 {
-    _Atomic size_t *count = send ? &channel->senders_count : &channel->receivers_count;
+    _Atomic size_t *count = place->send ? &channel->senders_count : &channel->receivers_count;
 
-    edo_place_enlist(send ? &channel->senders : &channel->receivers, place);
+    edo_place_enlist(place->send ? &channel->senders : &channel->receivers, place);
     atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1, memory_order_relaxed);
 }
 
-void edo_channel_delist(struct edo_channel *channel, struct edo_place *place, bool send)
+void edo_channel_delist(struct edo_channel *channel, struct edo_place *place)
 {
-    _Atomic size_t *count = send ? &channel->senders_count : &channel->receivers_count;
+    _Atomic size_t *count = place->send ? &channel->senders_count : &channel->receivers_count;
 
     if (!place->listed)
         return;
@@ -207,14 +222,14 @@ static inline int edo_channel_begin(struct edo_channel *channel, size_t size, st
 }
 
 /* The place is enlisted: waits until the operation has happened, or has been given up. */
-static int edo_channel_wait(struct edo_channel *channel, struct edo_place *place, bool send)
+static int edo_channel_wait(struct edo_channel *channel, struct edo_place *place)
 {
     if (!edo_waiter_wait(place->waiter, true)) {
         bool given_up;
 
         edo_lock_acquire(&channel->meeting.lock);
         given_up = place->listed;
-        edo_channel_delist(channel, place, send);
+        edo_channel_delist(channel, place);
         edo_lock_release(&channel->meeting.lock);
         if (given_up)
             return -ECANCELED;
@@ -227,7 +242,7 @@ static __attribute__((noinline)) int edo_channel_send_slowly(struct edo_channel 
                                                              struct edo_task *task)
 {
     struct edo_waiter waiter = {.task = task};
-    struct edo_place place = {.waiter = &waiter, .value = (void *)(uintptr_t)value};
+    struct edo_place place = {.waiter = &waiter, .value = (void *)(uintptr_t)value, .send = true};
     struct edo_waiter *receiver;
     int rc = edo_channel_lock_to_send(channel);
 
@@ -235,11 +250,11 @@ static __attribute__((noinline)) int edo_channel_send_slowly(struct edo_channel 
         return rc;
     rc = edo_channel_put(&receiver, channel, value, NULL);
     if (rc == -EAGAIN)
-        edo_channel_enlist(channel, &place, true);
+        edo_channel_enlist(channel, &place);
     edo_lock_release(&channel->meeting.lock);
     if (receiver)
         edo_waiter_finish(receiver);
-    return rc == -EAGAIN ? edo_channel_wait(channel, &place, true) : rc;
+    return rc == -EAGAIN ? edo_channel_wait(channel, &place) : rc;
 }
 
 static __attribute__((noinline)) int edo_channel_recv_slowly(void *value, struct edo_channel *channel,
@@ -253,11 +268,11 @@ static __attribute__((noinline)) int edo_channel_recv_slowly(void *value, struct
     edo_lock_acquire(&channel->meeting.lock);
     rc = edo_channel_take(&sender, channel, value, NULL);
     if (rc == -EAGAIN)
-        edo_channel_enlist(channel, &place, false);
+        edo_channel_enlist(channel, &place);
     edo_lock_release(&channel->meeting.lock);
     if (sender)
         edo_waiter_finish(sender);
-    return rc == -EAGAIN ? edo_channel_wait(channel, &place, false) : rc;
+    return rc == -EAGAIN ? edo_channel_wait(channel, &place) : rc;
 }
 
 /* Without waiting. */

@@ -59,8 +59,8 @@ int edo_channel_take(struct edo_waiter **other, struct edo_channel *channel, voi
 /* Makes sure that an unbounded channel has room for one value more. Locked on return if it returns 0; -ENOMEM, unlocked. */
 int edo_channel_lock_to_send(struct edo_channel *channel);
 
-/* Puts a place among the senders or the receivers; takes it out, if it is there. Under the lock. */
-void edo_channel_enlist(struct edo_channel *channel, struct edo_place *place, bool send);
-void edo_channel_delist(struct edo_channel *channel, struct edo_place *place, bool send);
+/* Puts a place among the senders or the receivers, as `send` says; takes it out, if it is there. Under the lock. */
+void edo_channel_enlist(struct edo_channel *channel, struct edo_place *place);
+void edo_channel_delist(struct edo_channel *channel, struct edo_place *place);
 
 #endif

@@ -73,10 +73,11 @@ static int edo_select_index(const struct edo_select *select, int i)
 
 /* --- 1: at once ---------------------------------------------------------------------------------------------------------- */
 
-static int edo_select_check(struct edo_select *select, struct edo_task *task)
+/* Looks whether all can be arms of this task, and takes hold of their streams; *checked tells of how many. */
+static int edo_select_check(int *checked, struct edo_select *select, struct edo_task *task)
 {
-    for (int i = 0; i < select->count; i++) {
-        edo_arm *arm = &select->arms[i];
+    for (*checked = 0; *checked < select->count; ++*checked) {
+        edo_arm *arm = &select->arms[*checked];
         int rc = 0;
 
         if (arm->what_ < EDO_ARM_NONE || arm->what_ > EDO_ARM_DEFAULT)
@@ -213,15 +214,21 @@ static void edo_select_unlock(struct edo_select *select)
 }
 
 /* Into the list where the other parties look, and out of it, if it is there. Under the lock. */
-static void edo_arm_enlist(edo_arm *arm, struct edo_waiter *waiter, int number)
+static void edo_arm_enlist(edo_arm *arm, struct edo_waiter *waiter, uint32_t number, edo_arm *before)
 {
     struct edo_place *place = &edo_arm_state(arm)->at.place;
+    struct edo_place *sibling = before ? &edo_arm_state(before)->at.place : NULL;
 
-    *place = (struct edo_place){.waiter = waiter, .value = arm->value_, .arm = (uint32_t)number};
+    *place =
+        (struct edo_place){.waiter = waiter, .value = arm->value_, .arm = number, .send = arm->what_ == EDO_ARM_SEND};
+    if (sibling) {
+        place->sibling = sibling->sibling ? sibling->sibling : sibling;
+        sibling->sibling = place;
+    }
     if (arm->what_ == EDO_ARM_HEAR)
         edo_place_enlist(&edo_arm_broadcast(arm)->listeners, place);
     else
-        edo_channel_enlist(edo_arm_channel(arm), place, arm->what_ == EDO_ARM_SEND);
+        edo_channel_enlist(edo_arm_channel(arm), place);
 }
 
 static void edo_arm_delist(edo_arm *arm)
@@ -229,7 +236,7 @@ static void edo_arm_delist(edo_arm *arm)
     struct edo_place *place = &edo_arm_state(arm)->at.place;
 
     if (arm->what_ != EDO_ARM_HEAR)
-        edo_channel_delist(edo_arm_channel(arm), place, arm->what_ == EDO_ARM_SEND);
+        edo_channel_delist(edo_arm_channel(arm), place);
     else if (place->listed)
         edo_place_delist(place);
 }
@@ -249,23 +256,32 @@ static int edo_select_enlist(struct edo_select *select)
             edo_arm_do_locked(&other, &select->arms[index], &select->waiter))
             happened = index;
     }
-    for (int i = 0; i < select->count && happened < 0; i++)
-        if (edo_arm_is_meeting(&select->arms[i]))
-            edo_arm_enlist(&select->arms[i], &select->waiter, i);
+    for (int i = 0; i < select->meetings && happened < 0; i++) {
+        edo_arm *before = edo_select_meeting(select, i) ? NULL : &select->arms[select->by_serial[i - 1]];
+
+        edo_arm_enlist(&select->arms[select->by_serial[i]], &select->waiter, select->by_serial[i], before);
+    }
     edo_select_unlock(select);
     if (other)
         edo_waiter_finish(other);
     return happened;
 }
 
+/*
+ * Who claimed it has taken it out of that channel altogether, and may have let it be destroyed by now; the others are
+ * there, and so are their locks.
+ */
 static void edo_select_delist(struct edo_select *select)
 {
+    uint32_t winner = atomic_load_explicit(&select->waiter.winner, memory_order_acquire);
+    const struct edo_meeting *claimed = NULL;
+
+    if (winner > 0 && winner <= (uint32_t)select->count && edo_arm_is_meeting(&select->arms[winner - 1]))
+        claimed = edo_arm_meeting(&select->arms[winner - 1]);
     for (int i = 0; i < select->count; i++) {
         edo_arm *arm = &select->arms[i];
 
-        /* Who claimed it may have let its channel be destroyed by now; the others are there, and so are their locks. */
-        if (!edo_arm_is_meeting(arm) ||
-            atomic_load_explicit(&select->waiter.winner, memory_order_acquire) == (uint32_t)i + 1)
+        if (!edo_arm_is_meeting(arm) || edo_arm_meeting(arm) == claimed)
             continue;
         edo_lock_acquire(&edo_arm_meeting(arm)->lock);
         edo_arm_delist(arm);
@@ -283,18 +299,16 @@ static bool edo_select_claim(struct edo_select *select, uint32_t winner)
                                                    memory_order_acquire);
 }
 
-/* Begins with what is no channel. 0 or a negative errno. */
+/* Begins with what is no channel. -EAGAIN; or the index of an arm that cannot be waited for: it happens, with that error. */
 static int edo_select_begin_others(struct edo_select *select)
 {
-    int rc = 0;
-
-    for (int i = 0; i < select->count && rc == 0; i++) {
+    for (int i = 0; i < select->count; i++) {
         edo_arm *arm = &select->arms[i];
 
-        if (!edo_arm_is_meeting(arm) && !edo_arm_is_idle(arm))
-            rc = edo_arm_begin(arm, select->waiter.task);
+        if (!edo_arm_is_meeting(arm) && !edo_arm_is_idle(arm) && edo_arm_begin(arm, select->waiter.task) < 0)
+            return i;
     }
-    return rc;
+    return -EAGAIN;
 }
 
 static int edo_select_ready_other(struct edo_select *select)
@@ -321,19 +335,19 @@ static void edo_arm_claimed(edo_arm *arm)
     edo_lock_release(&edo_arm_meeting(arm)->lock);
 }
 
-/* Waits, in all lists. The index of the arm that happened (that happens, if it is no channel), or a negative errno. */
-static int edo_select_wait(struct edo_select *select, int failed)
+/* Waits, in all lists. The index of the arm that happened, or is to happen now; -ECANCELED. */
+static int edo_select_wait(struct edo_select *select, int wrong)
 {
     for (;;) {
         uint32_t winner = atomic_load_explicit(&select->waiter.winner, memory_order_acquire);
-        int other = failed;
+        int other = wrong;
 
         if (winner) { /* by a party that came to a channel: until it has moved the value */
             edo_waiter_wait(&select->waiter, false);
             edo_arm_claimed(&select->arms[winner - 1]);
             return (int)winner - 1;
         }
-        if (failed == 0)
+        if (other == -EAGAIN)
             other = edo_select_ready_other(select);
         if (other == -EAGAIN && edo_task_cancelled(select->waiter.task))
             other = -ECANCELED;
@@ -347,54 +361,69 @@ static int edo_select_wait(struct edo_select *select, int failed)
 static int edo_select_slowly(struct edo_select *select)
 {
     int index = edo_select_enlist(select);
-    int rc;
+    int wrong;
 
     if (index >= 0)
         return index;
-    rc = edo_select_begin_others(select);
-    index = edo_select_wait(select, rc);
+    wrong = edo_select_begin_others(select);
+    index = edo_select_wait(select, wrong);
     edo_select_delist(select);
     for (int i = 0; i < select->count; i++)
         if (!edo_arm_is_meeting(&select->arms[i]) && !edo_arm_is_idle(&select->arms[i]))
             edo_arm_end(&select->arms[i], select->waiter.task);
-    if (index >= 0 && !edo_arm_is_meeting(&select->arms[index]))
+    if (index >= 0 && index != wrong && !edo_arm_is_meeting(&select->arms[index]))
         edo_arm_happen(&select->arms[index]);
     return index;
+}
+
+/* Lets go of what edo_select_check has taken hold of in the first `count` arms. */
+static void edo_select_finish(struct edo_select *select, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (!edo_arm_is_meeting(&select->arms[i]) && !edo_arm_is_idle(&select->arms[i]))
+            edo_arm_finish(&select->arms[i]);
+}
+
+/* All arms are checked and held. */
+static int edo_select_checked(struct edo_select *select)
+{
+    struct edo_task *task = edo_task_self();
+    int fallback = -1;
+    int index = edo_suspension_point(task); /* only now: others have a turn here, and may close what is selected on */
+
+    if (index < 0)
+        return index;
+    select->start = select->count ? (int)(edo_thread_self()->rotor++ % (uint32_t)select->count) : 0;
+    for (int i = 0; i < select->count; i++)
+        if (select->arms[i].what_ == EDO_ARM_DEFAULT)
+            fallback = i;
+    index = edo_select_now(select, fallback >= 0);
+    if (index >= 0)
+        return index;
+    if (fallback >= 0) {
+        select->arms[fallback].rc = 0;
+        return fallback;
+    }
+    select->waiter = (struct edo_waiter){.task = task, .select = true};
+    return edo_select_slowly(select);
 }
 
 int edo_select(edo_arm *arms, size_t count)
 {
     struct edo_task *task = edo_task_self();
-    struct edo_select select;
-    int fallback = -1;
-    int index;
+    struct edo_select select = {.arms = arms, .count = (int)count};
+    int checked;
     int rc;
 
     if (!task)
         return -EPERM;
-    rc = edo_suspension_point(task);
-    if (rc < 0)
-        return rc;
     if (count > EDO_ARMS_MOST)
         return -EINVAL;
-    select.arms = arms;
-    select.count = (int)count;
-    rc = edo_select_check(&select, task);
-    if (rc < 0)
-        return rc;
-    select.start = count ? (int)(edo_thread_self()->rotor++ % count) : 0;
-    for (int i = 0; i < select.count; i++)
-        if (arms[i].what_ == EDO_ARM_DEFAULT)
-            fallback = i;
-    index = edo_select_now(&select, fallback >= 0);
-    if (index >= 0)
-        return index;
-    if (fallback >= 0) {
-        arms[fallback].rc = 0;
-        return fallback;
-    }
-    select.waiter = (struct edo_waiter){.task = task, .select = true};
-    return edo_select_slowly(&select);
+    rc = edo_select_check(&checked, &select, task);
+    if (rc == 0)
+        rc = edo_select_checked(&select);
+    edo_select_finish(&select, checked);
+    return rc;
 }
 
 /* --- Making arms ------------------------------------------------------------------------------------------------------------- */

@@ -32,7 +32,7 @@ struct edo_arm_state {
     union {
         struct edo_place place;     /* RECV, SEND, HEAR */
         struct edo_sleeper sleeper; /* AFTER, AT */
-        struct edo_source *source;  /* STREAM, FD: while it waits there */
+        struct edo_source *source;  /* STREAM: held, NULL if it was closed before; FD: while it waits there */
     } at;
     bool waits; /* begun, and not ended yet */
 };
@@ -47,12 +47,14 @@ static inline struct edo_arm_state *edo_arm_state(edo_arm *arm)
 /*
  * For arms that are no channels, no broadcasts, no watches and no default.
  *
- * check:  0, or a negative errno for what can't be an arm of that task.
+ * check:  0, or a negative errno for what can't be an arm of that task. Holds a stream's source until finish, so that it
+ *         is the same stream all the while, closed perhaps, but not another one in its place.
  * now:    whether it can happen now, before anything was begun. `look`: also where that costs syscalls.
- * begin:  from now on the task is unparked when it may happen. 0 or a negative errno.
+ * begin:  from now on the task is unparked when it may happen. 0; a negative errno, also in rc.
  * ready:  whether it can happen, while it is begun.
  * end:    no longer. Fine if it was not begun.
  * happen: makes it happen, after end; sets rc.
+ * finish: lets go of what check has taken hold of.
  */
 int edo_arm_check(edo_arm *arm, struct edo_task *task);
 bool edo_arm_now(edo_arm *arm, bool look);
@@ -60,5 +62,6 @@ int edo_arm_begin(edo_arm *arm, struct edo_task *task);
 bool edo_arm_ready(edo_arm *arm);
 void edo_arm_end(edo_arm *arm, struct edo_task *task);
 void edo_arm_happen(edo_arm *arm);
+void edo_arm_finish(edo_arm *arm);
 
 #endif

@@ -44,14 +44,16 @@ static void edo_timer_arm_end(edo_arm *arm)
 
 /* --- Streams --------------------------------------------------------------------------------------------------------------- */
 
-static struct edo_source *edo_arm_stream_source(const edo_arm *arm)
-{
-    return (struct edo_source *)arm->object_; /* a stream begins with its source; io/stream.h */
-}
-
 static int edo_arm_direction(const edo_arm *arm)
 {
     return arm->events_ == 1 << EDO_OUT ? EDO_OUT : EDO_IN;
+}
+
+static bool edo_stream_arm_closed(edo_arm *arm)
+{
+    struct edo_source *source = edo_arm_state(arm)->at.source;
+
+    return !source || edo_source_is_closed(source);
 }
 
 /*
@@ -60,42 +62,33 @@ static int edo_arm_direction(const edo_arm *arm)
  */
 static bool edo_stream_arm_now(edo_arm *arm)
 {
-    struct edo_source *source = edo_arm_stream_source(arm);
+    struct edo_source *source = edo_arm_state(arm)->at.source;
     int direction = edo_arm_direction(arm);
     uint32_t seen;
-    bool happens = true;
     char byte;
 
-    if (edo_source_begin(source) < 0)
+    if (edo_stream_arm_closed(arm))
         return true;
-    if (!edo_source_ready(source, direction, &seen)) {
-        happens = false;
-    } else if (direction == EDO_IN &&
-               edo_platform->recv(source->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT | MSG_NOSIGNAL) == -EAGAIN) {
+    if (!edo_source_ready(source, direction, &seen))
+        return false;
+    if (direction == EDO_IN &&
+        edo_platform->recv(source->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT | MSG_NOSIGNAL) == -EAGAIN) {
         edo_source_drained(source, direction, seen);
-        happens = false;
+        return false;
     }
-    edo_source_end(source);
-    return happens;
+    return true;
 }
 
 static int edo_stream_arm_begin(edo_arm *arm, struct edo_task *task)
 {
-    struct edo_arm_state *state = edo_arm_state(arm);
-    struct edo_source *source = edo_arm_stream_source(arm);
+    struct edo_source *source = edo_arm_state(arm)->at.source;
     int direction = edo_arm_direction(arm);
     int rc;
 
-    if (edo_source_begin(source) < 0)
+    if (!source)
         return 0; /* closed: it is ready */
     rc = edo_source_register(source, direction, NULL);
-    if (rc == 0)
-        rc = edo_source_enlist(source, direction, task);
-    if (rc < 0)
-        edo_source_end(source);
-    else
-        state->at.source = source;
-    return rc;
+    return rc < 0 ? rc : edo_source_enlist(source, direction, task);
 }
 
 /* It may have been woken for nothing, and its place in the source be empty: it enlists again. */
@@ -114,29 +107,11 @@ static bool edo_stream_arm_ready(edo_arm *arm)
     return edo_source_ready(source, direction, &seen) || edo_source_is_closed(source);
 }
 
-static void edo_stream_arm_end(edo_arm *arm, struct edo_task *task)
-{
-    struct edo_source *source = edo_arm_state(arm)->at.source;
-
-    if (!source)
-        return;
-    edo_source_delist(source, edo_arm_direction(arm), task);
-    edo_source_end(source);
-}
-
-static void edo_stream_arm_happen(edo_arm *arm)
-{
-    struct edo_source *source = edo_arm_stream_source(arm);
-
-    arm->rc = edo_source_begin(source);
-    if (arm->rc == 0)
-        edo_source_end(source);
-}
-
 /* --- All of them ------------------------------------------------------------------------------------------------------------ */
 
 int edo_arm_check(edo_arm *arm, struct edo_task *task)
 {
+    struct edo_source *source;
     edo_task *handle;
 
     edo_arm_state(arm)->waits = false;
@@ -147,7 +122,8 @@ int edo_arm_check(edo_arm *arm, struct edo_task *task)
             return -EDEADLK;
         return handle->runtime == task->home->runtime ? 0 : -EINVAL;
     case EDO_ARM_STREAM:
-        edo_arm_state(arm)->at.source = NULL;
+        source = (struct edo_source *)arm->object_; /* a stream begins with its source; io/stream.h */
+        edo_arm_state(arm)->at.source = edo_source_begin(source) == 0 ? source : NULL;
         return 0;
     case EDO_ARM_FD:
         edo_arm_state(arm)->at.source = NULL;
@@ -225,7 +201,8 @@ void edo_arm_end(edo_arm *arm, struct edo_task *task)
         edo_handle_forgo((edo_task *)arm->object_, task);
         break;
     case EDO_ARM_STREAM:
-        edo_stream_arm_end(arm, task);
+        if (state->at.source)
+            edo_source_delist(state->at.source, edo_arm_direction(arm), task);
         break;
     case EDO_ARM_FD:
         arm->rc = edo_fd_wait_end(state->at.source, arm->events_, task);
@@ -244,12 +221,22 @@ void edo_arm_happen(edo_arm *arm)
         arm->rc = 0;
         break;
     case EDO_ARM_STREAM:
-        edo_stream_arm_happen(arm);
+        arm->rc = edo_stream_arm_closed(arm) ? -EBADF : 0;
         break;
     case EDO_ARM_FD:
         break; /* rc has the events */
     default:
         arm->rc = 0;
         break;
+    }
+}
+
+void edo_arm_finish(edo_arm *arm)
+{
+    struct edo_arm_state *state = edo_arm_state(arm);
+
+    if (arm->what_ == EDO_ARM_STREAM && state->at.source) {
+        edo_source_end(state->at.source);
+        state->at.source = NULL;
     }
 }

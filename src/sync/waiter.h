@@ -44,12 +44,14 @@ struct edo_waiter {
 enum edo_waiter_done { EDO_WAITER_WAITS = 0, EDO_WAITER_DONE, EDO_WAITER_DONE_FROM_AFAR };
 
 struct edo_place {
-    struct edo_link link;   /* in a list of the object; under its lock */
-    struct edo_place *next; /* of those that a party has claimed at once; the claimer's */
+    struct edo_link link;      /* in a list of the object; under its lock */
+    struct edo_place *next;    /* of those that a party has claimed at once; the claimer's */
+    struct edo_place *sibling; /* a ring: the same select's other places in the same object; NULL: there are none */
     struct edo_waiter *waiter;
     void *value; /* what is sent, or where to put what is received */
     uint32_t arm;
     bool listed; /* under the object's lock */
+    bool send;   /* of a channel: among the senders */
     int rc;      /* how it went; written by the claimer, before it finishes the waiter */
 };
 

@@ -35,7 +35,7 @@ int edo_watch_set_sized(edo_watch *watch, const void *value, size_t size)
 
 int edo_watch_close(edo_watch *watch)
 {
-    return edo_broadcast_end(&watch->values);
+    return watch ? edo_broadcast_end(&watch->values) : 0;
 }
 
 int edo_watch_get_sized(void *value, uint64_t *version, edo_watch *watch, size_t size)

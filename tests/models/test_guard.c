@@ -23,6 +23,7 @@
 #pragma weak edo_dormant_check
 #pragma weak edo_dormant_disarm
 #pragma weak edo_global_push
+#pragma weak edo_hooks_insist
 #pragma weak edo_global_push_chain
 #pragma weak edo_overflow_thread_finish
 #pragma weak edo_overflow_thread_init

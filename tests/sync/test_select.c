@@ -366,7 +366,11 @@ static int wrong_root(void *argument)
     memset(arms, 0x7f, sizeof arms[0]);
     CHECK_RC(edo_select(arms, 1), -EINVAL);
     arms[0] = EDO_FD(-1, EDO_READABLE);
-    CHECK_RC(edo_select(arms, 1), -EBADF);
+    CHECK_RC(edo_select(arms, 1), 0);
+    CHECK_RC(arms[0].rc, -EBADF);
+    arms[1] = EDO_DEFAULT;
+    CHECK_RC(edo_select(arms, 2), 0); /* the same, when it is only asked */
+    CHECK_RC(arms[0].rc, -EBADF);
     EDO_SCOPE (scope, &rc) {
         CHECK_RC(edo_spawn(scope, ends_with_nine, &gate, .handle = &joined_by_two), 0);
         CHECK_RC(edo_spawn(scope, joins, NULL), 0);
@@ -374,7 +378,8 @@ static int wrong_root(void *argument)
         edo_yield();
         arms[0] = EDO_JOINED(&value, joined_by_two);
         arms[1] = EDO_RECV(channel, &value);
-        CHECK_RC(edo_select(arms, 2), -EBUSY);
+        CHECK_RC(edo_select(arms, 2), 0);
+        CHECK_RC(arms[0].rc, -EBUSY);
         gate_open(&gate);
     }
     CHECK_RC(edo_send(channel, &value), 0); /* it left the channel */
@@ -412,6 +417,47 @@ static void test_c6_a_select_does_not_meet_itself(void **state)
 {
     (void)state;
     assert_int_equal(run_alone(alone_root, NULL), 0);
+}
+
+/* Whoever is told that its operation happened may destroy the channel: the select does not come back to it. */
+static int sends_and_destroys(void *argument)
+{
+    int value = 4;
+    int rc = edo_send(there, &value);
+
+    (void)argument;
+    edo_channel_destroy(there);
+    return rc;
+}
+
+static int destroyed_root(void *argument)
+{
+    int in = 1, out = 0;
+    int rc = 0;
+
+    (void)argument;
+    CHECK_RC(edo_channel_create(&elsewhere, sizeof(int), 0), 0);
+    for (int i = 0; i < 6; i++) {
+        CHECK_RC(edo_channel_create(&there, sizeof(int), 0), 0);
+        EDO_SCOPE (scope, &rc) {
+            edo_arm arms[] = {EDO_RECV(there, &out), EDO_RECV(elsewhere, &out), EDO_RECV(there, &out),
+                              EDO_SEND(there, &in)};
+            int arm;
+
+            CHECK_RC(edo_spawn(scope, sends_and_destroys, NULL), 0);
+            arm = edo_select(arms, 4);
+            CHECK(arm == 0 || arm == 2);
+            CHECK_RC(out, 4);
+        }
+    }
+    edo_channel_destroy(elsewhere);
+    return rc;
+}
+
+static void test_c6_a_channel_in_several_arms_may_be_destroyed_by_the_other_party(void **state)
+{
+    (void)state;
+    assert_int_equal(run_alone(destroyed_root, NULL), 0);
 }
 
 /* --- Two that meet ----------------------------------------------------------------------------------------------------------- */
@@ -533,6 +579,7 @@ int main(void)
         virtual_test(test_c2_a_cancelled_select_has_done_nothing),
         virtual_test(test_f2_wrong_arms_are_told),
         virtual_test(test_c6_a_select_does_not_meet_itself),
+        cmocka_unit_test(test_c6_a_channel_in_several_arms_may_be_destroyed_by_the_other_party),
         cmocka_unit_test(test_c6_selects_that_meet_lose_and_double_nothing),
         cmocka_unit_test(test_t2_selects_that_meet_under_seeds),
     };

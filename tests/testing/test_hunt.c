@@ -61,8 +61,7 @@ static int interrupted(struct pipe *pipe, edo_task_fn fn)
 {
     int rc = 0;
 
-    EDO_TIMEOUT(EDO_US(1 + draw(300)), &rc)
-    {
+    EDO_TIMEOUT (EDO_US(1 + draw(300)), &rc) {
         rc = fn(pipe);
     }
     return rc;
@@ -124,8 +123,7 @@ static int knock(void *argument)
     edo_stream *stream = NULL;
     int rc = 0;
 
-    EDO_TIMEOUT(EDO_US(1 + draw(400)), &rc)
-    {
+    EDO_TIMEOUT (EDO_US(1 + draw(400)), &rc) {
         rc = edo_connect(&stream, &door->address, NULL);
     }
     if (stream) {
@@ -149,8 +147,7 @@ static int open_door(void *argument)
 
         CHECK(n == 1 || n == -ECONNRESET || n == -EPIPE || n == -ECANCELED);
         if (n == -ECANCELED) { /* accepted, so it is ours to serve, cancelled or not */
-            EDO_SHIELD(EDO_SEC(1))
-            {
+            EDO_SHIELD (EDO_SEC(1)) {
                 edo_write(stream, "x", 1);
             }
         }
@@ -166,8 +163,7 @@ static int serve_door(void *argument)
     while (!edo_cancelled()) {
         int rc = 0;
 
-        EDO_TIMEOUT(EDO_US(1 + draw(200)), &rc)
-        {
+        EDO_TIMEOUT (EDO_US(1 + draw(200)), &rc) {
             rc = open_door(argument);
         }
         edo_yield();
@@ -254,7 +250,8 @@ static int grow(void *argument)
 
     alive++;
     if (depth > 0) {
-        EDO_SCOPE (scope, &rc, .policy = draw(2) ? EDO_SUPERVISE : EDO_FAIL_FAST, .timeout = draw(3) ? 0 : EDO_US(1 + draw(50))) {
+        EDO_SCOPE (scope, &rc, .policy = draw(2) ? EDO_SUPERVISE : EDO_FAIL_FAST,
+                   .timeout = draw(3) ? 0 : EDO_US(1 + draw(50))) {
             int before = alive;
 
             for (unsigned i = draw(4); i > 0 && rc == 0; i--)
@@ -310,8 +307,7 @@ static int use_permit(void *argument)
     struct semaphore *semaphore = argument;
     int rc = 0;
 
-    EDO_TIMEOUT(EDO_US(1 + draw(200)), &rc)
-    {
+    EDO_TIMEOUT (EDO_US(1 + draw(200)), &rc) {
         while (semaphore->permits == 0) {
             rc = edo_wait_word(&semaphore->permits, 0, draw(2) ? EDO_FOREVER : edo_now() + EDO_US(draw(100)));
             if (rc == -ECANCELED)
