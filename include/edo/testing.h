@@ -119,6 +119,92 @@ EDO_API int edo_test_heal(const char *a, const char *b);
  */
 EDO_API int edo_test_reset(edo_stream *stream);
 
+/* --- Sweeps ------------------------------------------------------------------------------------------------------- */
+
+/*
+ * A sweep runs a function again and again, and each time something else goes wrong, until nothing is left that could.
+ * After each run it looks at what the run has left behind: every task must have ended, which the run's return proves;
+ * every descriptor must be closed, what Edo mapped (stacks) and allocated (edo_allocate too) be given back; and the
+ * caller's own check must hold. The first breach ends the sweep: it is told on stderr, with the line where the run was
+ * then,
+ *
+ *     edo: cancel sweep: point 17 (on entry), src/app.c:42 in fetch(): 1 descriptors left open (socket)
+ *
+ * and in a report. Lines are found by addr2line(1), where that is installed, for programs built with -g. A run that
+ * does not end is told, too, and aborts: nothing could be done about it.
+ */
+typedef struct edo_test_report {
+    size_t size;  /* EDO_TEST_REPORT_INIT */
+    size_t swept; /* how many points, or failures, were gone through */
+    size_t point; /* which of them was the breach, counted from 1; 0: none, or the run in which nothing went wrong */
+    char how[64]; /* "on entry", "while waiting"; or the call that was refused, and its error */
+    char function[128]; /* where; empty: not known */
+    char file[256];
+    int line;
+    char what[256]; /* the breach */
+} edo_test_report;
+#define EDO_TEST_REPORT_INIT                                                                                           \
+    {                                                                                                                  \
+        sizeof(edo_test_report), 0, 0, "", "", "", 0, ""                                                               \
+    }
+
+/* Which scope a cancel sweep cancels. */
+enum edo_test_cancels {
+    EDO_CANCELS_ROOT = 0, /* the run's root scope: everything */
+    EDO_CANCELS_INNERMOST /* the innermost scope of the task at the point */
+};
+
+typedef struct edo_test_sweep_options {
+    size_t size;
+    const edo_test_options *run;   /* NULL: EDO_SCHEDULE_FIFO. Without a seed all runs have seed 1, or $EDO_SEED */
+    void (*reset)(void *argument); /* before each run */
+    /* After each run: 0 if all is well. `result` is what the run returned; `point` is 0 if nothing went wrong in it. */
+    int (*check)(void *argument, size_t point, int result);
+    int cancels;             /* enum edo_test_cancels */
+    size_t most;             /* after so many points (failures) it gives up with -EOVERFLOW; 0: 100,000 */
+    int64_t patience;        /* a run that waits for so long for nothing does not end; 0: 10 s */
+    edo_test_report *report; /* NULL: none is wanted */
+} edo_test_sweep_options;
+
+/*
+ * Runs fn(argument) once as it is, then again and again, cancelling it at the first, the second, ... point, until a run
+ * ends before that point. Points are, in the order of the run:
+ *
+ *     on entry       a call that may wait is being made (all those after which -ECANCELED may stand, edo_checkpoint and
+ *                    edo_yield among them), or a task goes dormant by edo_continue: it has to refuse (rule C1)
+ *     while waiting  another task is about to be chosen, or there is none to choose: whoever waits is waiting now.
+ *                    The place told is that of the last call before
+ *
+ * A task that is cancelled and still reads, writes or accepts is a breach as well (rule C1). Points inside an edo_run
+ * that the function nests do not count.
+ *
+ * Returns 0; -ENOTRECOVERABLE: there was a breach; -EOVERFLOW; -EPERM, -EINVAL, -E2BIG as edo_test_run, and what that
+ * returns where it cannot start.
+ */
+EDO_API int edo_test_cancel_sweep(edo_task_fn fn, void *argument, const edo_test_sweep_options *options);
+
+/*
+ * The same with failures: one more call succeeds each time that the system may refuse (memory, threads, descriptors,
+ * sockets, transfers, EINTR), then one fails, with each of the errors that are usual for it; until a run makes no more
+ * such calls.
+ */
+EDO_API int edo_test_fault_sweep(edo_task_fn fn, void *argument, const edo_test_sweep_options *options);
+
+/* --- Faults ------------------------------------------------------------------------------------------------------- */
+
+/* How many of 1,000 calls go wrong, by the run's seed, from the beginning of its root task on. */
+typedef struct edo_test_faults {
+    size_t size;
+    int interrupts;      /* EINTR, where signals interrupt */
+    int short_transfers; /* of sockets: less is moved than could be */
+    int again;           /* of sockets: EAGAIN, though it is not so; readiness is reported again soon after */
+    int shortages;       /* ENOMEM, EMFILE, EAGAIN of threads and the like */
+} edo_test_faults;
+
+/* edo_test_run in such weather. -EINVAL also for a number that is not 0 to 999. */
+EDO_API int edo_test_run_faulty(edo_task_fn fn, void *argument, const edo_test_options *options,
+                                const edo_test_faults *faults);
+
 #ifdef __cplusplus
 }
 #endif

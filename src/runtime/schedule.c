@@ -334,6 +334,8 @@ static struct edo_thread *edo_task_run(struct edo_thread *thread, struct edo_tas
                 return edo_task_end(edo_enter(edo_thread_self()), task, result);
             }
             task->flags &= (uint8_t)~EDO_TASK_CONTINUES;
+            if (__builtin_expect(task->home->runtime->hooks != NULL, 0))
+                edo_budget_spent(task); /* a suspension point, too */
         }
         if (!(task->flags & EDO_TASK_LISTED)) { /* before arming asks whether it is cancelled */
             thread = edo_enter(edo_thread_self());

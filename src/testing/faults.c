@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table that refuses. See faults.h.
+ *
+ * Lies about readiness have to be put right: a runtime that was told EAGAIN, or was given less than there is, waits for
+ * an edge that the kernel has no reason to send. So before it tells such a lie about a registered descriptor, the table
+ * has the kernel report its state once more (EPOLL_CTL_MOD). An edge that comes before the liar's answer is read is
+ * told from an older one by the sequence of readiness (rule S2 c).
+ */
+#include "testing/faults.h"
+#include "runtime/task.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct edo_faults edo_faults;
+
+/* --- What can go wrong -------------------------------------------------------------------------------------------- */
+
+enum { EDO_FAULT_ERRORS = 6 };
+
+static const struct {
+    const char *name;
+    int errors[EDO_FAULT_ERRORS]; /* up to the first 0 */
+} edo_fault_kinds[EDO_FAULT_CALLS] = {
+    [EDO_CALL_ALLOCATE] = {"allocate", {ENOMEM}},
+    [EDO_CALL_MAP] = {"mmap", {ENOMEM}},
+    [EDO_CALL_PROTECT] = {"mprotect", {ENOMEM}},
+    [EDO_CALL_ADVISE] = {"madvise", {ENOMEM}},
+    [EDO_CALL_THREAD_START] = {"pthread_create", {EAGAIN}},
+    [EDO_CALL_READ] = {"read", {EIO, EINTR}},
+    [EDO_CALL_WRITE] = {"write", {ENOSPC, EIO, EINTR}},
+    [EDO_CALL_READV] = {"readv", {EIO, EINTR}},
+    [EDO_CALL_WRITEV] = {"writev", {ENOSPC, EIO, EINTR}},
+    [EDO_CALL_PREAD] = {"pread", {EIO, EINTR}},
+    [EDO_CALL_OPEN] = {"open", {EMFILE, ENOMEM, EACCES, EINTR}},
+    [EDO_CALL_FCNTL] = {"fcntl", {EPERM}},
+    [EDO_CALL_EVENTFD] = {"eventfd", {EMFILE, ENOMEM}},
+    [EDO_CALL_EPOLL_CREATE] = {"epoll_create", {EMFILE, ENOMEM}},
+    [EDO_CALL_EPOLL_CTL] = {"epoll_ctl", {ENOSPC, ENOMEM}},
+    [EDO_CALL_EPOLL_WAIT] = {"epoll_wait", {EINTR}},
+    [EDO_CALL_SOCKET] = {"socket", {EMFILE, ENOBUFS}},
+    [EDO_CALL_BIND] = {"bind", {EADDRINUSE, EACCES}},
+    [EDO_CALL_LISTEN] = {"listen", {EADDRINUSE}},
+    [EDO_CALL_ACCEPT] = {"accept", {EMFILE, ENOBUFS, ECONNABORTED, EINTR}},
+    [EDO_CALL_CONNECT] = {"connect", {ENETUNREACH, ECONNREFUSED, ETIMEDOUT, EINTR}},
+    [EDO_CALL_RECV] = {"recv", {ECONNRESET, ETIMEDOUT, EINTR}},
+    [EDO_CALL_SEND] = {"send", {EPIPE, ECONNRESET, ENOBUFS, EINTR}},
+    [EDO_CALL_SENDMSG] = {"sendmsg", {EPIPE, ECONNRESET, ENOBUFS, EINTR}},
+    [EDO_CALL_SHUTDOWN] = {"shutdown", {ENOTCONN}},
+    [EDO_CALL_SETSOCKOPT] = {"setsockopt", {ENOBUFS}},
+    [EDO_CALL_GETSOCKOPT] = {"getsockopt", {ENOBUFS}},
+    [EDO_CALL_GETSOCKNAME] = {"getsockname", {ENOBUFS}},
+    [EDO_CALL_GETPEERNAME] = {"getpeername", {ENOTCONN}},
+};
+
+int edo_fault_variants(int call)
+{
+    int count = 0;
+
+    while (count < EDO_FAULT_ERRORS && edo_fault_kinds[call].errors[count])
+        count++;
+    return count;
+}
+
+const char *edo_fault_name(int call)
+{
+    return edo_fault_kinds[call].name;
+}
+
+int edo_fault_error(int call, int variant)
+{
+    return -edo_fault_kinds[call].errors[variant < edo_fault_variants(call) ? variant : 0];
+}
+
+/* --- Deciding ----------------------------------------------------------------------------------------------------- */
+
+/* splitmix64, for any thread */
+static uint64_t edo_faults_random(void)
+{
+    uint64_t z = atomic_fetch_add(&edo_faults.random, UINT64_C(0x9e3779b97f4a7c15)) + UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static bool edo_faults_storm(int in_thousand)
+{
+    return in_thousand > 0 && atomic_load(&edo_faults.raging) && edo_faults_random() % 1000 < (uint64_t)in_thousand;
+}
+
+static const uint64_t edo_calls_short =
+    EDO_CALL_BIT(EDO_CALL_ALLOCATE) | EDO_CALL_BIT(EDO_CALL_MAP) | EDO_CALL_BIT(EDO_CALL_THREAD_START) |
+    EDO_CALL_BIT(EDO_CALL_OPEN) | EDO_CALL_BIT(EDO_CALL_EVENTFD) | EDO_CALL_BIT(EDO_CALL_EPOLL_CREATE) |
+    EDO_CALL_BIT(EDO_CALL_EPOLL_CTL) | EDO_CALL_BIT(EDO_CALL_SOCKET) | EDO_CALL_BIT(EDO_CALL_ACCEPT);
+
+static const uint64_t edo_calls_interrupted =
+    EDO_CALLS_OF_TRANSFER | EDO_CALL_BIT(EDO_CALL_CONNECT) | EDO_CALL_BIT(EDO_CALL_EPOLL_WAIT);
+
+/* Whether this is the call to fail, and how: 0 if not. */
+static int edo_faults_count(int call)
+{
+    int64_t made;
+
+    if (edo_faults.nth == 0 || (edo_faults.calls && !(edo_faults.calls & EDO_CALL_BIT(call))))
+        return 0;
+    made = atomic_fetch_add(&edo_faults.made, 1) + 1;
+    if (made == edo_faults.nth) {
+        struct edo_task *task = edo_task_self();
+
+        edo_place_take(&edo_faults.place, task ? task->fn : NULL);
+        atomic_store(&edo_faults.failed, call);
+        return edo_fault_error(call, edo_faults.variant);
+    }
+    if (made > edo_faults.nth && edo_faults.from_then_on)
+        return edo_fault_error(call, 0);
+    return 0;
+}
+
+/* What the call is to return instead of being made; 0: it is made. */
+static int edo_faults_before(int call)
+{
+    uint64_t bit = EDO_CALL_BIT(call);
+    int rc = edo_faults_count(call);
+
+    if (rc < 0)
+        return rc;
+    if ((edo_calls_interrupted & bit) && edo_faults_storm(edo_faults.storm.interrupts))
+        return -EINTR;
+    if ((edo_calls_short & bit) && edo_faults_storm(edo_faults.storm.shortages))
+        return edo_fault_error(call, 0);
+    return 0;
+}
+
+/* --- Memory and threads ------------------------------------------------------------------------------------------- */
+
+static void *edo_faulty_allocate(size_t size)
+{
+    void *memory = edo_faults_before(EDO_CALL_ALLOCATE) < 0 ? NULL : edo_faults.base.allocate(size);
+
+    if (memory)
+        atomic_fetch_add(&edo_faults.left.blocks, 1);
+    return memory;
+}
+
+static void edo_faulty_release(void *memory)
+{
+    if (memory)
+        atomic_fetch_sub(&edo_faults.left.blocks, 1);
+    edo_faults.base.release(memory);
+}
+
+static int edo_faulty_map(void **out, size_t size, int protection, int flags)
+{
+    int rc = edo_faults_before(EDO_CALL_MAP);
+
+    if (rc == 0)
+        rc = edo_faults.base.map(out, size, protection, flags);
+    if (rc == 0)
+        atomic_fetch_add(&edo_faults.left.bytes, (int64_t)size);
+    return rc;
+}
+
+static int edo_faulty_unmap(void *address, size_t size)
+{
+    int rc = edo_faults.base.unmap(address, size);
+
+    if (rc == 0)
+        atomic_fetch_sub(&edo_faults.left.bytes, (int64_t)size);
+    return rc;
+}
+
+static int edo_faulty_protect(void *address, size_t size, int protection)
+{
+    int rc = edo_faults_before(EDO_CALL_PROTECT);
+
+    return rc < 0 ? rc : edo_faults.base.protect(address, size, protection);
+}
+
+static int edo_faulty_advise(void *address, size_t size, int advice)
+{
+    int rc = edo_faults_before(EDO_CALL_ADVISE);
+
+    return rc < 0 ? rc : edo_faults.base.advise(address, size, advice);
+}
+
+static int edo_faulty_thread_start(pthread_t *out, size_t stack_size, void *(*fn)(void *), void *argument)
+{
+    int rc = edo_faults_before(EDO_CALL_THREAD_START);
+
+    return rc < 0 ? rc : edo_faults.base.thread_start(out, stack_size, fn, argument);
+}
+
+/* --- Descriptors -------------------------------------------------------------------------------------------------- */
+
+static int edo_faults_opened(int call, int fd)
+{
+    if (fd >= 0)
+        edo_left_opened(&edo_faults.left, fd, edo_fault_name(call));
+    return fd;
+}
+
+/* Whether it is one by which threads wake each other: its calls cannot fail, and nobody could bear it. */
+static bool edo_faults_is_wake(int fd)
+{
+    return edo_left_kind(&edo_faults.left, fd) == edo_fault_name(EDO_CALL_EVENTFD);
+}
+
+static int edo_faulty_close(int fd)
+{
+    edo_left_closed(&edo_faults.left, fd); /* before: the number may be another's at once */
+    return edo_faults.base.close(fd);
+}
+
+static ssize_t edo_faulty_read(int fd, void *buffer, size_t size)
+{
+    int rc = edo_faults_is_wake(fd) ? 0 : edo_faults_before(EDO_CALL_READ);
+
+    return rc < 0 ? rc : edo_faults.base.read(fd, buffer, size);
+}
+
+static ssize_t edo_faulty_write(int fd, const void *buffer, size_t size)
+{
+    int rc = edo_faults_is_wake(fd) ? 0 : edo_faults_before(EDO_CALL_WRITE);
+
+    return rc < 0 ? rc : edo_faults.base.write(fd, buffer, size);
+}
+
+static ssize_t edo_faulty_readv(int fd, const struct iovec *pieces, int count)
+{
+    int rc = edo_faults_before(EDO_CALL_READV);
+
+    return rc < 0 ? rc : edo_faults.base.readv(fd, pieces, count);
+}
+
+static ssize_t edo_faulty_writev(int fd, const struct iovec *pieces, int count)
+{
+    int rc = edo_faults_before(EDO_CALL_WRITEV);
+
+    return rc < 0 ? rc : edo_faults.base.writev(fd, pieces, count);
+}
+
+static ssize_t edo_faulty_pread(int fd, void *buffer, size_t size, off_t offset)
+{
+    int rc = edo_faults_before(EDO_CALL_PREAD);
+
+    return rc < 0 ? rc : edo_faults.base.pread(fd, buffer, size, offset);
+}
+
+static int edo_faulty_open(const char *path, int flags, mode_t mode)
+{
+    int rc = edo_faults_before(EDO_CALL_OPEN);
+
+    return rc < 0 ? rc : edo_faults_opened(EDO_CALL_OPEN, edo_faults.base.open(path, flags, mode));
+}
+
+static int edo_faulty_fcntl(int fd, int command, long argument)
+{
+    int rc = edo_faults_before(EDO_CALL_FCNTL);
+
+    return rc < 0 ? rc : edo_faults.base.fcntl(fd, command, argument);
+}
+
+static int edo_faulty_eventfd(unsigned initial, int flags)
+{
+    int rc = edo_faults_before(EDO_CALL_EVENTFD);
+
+    return rc < 0 ? rc : edo_faults_opened(EDO_CALL_EVENTFD, edo_faults.base.eventfd(initial, flags));
+}
+
+static int edo_faulty_epoll_create(int flags)
+{
+    int rc = edo_faults_before(EDO_CALL_EPOLL_CREATE);
+
+    return rc < 0 ? rc : edo_faults_opened(EDO_CALL_EPOLL_CREATE, edo_faults.base.epoll_create(flags));
+}
+
+static int edo_faulty_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    int rc = operation == EPOLL_CTL_DEL ? 0 : edo_faults_before(EDO_CALL_EPOLL_CTL);
+
+    if (rc == 0)
+        rc = edo_faults.base.epoll_ctl(epoll, operation, fd, event);
+    if (rc == 0)
+        edo_left_watched(&edo_faults.left, fd, operation == EPOLL_CTL_DEL ? -1 : epoll, event);
+    return rc;
+}
+
+static int edo_faulty_epoll_wait(int epoll, struct epoll_event *events, int count, int64_t timeout)
+{
+    bool bounded = edo_faults.patience > 0 && (timeout < 0 || timeout > edo_faults.patience) &&
+                   edo_faults.base.epoll_wait == edo_platform_system.epoll_wait;
+    int rc = edo_faults_before(EDO_CALL_EPOLL_WAIT);
+
+    if (rc < 0)
+        return rc;
+    rc = edo_faults.base.epoll_wait(epoll, events, count, bounded ? edo_faults.patience : timeout);
+    if (rc == 0 && bounded && edo_faults.stuck)
+        edo_faults.stuck();
+    return rc;
+}
+
+/* --- Sockets ------------------------------------------------------------------------------------------------------ */
+
+/* Has the state of a registered descriptor reported once more. */
+static void edo_faults_report_again(int fd)
+{
+    struct edo_left_fd known;
+
+    if (edo_left_watch(&known, &edo_faults.left, fd))
+        edo_faults.base.epoll_ctl(known.epoll, EPOLL_CTL_MOD, fd, &known.event);
+}
+
+/* What a transfer is to return instead of being made; 0: it is made, of at most *size bytes. */
+static int edo_faults_before_transfer(int call, int fd, size_t *size)
+{
+    struct edo_task *task = edo_task_self();
+    int rc = edo_faults_before(call);
+
+    if (task && edo_task_cancelled(task))
+        atomic_store(&edo_faults.breach, call);
+    if (rc < 0)
+        return rc;
+    if (edo_faults_storm(edo_faults.storm.again)) {
+        edo_faults_report_again(fd);
+        return -EAGAIN;
+    }
+    if (size && *size > 1 && edo_faults_storm(edo_faults.storm.short_transfers)) {
+        *size = 1 + (size_t)(edo_faults_random() % (*size - 1));
+        edo_faults_report_again(fd);
+    }
+    return 0;
+}
+
+static int edo_faulty_socket(int domain, int type, int protocol)
+{
+    int rc = edo_faults_before(EDO_CALL_SOCKET);
+
+    return rc < 0 ? rc : edo_faults_opened(EDO_CALL_SOCKET, edo_faults.base.socket(domain, type, protocol));
+}
+
+static int edo_faulty_bind(int fd, const struct sockaddr *address, socklen_t size)
+{
+    int rc = edo_faults_before(EDO_CALL_BIND);
+
+    return rc < 0 ? rc : edo_faults.base.bind(fd, address, size);
+}
+
+static int edo_faulty_listen(int fd, int backlog)
+{
+    int rc = edo_faults_before(EDO_CALL_LISTEN);
+
+    return rc < 0 ? rc : edo_faults.base.listen(fd, backlog);
+}
+
+static int edo_faulty_accept(int fd, struct sockaddr *address, socklen_t *size, int flags)
+{
+    int rc = edo_faults_before_transfer(EDO_CALL_ACCEPT, fd, NULL);
+
+    return rc < 0 ? rc : edo_faults_opened(EDO_CALL_ACCEPT, edo_faults.base.accept(fd, address, size, flags));
+}
+
+static int edo_faulty_connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    int rc = edo_faults_before(EDO_CALL_CONNECT);
+
+    return rc < 0 ? rc : edo_faults.base.connect(fd, address, size);
+}
+
+static ssize_t edo_faulty_recv(int fd, void *buffer, size_t size, int flags)
+{
+    int rc = edo_faults_before_transfer(EDO_CALL_RECV, fd, &size);
+
+    return rc < 0 ? rc : edo_faults.base.recv(fd, buffer, size, flags);
+}
+
+static ssize_t edo_faulty_send(int fd, const void *buffer, size_t size, int flags)
+{
+    int rc = edo_faults_before_transfer(EDO_CALL_SEND, fd, &size);
+
+    return rc < 0 ? rc : edo_faults.base.send(fd, buffer, size, flags);
+}
+
+static ssize_t edo_faulty_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    struct msghdr less = *message;
+    struct iovec first = message->msg_iovlen > 0 ? message->msg_iov[0] : (struct iovec){NULL, 0};
+    size_t size = first.iov_len;
+    int rc = edo_faults_before_transfer(EDO_CALL_SENDMSG, fd, &size);
+
+    if (rc < 0)
+        return rc;
+    if (size == first.iov_len)
+        return edo_faults.base.sendmsg(fd, message, flags);
+    first.iov_len = size;
+    less.msg_iov = &first;
+    less.msg_iovlen = 1;
+    return edo_faults.base.sendmsg(fd, &less, flags);
+}
+
+static int edo_faulty_shutdown(int fd, int how)
+{
+    int rc = edo_faults_before(EDO_CALL_SHUTDOWN);
+
+    return rc < 0 ? rc : edo_faults.base.shutdown(fd, how);
+}
+
+static int edo_faulty_setsockopt(int fd, int level, int name, const void *value, socklen_t size)
+{
+    int rc = edo_faults_before(EDO_CALL_SETSOCKOPT);
+
+    return rc < 0 ? rc : edo_faults.base.setsockopt(fd, level, name, value, size);
+}
+
+static int edo_faulty_getsockopt(int fd, int level, int name, void *value, socklen_t *size)
+{
+    int rc = edo_faults_before(EDO_CALL_GETSOCKOPT);
+
+    return rc < 0 ? rc : edo_faults.base.getsockopt(fd, level, name, value, size);
+}
+
+static int edo_faulty_getsockname(int fd, struct sockaddr *address, socklen_t *size)
+{
+    int rc = edo_faults_before(EDO_CALL_GETSOCKNAME);
+
+    return rc < 0 ? rc : edo_faults.base.getsockname(fd, address, size);
+}
+
+static int edo_faulty_getpeername(int fd, struct sockaddr *address, socklen_t *size)
+{
+    int rc = edo_faults_before(EDO_CALL_GETPEERNAME);
+
+    return rc < 0 ? rc : edo_faults.base.getpeername(fd, address, size);
+}
+
+/* --- In force ----------------------------------------------------------------------------------------------------- */
+
+static const struct edo_platform *edo_faults_before_begin;
+
+const struct edo_platform *edo_faults_stand_before(const struct edo_platform *base)
+{
+    struct edo_platform *table = &edo_faults.table;
+
+    if (base == table)
+        return table;
+    edo_faults.base = *base;
+    *table = *base;
+    table->allocate = edo_faulty_allocate;
+    table->release = edo_faulty_release;
+    table->map = edo_faulty_map;
+    table->unmap = edo_faulty_unmap;
+    table->protect = edo_faulty_protect;
+    table->advise = edo_faulty_advise;
+    table->thread_start = edo_faulty_thread_start;
+    table->close = edo_faulty_close;
+    table->read = edo_faulty_read;
+    table->write = edo_faulty_write;
+    table->readv = edo_faulty_readv;
+    table->writev = edo_faulty_writev;
+    table->pread = edo_faulty_pread;
+    table->open = edo_faulty_open;
+    table->fcntl = edo_faulty_fcntl;
+    table->eventfd = edo_faulty_eventfd;
+    table->epoll_create = edo_faulty_epoll_create;
+    table->epoll_ctl = edo_faulty_epoll_ctl;
+    table->epoll_wait = edo_faulty_epoll_wait;
+    table->socket = edo_faulty_socket;
+    table->bind = edo_faulty_bind;
+    table->listen = edo_faulty_listen;
+    table->accept = edo_faulty_accept;
+    table->connect = edo_faulty_connect;
+    table->recv = edo_faulty_recv;
+    table->send = edo_faulty_send;
+    table->sendmsg = edo_faulty_sendmsg;
+    table->shutdown = edo_faulty_shutdown;
+    table->setsockopt = edo_faulty_setsockopt;
+    table->getsockopt = edo_faulty_getsockopt;
+    table->getsockname = edo_faulty_getsockname;
+    table->getpeername = edo_faulty_getpeername;
+    return table;
+}
+
+/* A thread that ended late may still be in a function of the table: what those call is replaced, never missing. */
+void edo_faults_begin(void)
+{
+    edo_faults_before_begin = edo_platform;
+    edo_left_init(&edo_faults.left);
+    edo_faults_arm(0, 0);
+    edo_faults.from_then_on = false;
+    edo_faults.calls = 0;
+    memset(&edo_faults.storm, 0, sizeof edo_faults.storm);
+    atomic_store(&edo_faults.raging, false);
+    edo_faults.patience = 0;
+    edo_faults.stuck = NULL;
+    edo_place_prepare();
+    edo_platform = edo_faults_stand_before(edo_platform);
+}
+
+void edo_faults_end(void)
+{
+    edo_platform = edo_faults_before_begin;
+    edo_left_finish(&edo_faults.left);
+}
+
+void edo_faults_arm(int64_t nth, int variant)
+{
+    edo_faults.nth = nth;
+    edo_faults.variant = variant;
+    atomic_store(&edo_faults.made, 0);
+    atomic_store(&edo_faults.failed, -1);
+    atomic_store(&edo_faults.breach, -1);
+    memset(&edo_faults.place, 0, sizeof edo_faults.place);
+}
