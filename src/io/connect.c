@@ -27,9 +27,11 @@ static int edo_connect_wait(struct edo_source *source, const struct sockaddr *so
         case 0:
         case EISCONN:
             return 0;
+        case EINTR: /* asked again at once: of an attempt that has ended meanwhile no edge will tell once more */
+            rc = 0;
+            break;
         case EINPROGRESS:
         case EALREADY:
-        case EINTR:
             edo_source_drained(source, EDO_OUT, seen);
             rc = edo_source_wait(source, EDO_OUT, EDO_FOREVER);
             break;
