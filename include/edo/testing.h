@@ -175,8 +175,8 @@ typedef struct edo_test_sweep_options {
  *     while waiting  another task is about to be chosen, or there is none to choose: whoever waits is waiting now.
  *                    The place told is that of the last call before
  *
- * A task that is cancelled and still reads, writes or accepts is a breach as well (rule C1). Points inside an edo_run
- * that the function nests do not count.
+ * A call that begins cancelled and reads, writes or accepts all the same is a breach as well (rule C1). Points inside an
+ * edo_run that the function nests do not count.
  *
  * Returns 0; -ENOTRECOVERABLE: there was a breach; -EOVERFLOW; -EPERM, -EINVAL, -E2BIG as edo_test_run, and what that
  * returns where it cannot start.

@@ -48,22 +48,23 @@ static void edo_cancel_sweep_point(struct edo_test_watch *watch, struct edo_task
     struct edo_runtime *runtime = task->home->runtime;
     struct edo_scope_body *scope = &runtime->root;
 
+    if (!run->cancelled && edo_root_is_open(runtime)) {
+        run->last = ++run->passed;
+        run->task = task;
+        run->task_id = task->id;
+        if (run->at && (run->passed == run->look || run->passed == run->at))
+            edo_place_take(&run->sweep.place, task->fn);
+        if (run->passed == run->at) {
+            edo_cancel_sweep_reached(run, "on entry");
+            if (run->sweep.options.cancels == EDO_CANCELS_INNERMOST)
+                scope = task->scope;
+            edo_scope_cancel_at(edo_scope_public(scope), EDO_REASON_USER, &edo_cancel_sweep_site);
+        }
+    }
     if (run->cancelled && ++run->after == EDO_CANCEL_SWEEP_AFTER_MOST)
         edo_sweep_hangs("it has come to 1,000,000 suspension points since it was cancelled");
-    if (run->cancelled || !edo_root_is_open(runtime))
-        return;
-    run->passed++;
-    run->last = run->passed;
-    run->task = task;
-    run->task_id = task->id;
-    if (run->at && (run->passed == run->look || run->passed == run->at))
-        edo_place_take(&run->sweep.place, task->fn);
-    if (run->passed != run->at)
-        return;
-    edo_cancel_sweep_reached(run, "on entry");
-    if (run->sweep.options.cancels == EDO_CANCELS_INNERMOST)
-        scope = task->scope;
-    edo_scope_cancel_at(edo_scope_public(scope), EDO_REASON_USER, &edo_cancel_sweep_site);
+    if (edo_task_cancelled(task))
+        edo_faults_refuse(task);
 }
 
 static void edo_cancel_sweep_turn(struct edo_test_watch *watch, struct edo_thread *thread)

@@ -318,7 +318,7 @@ static int edo_faults_before_transfer(int call, int fd, size_t *size)
     struct edo_task *task = edo_task_self();
     int rc = edo_faults_before(call);
 
-    if (task && edo_task_cancelled(task))
+    if (task && edo_faults.refused[task->id % EDO_COUNT(edo_faults.refused)] == task->id && edo_task_cancelled(task))
         atomic_store(&edo_faults.breach, call);
     if (rc < 0)
         return rc;
@@ -511,4 +511,10 @@ void edo_faults_arm(int64_t nth, int variant)
     atomic_store(&edo_faults.failed, -1);
     atomic_store(&edo_faults.breach, -1);
     memset(&edo_faults.place, 0, sizeof edo_faults.place);
+    memset(edo_faults.refused, 0, sizeof edo_faults.refused);
+}
+
+void edo_faults_refuse(struct edo_task *task)
+{
+    edo_faults.refused[task->id % EDO_COUNT(edo_faults.refused)] = task->id;
 }

@@ -14,6 +14,8 @@
 
 #include <edo/testing.h>
 
+struct edo_task;
+
 /* The calls that the system may refuse. (What gives back, reads clocks or wakes is not among them.) */
 enum edo_fault_call {
     EDO_CALL_ALLOCATE = 0,
@@ -72,7 +74,12 @@ struct edo_faults {
     _Atomic bool raging;
     _Atomic uint64_t random;
 
-    /* A task that is cancelled has called one of EDO_CALLS_OF_TRANSFER (rule C1): which; -1: none. */
+    /*
+     * Rule C1: who comes to a suspension point while it is cancelled makes none of EDO_CALLS_OF_TRANSFER afterwards.
+     * The serial numbers of such tasks, each in its place modulo the size; and which call one has made all the same;
+     * -1: none.
+     */
+    uint64_t refused[1024];
     _Atomic int breach;
 
     /* The system's epoll_wait waits for so long at most; if nothing comes of it, `stuck` is called. 0: no bound. */
@@ -91,6 +98,9 @@ const struct edo_platform *edo_faults_stand_before(const struct edo_platform *ba
 
 /* Arms the refusal of the Nth call from now on (0: of none). */
 void edo_faults_arm(int64_t nth, int variant);
+
+/* The task is at a suspension point, and cancelled. */
+void edo_faults_refuse(struct edo_task *task);
 
 /* How many errors a call can have; the name of the call, and the error. */
 int edo_fault_variants(int call);

@@ -63,7 +63,7 @@ bool edo_sweep_check(struct edo_sweep *sweep)
     int rc;
 
     if (breach >= 0) {
-        snprintf(sweep->what, sizeof sweep->what, "a cancelled task has called %s", edo_fault_name(breach));
+        snprintf(sweep->what, sizeof sweep->what, "a call that began cancelled has called %s", edo_fault_name(breach));
         return false;
     }
     if (!edo_left_settle(sweep->what, sizeof sweep->what, &edo_faults.left, &sweep->mark, sweep->options.patience / 10))

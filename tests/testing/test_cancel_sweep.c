@@ -362,14 +362,14 @@ static int reads_all_the_same(void *argument)
     return 0;
 }
 
-static void test_c1_a_task_that_is_cancelled_and_reads_is_reported(void **state)
+static void test_c1_a_call_that_begins_cancelled_and_reads_is_reported(void **state)
 {
     int fds[2];
 
     (void)state;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
     assert_int_equal(SWEEP(reads_all_the_same, fds), -ENOTRECOVERABLE);
-    assert_string_equal(report.what, "a cancelled task has called recv");
+    assert_string_equal(report.what, "a call that began cancelled has called recv");
     close(fds[0]);
     close(fds[1]);
 }
@@ -472,7 +472,7 @@ int main(void)
         cmocka_unit_test(test_memory_that_is_not_given_back_is_reported),
         cmocka_unit_test(test_the_callers_own_check_is_asked_after_each_run),
         cmocka_unit_test(test_the_run_in_which_nothing_goes_wrong_is_checked_as_point_0),
-        cmocka_unit_test(test_c1_a_task_that_is_cancelled_and_reads_is_reported),
+        cmocka_unit_test(test_c1_a_call_that_begins_cancelled_and_reads_is_reported),
         cmocka_unit_test(test_c1_a_run_that_goes_on_after_its_cancellation_is_told_and_aborts),
         cmocka_unit_test(test_a_run_that_waits_for_nothing_is_told_and_aborts),
         cmocka_unit_test(test_f2_options_are_checked),
