@@ -1,146 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rule F1 as a sweep: a program that listens, connects, echoes and closes is run again and again, and the first, the
- * second, ... the last call that can fail, does. Every time there is a result, and nothing is left behind.
+ * Rule F1 as a sweep, on ordinary runtimes too: a program that listens, connects, echoes and closes is run again and
+ * again, and the first, the second, ... the last call that can fail, does, with each of its errors. Every time there is a
+ * result, and nothing is left behind.
  */
 #include "net.h"
 
+#include "testing/faults.h"
+
 #include <sys/eventfd.h>
-
-static atomic_long calls_left; /* until the one that fails */
-static atomic_long allocations;
-static atomic_long mapped;
-
-static bool fails(void)
-{
-    return atomic_fetch_sub(&calls_left, 1) == 1;
-}
-
-static void *faulty_allocate(size_t size)
-{
-    void *memory = fails() ? NULL : edo_platform_system.allocate(size);
-
-    if (memory)
-        atomic_fetch_add(&allocations, 1);
-    return memory;
-}
-
-static void counted_release(void *memory)
-{
-    if (memory)
-        atomic_fetch_sub(&allocations, 1);
-    edo_platform_system.release(memory);
-}
-
-static int faulty_map(void **out, size_t size, int protection, int flags)
-{
-    int rc = fails() ? -ENOMEM : edo_platform_system.map(out, size, protection, flags);
-
-    if (rc == 0)
-        atomic_fetch_add(&mapped, (long)size);
-    return rc;
-}
-
-static int counted_unmap(void *address, size_t size)
-{
-    atomic_fetch_sub(&mapped, (long)size);
-    return edo_platform_system.unmap(address, size);
-}
-
-static int faulty_protect(void *address, size_t size, int protection)
-{
-    return fails() ? -ENOMEM : edo_platform_system.protect(address, size, protection);
-}
-
-static int faulty_advise(void *address, size_t size, int advice)
-{
-    return fails() ? -ENOMEM : edo_platform_system.advise(address, size, advice);
-}
-
-static int faulty_thread_start(pthread_t *out, size_t stack_size, void *(*main_)(void *), void *argument)
-{
-    return fails() ? -EAGAIN : edo_platform_system.thread_start(out, stack_size, main_, argument);
-}
-
-static int faulty_fcntl(int fd, int command, long argument)
-{
-    return fails() ? -EPERM : edo_platform_system.fcntl(fd, command, argument);
-}
-
-static int faulty_eventfd(unsigned initial, int flags)
-{
-    return fails() ? -EMFILE : edo_platform_system.eventfd(initial, flags);
-}
-
-static int faulty_epoll_create(int flags)
-{
-    return fails() ? -EMFILE : edo_platform_system.epoll_create(flags);
-}
-
-static int faulty_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
-{
-    return operation != EPOLL_CTL_DEL && fails() ? -ENOSPC : edo_platform_system.epoll_ctl(epoll, operation, fd, event);
-}
-
-static int faulty_socket(int domain, int type, int protocol)
-{
-    return fails() ? -EMFILE : edo_platform_system.socket(domain, type, protocol);
-}
-
-static int faulty_bind(int fd, const struct sockaddr *address, socklen_t size)
-{
-    return fails() ? -EADDRINUSE : edo_platform_system.bind(fd, address, size);
-}
-
-static int faulty_listen(int fd, int backlog)
-{
-    return fails() ? -EADDRINUSE : edo_platform_system.listen(fd, backlog);
-}
-
-static int faulty_accept(int fd, struct sockaddr *address, socklen_t *size, int flags)
-{
-    return fails() ? -EMFILE : edo_platform_system.accept(fd, address, size, flags);
-}
-
-static int faulty_connect(int fd, const struct sockaddr *address, socklen_t size)
-{
-    return fails() ? -ENETUNREACH : edo_platform_system.connect(fd, address, size);
-}
-
-static ssize_t faulty_recv(int fd, void *buffer, size_t size, int flags)
-{
-    return fails() ? -ECONNRESET : edo_platform_system.recv(fd, buffer, size, flags);
-}
-
-static ssize_t faulty_send(int fd, const void *buffer, size_t size, int flags)
-{
-    return fails() ? -EPIPE : edo_platform_system.send(fd, buffer, size, flags);
-}
-
-static ssize_t faulty_sendmsg(int fd, const struct msghdr *message, int flags)
-{
-    return fails() ? -EPIPE : edo_platform_system.sendmsg(fd, message, flags);
-}
-
-static int faulty_shutdown(int fd, int how)
-{
-    return fails() ? -ENOTCONN : edo_platform_system.shutdown(fd, how);
-}
-
-static int faulty_setsockopt(int fd, int level, int name, const void *value, socklen_t size)
-{
-    return fails() ? -ENOBUFS : edo_platform_system.setsockopt(fd, level, name, value, size);
-}
-
-static int faulty_getsockopt(int fd, int level, int name, void *value, socklen_t *size)
-{
-    return fails() ? -ENOBUFS : edo_platform_system.getsockopt(fd, level, name, value, size);
-}
-
-static int faulty_getsockname(int fd, struct sockaddr *address, socklen_t *size)
-{
-    return fails() ? -ENOBUFS : edo_platform_system.getsockname(fd, address, size);
-}
 
 /* --- The program ------------------------------------------------------------------------------------------------------ */
 
@@ -267,59 +135,57 @@ static int all_of_it(void *argument)
 
 /* --- The sweep -------------------------------------------------------------------------------------------------------- */
 
-static void fault_table(void)
+static int faults_begin(void **state)
 {
-    net_table = edo_platform_system;
-    net_table.allocate = faulty_allocate;
-    net_table.release = counted_release;
-    net_table.map = faulty_map;
-    net_table.unmap = counted_unmap;
-    net_table.protect = faulty_protect;
-    net_table.advise = faulty_advise;
-    net_table.thread_start = faulty_thread_start;
-    net_table.fcntl = faulty_fcntl;
-    net_table.eventfd = faulty_eventfd;
-    net_table.epoll_create = faulty_epoll_create;
-    net_table.epoll_ctl = faulty_epoll_ctl;
-    net_table.socket = faulty_socket;
-    net_table.bind = faulty_bind;
-    net_table.listen = faulty_listen;
-    net_table.accept = faulty_accept;
-    net_table.connect = faulty_connect;
-    net_table.recv = faulty_recv;
-    net_table.send = faulty_send;
-    net_table.sendmsg = faulty_sendmsg;
-    net_table.shutdown = faulty_shutdown;
-    net_table.setsockopt = faulty_setsockopt;
-    net_table.getsockopt = faulty_getsockopt;
-    net_table.getsockname = faulty_getsockname;
+    net_begin(state);
+    edo_faults_begin();
+    return 0;
+}
+
+static int faults_end(void **state)
+{
+    edo_faults_end();
+    return net_end(state);
+}
+
+/* A run whose Nth call fails. Which call that was, -1 if it did not come to it. */
+static int run_refused(int64_t nth, int variant, int workers, int local, long *failed)
+{
+    struct edo_left_mark mark;
+    char what[256];
+    int call;
+    int rc;
+
+    edo_left_look(&mark, &edo_faults.left);
+    edo_faults_arm(nth, variant);
+    rc = net_run(workers, all_of_it, &local);
+    call = atomic_load(&edo_faults.failed);
+    CHECK(rc <= 0 && rc > -4096 && rc != -ECANCELED);
+    if (!edo_left_settle(what, sizeof what, &edo_faults.left, &mark, EDO_SEC(5)))
+        fail_msg("refused call %lld (%s): %s", (long long)nth, call < 0 ? "none" : edo_fault_name(call), what);
+    CHECK_EQUAL(access(path, F_OK), -1);
+    if (call < 0)
+        CHECK_EQUAL(rc, 0);
+    *failed += rc < 0;
+    return call;
 }
 
 static void sweep(int workers, int local)
 {
     long failed = 0;
-    long nth = 1;
+    long errors = 0;
+    int64_t nth = 1;
+    int call;
 
-    fault_table();
-    for (;; nth++) {
-        int rc;
-
-        atomic_store(&allocations, 0);
-        atomic_store(&mapped, 0);
-        atomic_store(&calls_left, nth);
-        rc = net_run(workers, all_of_it, &local);
-        CHECK(rc <= 0 && rc > -4096 && rc != -ECANCELED);
-        CHECK_EQUAL(atomic_load(&allocations), 0);
-        CHECK_EQUAL(atomic_load(&mapped), 0);
-        CHECK_EQUAL(access(path, F_OK), -1);
-        if (atomic_load(&calls_left) > 0) { /* nothing failed */
-            CHECK_EQUAL(rc, 0);
-            break;
-        }
-        failed += rc < 0;
+    run_refused(0, 0, workers, local, &failed); /* what is set up once in a process is set up now */
+    while ((call = run_refused(nth, 0, workers, local, &failed)) >= 0) {
+        errors += edo_fault_variants(call);
+        for (int variant = 1; variant < edo_fault_variants(call); variant++)
+            run_refused(nth, variant, workers, local, &failed);
+        nth++;
     }
     assert_true(nth > 40);
-    assert_true(failed > nth / 3);
+    assert_true(failed > errors / 3);
 }
 
 static void test_f1_every_call_fails_once_over_tcp(void **state)
@@ -355,7 +221,7 @@ static int remove_directory(void **state)
     return rmdir(directory);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, net_begin, net_end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, faults_begin, faults_end)
 
 int main(void)
 {

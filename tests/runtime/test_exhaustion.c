@@ -7,118 +7,27 @@
  */
 #include "helpers.h"
 
-#include <dirent.h>
-#include <sched.h>
-#include <sys/mman.h>
+#include "testing/faults.h"
+
 #include <sys/socket.h>
 
 /* --- A system that refuses ------------------------------------------------------------------------------------------------ */
 
-static struct edo_platform scarce;
-static _Atomic int calls_left;  /* until it refuses */
-static _Atomic int refused;     /* so often */
-static _Atomic bool persistent; /* it refuses from then on; else once */
-static _Atomic int64_t held_blocks;
-static _Atomic int64_t held_bytes;
-
-static bool refuse(void)
-{
-    int left = atomic_fetch_sub(&calls_left, 1);
-
-    if (left > 0 || (left < 0 && !atomic_load(&persistent)))
-        return false;
-    atomic_fetch_add(&refused, 1);
-    return true;
-}
-
-static void *scarce_allocate(size_t size)
-{
-    void *memory = refuse() ? NULL : edo_platform_system.allocate(size);
-
-    if (memory)
-        atomic_fetch_add(&held_blocks, 1);
-    return memory;
-}
-
-static void scarce_release(void *memory)
-{
-    if (memory)
-        atomic_fetch_sub(&held_blocks, 1);
-    edo_platform_system.release(memory);
-}
-
-static int scarce_map(void **out, size_t size, int protection, int flags)
-{
-    int rc = refuse() ? -ENOMEM : edo_platform_system.map(out, size, protection, flags);
-
-    if (rc == 0)
-        atomic_fetch_add(&held_bytes, (int64_t)size);
-    return rc;
-}
-
-static int scarce_unmap(void *address, size_t size)
-{
-    int rc = edo_platform_system.unmap(address, size);
-
-    if (rc == 0)
-        atomic_fetch_sub(&held_bytes, (int64_t)size);
-    return rc;
-}
-
-static int scarce_thread_start(pthread_t *out, size_t stack_size, void *(*fn)(void *), void *argument)
-{
-    return refuse() ? -EAGAIN : edo_platform_system.thread_start(out, stack_size, fn, argument);
-}
-
-static int scarce_epoll_create(int flags)
-{
-    return refuse() ? -EMFILE : edo_platform_system.epoll_create(flags);
-}
-
-static int scarce_eventfd(unsigned initial, int flags)
-{
-    return refuse() ? -EMFILE : edo_platform_system.eventfd(initial, flags);
-}
-
-static int scarce_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
-{
-    return operation == EPOLL_CTL_ADD && refuse() ? -ENOSPC
-                                                  : edo_platform_system.epoll_ctl(epoll, operation, fd, event);
-}
-
 static int scarce_begin(void **state)
 {
     (void)state;
-    scarce = edo_platform_system;
-    scarce.allocate = scarce_allocate;
-    scarce.release = scarce_release;
-    scarce.map = scarce_map;
-    scarce.unmap = scarce_unmap;
-    scarce.thread_start = scarce_thread_start;
-    scarce.epoll_create = scarce_epoll_create;
-    scarce.eventfd = scarce_eventfd;
-    scarce.epoll_ctl = scarce_epoll_ctl;
-    edo_platform = &scarce;
+    edo_faults_begin();
+    edo_faults.calls = EDO_CALL_BIT(EDO_CALL_ALLOCATE) | EDO_CALL_BIT(EDO_CALL_MAP) |
+                       EDO_CALL_BIT(EDO_CALL_THREAD_START) | EDO_CALL_BIT(EDO_CALL_EPOLL_CREATE) |
+                       EDO_CALL_BIT(EDO_CALL_EVENTFD) | EDO_CALL_BIT(EDO_CALL_EPOLL_CTL);
     return 0;
 }
 
 static int scarce_end(void **state)
 {
     (void)state;
-    edo_platform = &edo_platform_system;
+    edo_faults_end();
     return 0;
-}
-
-static int open_descriptors(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    int count = 0;
-
-    assert_non_null(directory);
-    while (readdir(directory))
-        count++;
-    closedir(directory);
-    return count;
 }
 
 static bool is_shortage(int rc)
@@ -261,51 +170,43 @@ static int program_main(void *argument)
     return first;
 }
 
-static void settle(int64_t blocks, int64_t bytes)
+static void assert_left(const struct edo_left_mark *mark, int64_t refused)
 {
-    /* Threads of edo_blocking let go of their pool at their very end. */
-    for (int i = 0; i < 5000 && (atomic_load(&held_blocks) != blocks || atomic_load(&held_bytes) != bytes); i++) {
-        struct timespec pause = {0, 1000000};
+    char what[256];
 
-        nanosleep(&pause, NULL);
-    }
-    assert_int_equal(atomic_load(&held_blocks), blocks);
-    assert_int_equal(atomic_load(&held_bytes), bytes);
+    if (!edo_left_settle(what, sizeof what, &edo_faults.left, mark, EDO_SEC(5)))
+        fail_msg("refused call %lld: %s", (long long)refused, what);
 }
 
 static void sweep(int workers, bool from_then_on)
 {
     const edo_run_options *options =
         EDO_OPTIONS(edo_run_options, .workers = workers, .signals = EDO_SIGNALS_IGNORE, .seed = 1);
-    int64_t blocks;
-    int64_t bytes;
-    int descriptors;
-    int first;
+    struct edo_left_mark mark;
+    int64_t nth;
 
-    atomic_store(&calls_left, INT_MAX); /* what is set up once in a process is set up now */
+    edo_left_look(&mark, &edo_faults.left);
+    assert_int_equal(mark.blocks, 0);
+    edo_faults_arm(0, 0); /* what is set up once in a process is set up now */
     assert_int_equal(run_with(program_main, NULL, options), 0);
-    settle(0, atomic_load(&held_bytes));
-    blocks = atomic_load(&held_blocks);
-    bytes = atomic_load(&held_bytes);
-    descriptors = open_descriptors();
-    for (first = 0;; first++) {
+    mark.bytes = atomic_load(&edo_faults.left.bytes);
+    assert_left(&mark, 0);
+    edo_faults.from_then_on = from_then_on;
+    for (nth = 1;; nth++) {
         int rc;
 
-        atomic_store(&refused, 0);
-        atomic_store(&persistent, from_then_on);
-        atomic_store(&calls_left, first);
+        edo_faults_arm(nth, 0);
         rc = run_with(program_main, NULL, options);
-        settle(blocks, bytes);
-        assert_int_equal(open_descriptors(), descriptors);
-        if (atomic_load(&refused) == 0) {
+        assert_left(&mark, nth);
+        if (atomic_load(&edo_faults.failed) < 0) {
             assert_int_equal(rc, 0);
             break;
         }
         if (rc != 0 && !is_shortage(rc))
-            fail_msg("refused call %d: edo_run gave %d", first, rc);
+            fail_msg("refused call %lld: edo_run gave %d", (long long)nth, rc);
     }
-    assert_true(first > 20);
-    print_message("# %d calls refused in turn\n", first);
+    assert_true(nth > 21);
+    print_message("# %lld calls refused in turn\n", (long long)nth - 1);
 }
 
 static void test_f1_each_refusal_alone_is_an_error_and_leaks_nothing(void **state)
