@@ -13,13 +13,13 @@ static edo_test_report report;
 static int sweep_with(edo_task_fn fn, void *argument, edo_test_sweep_options options)
 {
     report = (edo_test_report)EDO_TEST_REPORT_INIT;
-    options.size = sizeof options;
     options.run = options.run ? options.run : REAL;
     options.report = &report;
     return edo_test_cancel_sweep(fn, argument, &options);
 }
 
-#define SWEEP(fn, argument, ...) sweep_with((fn), (argument), (edo_test_sweep_options){__VA_ARGS__.size = 0})
+#define SWEEP(fn, ...)            SWEEP_((fn), __VA_ARGS__, .size = sizeof(edo_test_sweep_options))
+#define SWEEP_(fn, argument, ...) sweep_with((fn), (argument), (edo_test_sweep_options){__VA_ARGS__})
 
 static void assert_found(int line, const char *function, const char *how, const char *what)
 {
@@ -107,7 +107,7 @@ static void test_c2_a_wait_is_cancelled_on_entry_while_it_lasts_and_when_it_is_o
     struct wait wait = {0};
 
     (void)state;
-    assert_int_equal(SWEEP(wait_for_it, &wait, .reset = wait_reset, ), 0);
+    assert_int_equal(SWEEP(wait_for_it, &wait, .reset = wait_reset), 0);
     /* On entry, while it lasts before the other task's first turn, and at that one's point. Then it is woken first. */
     assert_int_equal(wait.canceled, 3);
     assert_int_equal((size_t)wait.woken, report.swept + 2 - 3); /* at the others, and in the first and the last run */
@@ -172,10 +172,10 @@ static void test_the_innermost_scope_alone_is_cancelled_where_that_is_asked_for(
     int seen[2] = {0, 0};
 
     (void)state;
-    assert_int_equal(SWEEP(innermost, seen, .cancels = EDO_CANCELS_INNERMOST, ), 0);
+    assert_int_equal(SWEEP(innermost, seen, .cancels = EDO_CANCELS_INNERMOST), 0);
     assert_true(seen[0] > 0);
     assert_int_equal(seen[1], 0);
-    assert_int_equal(SWEEP(innermost, seen, .cancels = EDO_CANCELS_ROOT, ), 0);
+    assert_int_equal(SWEEP(innermost, seen, .cancels = EDO_CANCELS_ROOT), 0);
     assert_true(seen[1] > 0);
 }
 
@@ -329,7 +329,7 @@ static void test_the_callers_own_check_is_asked_after_each_run(void **state)
 
     (void)state;
     leaked = &ledger; /* on the first cancellation in the wait, on entry, all is well */
-    assert_int_equal(SWEEP(loses, &ledger, .reset = ledger_reset, .check = ledger_check, ), -ENOTRECOVERABLE);
+    assert_int_equal(SWEEP(loses, &ledger, .reset = ledger_reset, .check = ledger_check), -ENOTRECOVERABLE);
     assert_non_null(strstr(report.what, "the check does not hold (1)"));
     assert_non_null(strstr(report.what, edo_strerror(-ECANCELED)));
     assert_string_equal(report.function, "loses");
@@ -347,7 +347,7 @@ static void test_the_run_in_which_nothing_goes_wrong_is_checked_as_point_0(void 
     struct steps steps = {{0}, 0};
 
     (void)state;
-    assert_int_equal(SWEEP(three_steps, &steps, .check = always_wrong, ), -ENOTRECOVERABLE);
+    assert_int_equal(SWEEP(three_steps, &steps, .check = always_wrong), -ENOTRECOVERABLE);
     assert_int_equal(report.point, 0);
     assert_non_null(strstr(report.what, "the check does not hold (-5)"));
 }
@@ -401,7 +401,7 @@ static int sweep_in_child(void *argument)
 {
     edo_task_fn fn = *(edo_task_fn *)argument;
 
-    return SWEEP(fn, NULL, .patience = EDO_MS(50), );
+    return SWEEP(fn, NULL, .patience = EDO_MS(50));
 }
 
 static void assert_aborts(edo_task_fn fn, const char *where, const char *what)
@@ -450,12 +450,12 @@ static void test_f2_options_are_checked(void **state)
 
     (void)state;
     assert_int_equal(edo_test_cancel_sweep(NULL, NULL, NULL), -EINVAL);
-    assert_int_equal(SWEEP(three_steps, &steps, .cancels = 2, ), -EINVAL);
-    assert_int_equal(SWEEP(three_steps, &steps, .patience = -1, ), -EINVAL);
-    assert_int_equal(SWEEP(three_steps, &steps, .run = EDO_OPTIONS(edo_test_options, .schedule = 9), ), -EINVAL);
+    assert_int_equal(SWEEP(three_steps, &steps, .cancels = 2), -EINVAL);
+    assert_int_equal(SWEEP(three_steps, &steps, .patience = -1), -EINVAL);
+    assert_int_equal(SWEEP(three_steps, &steps, .run = EDO_OPTIONS(edo_test_options, .schedule = 9)), -EINVAL);
     assert_int_equal(edo_test_cancel_sweep(three_steps, &steps, &newer.options), -E2BIG);
     assert_int_equal(steps.done, 0);
-    assert_int_equal(SWEEP(three_steps, &steps, .most = 2, ), -EOVERFLOW);
+    assert_int_equal(SWEEP(three_steps, &steps, .most = 2), -EOVERFLOW);
     assert_int_equal(run(sweep_in_task, NULL), 0);
     assert_ptr_equal(edo_platform, &edo_platform_system);
 }
