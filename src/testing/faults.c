@@ -146,9 +146,9 @@ static void *edo_faulty_allocate(size_t size)
 
 static void edo_faulty_release(void *memory)
 {
-    if (memory)
-        atomic_fetch_sub(&edo_faults.left.blocks, 1);
     edo_faults.base.release(memory);
+    if (memory) /* last: who sees it may take the table away */
+        atomic_fetch_sub(&edo_faults.left.blocks, 1);
 }
 
 static int edo_faulty_map(void **out, size_t size, int protection, int flags)
@@ -497,8 +497,22 @@ void edo_faults_begin(void)
     edo_platform = edo_faults_stand_before(edo_platform);
 }
 
+/* Threads of edo_blocking give their pool back at their very end, and go through the table for it. */
+static void edo_faults_await_late_threads(void)
+{
+    int64_t end = edo_platform_system.now() + EDO_MS(100); /* or somebody has kept a block */
+    int64_t now;
+
+    while (atomic_load(&edo_faults.left.blocks) > 0 && (now = edo_platform_system.now()) < end) {
+        uint32_t word = 0;
+
+        edo_platform_system.futex_wait(&word, 0, now + EDO_US(100));
+    }
+}
+
 void edo_faults_end(void)
 {
+    edo_faults_await_late_threads();
     edo_platform = edo_faults_before_begin;
     edo_left_finish(&edo_faults.left);
 }

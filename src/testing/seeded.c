@@ -172,6 +172,13 @@ static int edo_seeded_start(struct edo_seeded *seeded)
     return rc;
 }
 
+/* Not written if it is the same: threads that end late may read it still. */
+static void edo_seeded_replace(const struct edo_platform *table)
+{
+    if (edo_platform != table)
+        edo_platform = table;
+}
+
 int edo_test_run_watched(edo_task_fn fn, void *argument, const edo_test_options *given, struct edo_test_watch *watch)
 {
     struct edo_seeded seeded = {
@@ -191,14 +198,13 @@ int edo_test_run_watched(edo_task_fn fn, void *argument, const edo_test_options 
     rc = edo_seeded_start(&seeded);
     if (rc < 0)
         return rc;
-    if (watch && watch->wrap)
-        edo_platform = watch->wrap(watch, edo_platform);
+    edo_seeded_replace(watch && watch->wrap ? watch->wrap(watch, edo_platform) : edo_platform);
     edo_seeded_run = &seeded;
     sigaction(SIGABRT, &action, &seeded.abort_before);
     rc = edo_run_here(fn, argument, &options, NULL, &seeded.hooks);
     sigaction(SIGABRT, &seeded.abort_before, NULL);
     edo_seeded_run = NULL;
-    edo_platform = before;
+    edo_seeded_replace(before);
     if (edo_sim)
         edo_sim_end();
     if (seeded.deadlocked)
