@@ -60,7 +60,13 @@ static void edo_place_chomp(char *line)
     line[strcspn(line, "\n")] = '\0';
 }
 
-/* Reads addr2line's pairs, a function and where it is, up to the first that is not Edo's. */
+/* Edo's own, or the implementation's: sanitizers stand in between, too. */
+static bool edo_place_is_inside(const char *function)
+{
+    return strncmp(function, "edo_", 4) == 0 || strncmp(function, "__", 2) == 0;
+}
+
+/* Reads addr2line's pairs, a function and where it is, up to the first that is the program's. */
 static bool edo_place_read(struct edo_place_text *out, FILE *from)
 {
     char function[1024];
@@ -71,7 +77,7 @@ static bool edo_place_read(struct edo_place_text *out, FILE *from)
 
         edo_place_chomp(function);
         edo_place_chomp(where);
-        if (!colon || where[0] == '?' || strncmp(function, "edo_", 4) == 0)
+        if (!colon || where[0] == '?' || edo_place_is_inside(function))
             continue;
         *colon = '\0';
         edo_place_copy(out->function, sizeof out->function, function);

@@ -182,6 +182,7 @@ static void test_the_innermost_scope_alone_is_cancelled_where_that_is_asked_for(
 /* --- What was planted --------------------------------------------------------------------------------------------- */
 
 static int leak_line;
+static void *leaked;
 
 static int leaks_descriptor(void *argument)
 {
@@ -196,6 +197,7 @@ static int leaks_descriptor(void *argument)
         return rc;
     leak_line = __LINE__ + 1;
     rc = edo_checkpoint();
+    leaked = listener;
     if (rc == 0) /* and else? */
         edo_listener_close(listener);
     return rc;
@@ -215,6 +217,7 @@ static void test_a_descriptor_that_is_left_open_is_reported_with_its_line(void *
     close(first);
     assert_int_equal(SWEEP(leaks_descriptor, NULL), -ENOTRECOVERABLE);
     close_from(first);
+    edo_release(leaked);
     assert_found(leak_line, "leaks_descriptor", "on entry", "1 descriptors left open (socket)");
     assert_true(report.point >= 3);
     assert_int_equal(report.swept, report.point);
@@ -243,8 +246,6 @@ static void test_a_descriptor_that_edo_knows_nothing_of_is_reported_too(void **s
     close_from(first);
     assert_found(leak_line, "leaks_foreign_descriptor", "on entry", "left open");
 }
-
-static void *leaked;
 
 static int leaks_memory(void *argument)
 {
