@@ -132,38 +132,50 @@ static void spawn_end(struct play *play, edo_scope *scope, uint32_t turns)
 
 enum { SPAWNED, RAN };
 
+/* A scope, and how many live in it: in the frame around it. */
+struct house {
+    edo_scope *scope;
+    int alive;
+};
+
 struct node {
     struct play *play;
-    edo_scope *around;
+    struct house *house; /* where it lives */
     int depth;
     int result;
 };
+
+static int tree(void *argument);
+
+static void spawn_node(struct play *play, struct house *house, int depth, int result, edo_task **handle)
+{
+    struct node node = {play, house, depth, result};
+
+    house->alive++;
+    add(play, SPAWNED, 1);
+    CHECK_RC(edo_spawn(house->scope, tree, &node, .copy = sizeof node, .handle = handle), 0);
+}
 
 static int tree(void *argument)
 {
     struct node node = *(struct node *)argument;
     struct play *play = node.play;
-    int before = (int)outcome(pick(play, 2) ? edo_yield() : 0);
-    edo_task *task = NULL;
-    int rc = before;
+    int rc = (int)outcome(pick(play, 2) ? edo_yield() : 0);
+    struct house house = {NULL, 0};
 
     if (node.depth < 3 && rc == 0) {
         int policy = pick(play, 2) ? EDO_SUPERVISE : EDO_FAIL_FAST;
 
         EDO_SCOPE (scope, &rc, .policy = policy) {
-            for (uint32_t i = pick(play, 4); i > 0; i--) {
-                edo_scope *into = pick(play, 4) == 0 ? node.around : scope; /* a sister rather than a child */
-                struct node child = {play, into, node.depth + 1, pick(play, 5) == 0 ? -EXDEV : (int)i};
-
-                CHECK_RC(edo_spawn(into, tree, &child, .copy = sizeof child), 0);
-                add(play, SPAWNED, 1);
-            }
+            house.scope = scope;
+            for (uint32_t i = pick(play, 4); i > 0; i--) /* some are sisters rather than children */
+                spawn_node(play, pick(play, 4) == 0 ? node.house : &house, node.depth + 1,
+                           pick(play, 5) == 0 ? -EXDEV : (int)i, NULL);
             if (pick(play, 2)) {
-                struct node child = {play, scope, 3, 7};
+                edo_task *task = NULL;
                 int result = 99;
 
-                CHECK_RC(edo_spawn(scope, tree, &child, .copy = sizeof child, .handle = &task), 0);
-                add(play, SPAWNED, 1);
+                spawn_node(play, &house, 3, 7, &task);
                 rc = (int)outcome(edo_join(&result, task));
                 CHECK(rc == 0 ? result == 7 || result == -ECANCELED : result == 99);
                 if (rc < 0)
@@ -173,12 +185,15 @@ static int tree(void *argument)
                 int first = edo_scope_join(scope);
 
                 CHECK(first == 0 || ((first == -EXDEV || first == -ECANCELED) && policy == EDO_FAIL_FAST));
+                CHECK_RC(house.alive, 0);
             }
             if (pick(play, 4) == 0)
                 edo_scope_cancel(scope);
         }
+        CHECK_RC(house.alive, 0);
         CHECK(rc == 0 || rc == -EXDEV || rc == -ECANCELED);
     }
+    node.house->alive--;
     add(play, RAN, 1);
     return node.depth == 3 && rc == 0 ? node.result : rc < 0 ? rc : 0;
 }
@@ -186,19 +201,17 @@ static int tree(void *argument)
 static int scope_and_join(void *argument)
 {
     struct play *play = argument;
+    struct house house = {NULL, 0};
     int rc = 0;
 
-    EDO_SCOPE (outer, NULL, .policy = EDO_SUPERVISE) {
-        EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
-            struct node root = {play, scope, 0, 0};
-
-            spawn_end(play, scope, 12);
-            CHECK_RC(edo_spawn(scope, tree, &root, .copy = sizeof root), 0);
-            add(play, SPAWNED, 1);
-        }
-        CHECK_RC(get(play, RAN), get(play, SPAWNED)); /* C4, C10 */
-        CHECK(rc == 0 || rc == -ECANCELED);
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
+        house.scope = scope;
+        spawn_end(play, scope, 12);
+        spawn_node(play, &house, 0, 0, NULL);
     }
+    CHECK_RC(house.alive, 0);
+    CHECK_RC(get(play, RAN), get(play, SPAWNED)); /* C4, C10 */
+    CHECK(rc == 0 || rc == -ECANCELED);
     return 0;
 }
 

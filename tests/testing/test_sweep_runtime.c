@@ -5,6 +5,8 @@
  */
 #include "testing/sweeps.h"
 
+#include "runtime/scope.h"
+
 /* --- Joining ------------------------------------------------------------------------------------------------------ */
 
 enum { SPAWNED, RAN, REFUSED, DROPPED, GIVEN, CONSUMED };
@@ -150,6 +152,12 @@ static int row_timeout(void *argument)
     return rc == -ETIMEDOUT ? 0 : rc;
 }
 
+/* EDO_CANCELS_INNERMOST cancels the shield's own scope. */
+static bool cancelled_itself(edo_scope *scope)
+{
+    return atomic_load(&edo_scope_of(scope)->flags) & EDO_SCOPE_OWN;
+}
+
 static int row_shield(void *argument)
 {
     struct book *book = argument;
@@ -157,9 +165,8 @@ static int row_shield(void *argument)
 
     if (rc == 0) {
         EDO_SHIELD (EDO_SEC(1000)) {
-            /* INNERMOST cancels the shield's own scope. */
             rc = edo_sleep(EDO_US(20));
-            CHECK(rc == 0 || (rc == -ECANCELED && edo_cancelled()));
+            CHECK(rc == 0 || (rc == -ECANCELED && cancelled_itself(edo_scope_current())));
             rc = edo_spawn(edo_scope_current(), two_turns, book);
             book_add(book, SPAWNED, rc == 0);
         }
