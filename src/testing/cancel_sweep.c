@@ -13,6 +13,8 @@
 #include "testing/sweep.h"
 #include "runtime/runtime.h"
 
+#include <stdio.h>
+
 struct edo_cancel_sweep {
     struct edo_test_watch watch;
     struct edo_sweep sweep;
@@ -39,7 +41,7 @@ static void edo_cancel_sweep_reached(struct edo_cancel_sweep *run, const char *h
 {
     run->cancelled = true;
     run->sweep.point = run->at;
-    strcpy(run->sweep.how, how);
+    snprintf(run->sweep.how, sizeof run->sweep.how, "%s", how);
 }
 
 static void edo_cancel_sweep_point(struct edo_test_watch *watch, struct edo_task *task)

@@ -37,9 +37,7 @@ static bool edo_place_module(char *path, size_t size, uintptr_t *offset, void *a
         return false;
     *offset = (uintptr_t)address - map->l_addr;
     real = realpath(map->l_name[0] ? map->l_name : "/proc/self/exe", NULL);
-    fits = real && strlen(real) < size && !strchr(real, '\'');
-    if (fits)
-        strcpy(path, real);
+    fits = real && !strchr(real, '\'') && (size_t)snprintf(path, size, "%s", real) < size;
     free(real);
     return fits;
 }

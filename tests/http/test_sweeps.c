@@ -13,8 +13,8 @@ static const char *const requests[] = {
     "GET /whole HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     "GET /pieces HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 10\r\n\r\n0123456789",
-    "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-    "4\r\nabcd\r\n3\r\nefg\r\n0\r\n\r\n",
+    ("POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+     "4\r\nabcd\r\n3\r\nefg\r\n0\r\n\r\n"),
     "GET /taken HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n",
     "GET /missing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
 };
