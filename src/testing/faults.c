@@ -481,6 +481,12 @@ const struct edo_platform *edo_faults_stand_before(const struct edo_platform *ba
     return table;
 }
 
+void edo_faults_stand_back(void)
+{
+    if (memcmp(&edo_faults.base, edo_faults_before_begin, sizeof edo_faults.base) != 0)
+        edo_faults_stand_before(edo_faults_before_begin);
+}
+
 /* A thread that ended late may still be in a function of the table: what those call is replaced, never missing. */
 void edo_faults_begin(void)
 {

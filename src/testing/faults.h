@@ -93,8 +93,12 @@ extern struct edo_faults edo_faults;
 void edo_faults_begin(void);
 void edo_faults_end(void);
 
-/* Puts it before another one: for a run that brings its own. Returns the table to be in force. */
+/*
+ * Puts it before another one, for a run that brings its own, and returns the table to be in force; puts it before the
+ * first one again, when that run has ended.
+ */
 const struct edo_platform *edo_faults_stand_before(const struct edo_platform *base);
+void edo_faults_stand_back(void);
 
 /* Arms the refusal of the Nth call from now on (0: of none). */
 void edo_faults_arm(int64_t nth, int variant);

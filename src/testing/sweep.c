@@ -55,6 +55,7 @@ void edo_sweep_run(struct edo_sweep *sweep, struct edo_test_watch *watch)
     if (sweep->options.reset)
         sweep->options.reset(sweep->argument);
     sweep->result = edo_test_run_watched(edo_sweep_main, sweep, &sweep->run, watch);
+    edo_faults_stand_back();
 }
 
 bool edo_sweep_check(struct edo_sweep *sweep)
