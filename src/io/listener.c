@@ -254,9 +254,7 @@ int edo_accept(edo_stream **out, edo_listener *listener)
 
     if (!task)
         return -EPERM;
-    rc = edo_suspension_point(task);
-    if (rc == 0)
-        rc = edo_source_begin(source);
+    rc = edo_source_enter(source, task);
     if (rc < 0)
         return rc;
     rc = edo_source_get(&connection);

@@ -2,8 +2,8 @@
 /*
  * Streams over sockets: reading, writing, closing.
  *
- * The order in every call: spend budget and ask for cancellation (rule C1), become a user of the source, try the syscall
- * if readiness says it is worth it, wait only when the kernel has said EAGAIN or delivered less than was asked (S2). No
+ * The order in every call: become a user of the source, spend budget and ask for cancellation (rule C1), try the syscall if
+ * readiness says it is worth it, wait only when the kernel has said EAGAIN or delivered less than was asked (S2). No
  * syscall is made under the guard.
  */
 #include "io/stream.h"
@@ -20,13 +20,8 @@
 /* Begins a call: 0, and the caller is a user of the source; else what the call returns. */
 static inline int edo_stream_begin(edo_stream *stream, struct edo_task *task)
 {
-    int rc;
-
     EDO_MISUSE_IF(!stream, "a stream is NULL");
-    if (__builtin_expect(!task, 0))
-        return -EPERM;
-    rc = edo_suspension_point(task);
-    return __builtin_expect(rc < 0, 0) ? rc : edo_source_begin(&stream->source);
+    return __builtin_expect(!task, 0) ? -EPERM : edo_source_enter(&stream->source, task);
 }
 
 /*

@@ -6,7 +6,9 @@
 #ifndef EDO_IO_STREAM_H
 #define EDO_IO_STREAM_H
 
+#include "runtime/misuse.h"
 #include "runtime/poller.h"
+#include "runtime/task.h"
 
 #include <edo/stream.h>
 
@@ -18,6 +20,31 @@ struct edo_listener {
     struct edo_source *source;
     char *path; /* of a Unix socket, to be removed; NULL: none */
 };
+
+/*
+ * The beginning of every call on a stream or a listener, in a task: the caller becomes a user of the source, and 0 is
+ * returned; or what the call returns. First a user, then a suspension point: others may have a turn there, close the
+ * stream, and open another one that lies in its place.
+ */
+static inline int edo_source_enter(struct edo_source *source, struct edo_task *task)
+{
+    int rc = edo_source_begin(source);
+
+    EDO_MISUSE_IF(edo_thread_in_region(edo_thread_self()), EDO_IN_REGION);
+    if (__builtin_expect(--task->budget < 0, 0)) {
+        edo_budget_spent(task);
+        if (rc == 0 && edo_source_is_closed(source)) {
+            edo_source_end(source);
+            rc = -EBADF;
+        }
+    }
+    if (__builtin_expect(edo_task_cancelled(task), 0)) {
+        if (rc == 0)
+            edo_source_end(source);
+        rc = -ECANCELED;
+    }
+    return rc;
+}
 
 /* The address of a Unix socket's path, taken as it is; "@name" is an abstract name. -EINVAL, -ENAMETOOLONG. */
 int edo_unix_addr(edo_addr *out, const char *path);
