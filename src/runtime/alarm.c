@@ -83,6 +83,18 @@ void edo_remote_wait(struct edo_thread *thread)
     atomic_store_explicit(&thread->granted, 0, memory_order_relaxed);
 }
 
+void edo_remote_cross(struct edo_thread *thread, struct edo_worker *worker)
+{
+    edo_leave(thread);
+    edo_remote_begin(worker);
+}
+
+struct edo_thread *edo_remote_return(struct edo_worker *worker)
+{
+    edo_remote_end(worker);
+    return edo_enter(edo_thread_self());
+}
+
 struct edo_thread *edo_alarm_disarm_inside(bool *was_armed, struct edo_thread *thread, struct edo_alarm *alarm)
 {
     struct edo_worker *worker = alarm->worker;
@@ -94,11 +106,9 @@ struct edo_thread *edo_alarm_disarm_inside(bool *was_armed, struct edo_thread *t
         *was_armed = edo_wheel_remove(&worker->wheel, &alarm->node);
         return thread;
     }
-    edo_leave(thread);
-    edo_remote_begin(worker);
+    edo_remote_cross(thread, worker);
     *was_armed = edo_wheel_remove(&worker->wheel, &alarm->node);
-    edo_remote_end(worker);
-    return edo_enter(edo_thread_self());
+    return edo_remote_return(worker);
 }
 
 bool edo_alarm_disarm(struct edo_alarm *alarm)

@@ -39,6 +39,10 @@ bool edo_alarm_disarm(struct edo_alarm *alarm);
 void edo_remote_begin(struct edo_worker *worker);
 void edo_remote_end(struct edo_worker *worker);
 
+/* The same for who is INSIDE another worker: leaves that one; and comes back, perhaps on another thread. */
+void edo_remote_cross(struct edo_thread *thread, struct edo_worker *worker);
+struct edo_thread *edo_remote_return(struct edo_worker *worker);
+
 /* For the owner's own flow, INSIDE: leaves until a remote that waits has been served. It may have lost its worker then. */
 void edo_remote_let(struct edo_thread *thread);
 

@@ -31,12 +31,20 @@ static void edo_timer_fire(struct edo_thread *thread, struct edo_alarm *alarm)
     worker->due_last = timer;
 }
 
-/* Whether its callback runs on another thread than this one. */
+/*
+ * Whether its callback runs on another thread than this one. If it has run and is over, that is forgotten, so that the
+ * next stop need not ask. The timer's worker is the caller's own, so no callback begins meanwhile.
+ */
 static bool edo_timer_runs_elsewhere(struct edo_thread *self, struct edo_timer_body *timer)
 {
     struct edo_thread *runner = atomic_load_explicit(&timer->runner, memory_order_acquire);
 
-    return runner && runner != self && atomic_load_explicit(&runner->running_timer, memory_order_acquire) == timer;
+    if (!runner)
+        return false;
+    if (atomic_load_explicit(&runner->running_timer, memory_order_acquire) == timer)
+        return runner != self;
+    atomic_store_explicit(&timer->runner, NULL, memory_order_relaxed);
+    return false;
 }
 
 void edo_timers_run(struct edo_thread *thread)
@@ -64,50 +72,39 @@ void edo_timers_run(struct edo_thread *thread)
     }
 }
 
-/* Makes the timer IDLE, wherever it waits. Its worker's data are the caller's. True if it was not idle. */
-static bool edo_timer_unset(struct edo_timer_body *timer)
+/* Takes the timer out of the list of those that are due. */
+static __attribute__((noinline, cold)) void edo_timer_undue(struct edo_worker *worker, struct edo_timer_body *timer)
 {
-    struct edo_worker *worker = timer->alarm.worker;
+    struct edo_timer_body **link = &worker->due;
+    struct edo_timer_body *previous = NULL;
+
+    while (*link != timer) {
+        previous = *link;
+        link = &previous->next;
+    }
+    *link = timer->next;
+    if (worker->due_last == timer)
+        worker->due_last = previous;
+}
+
+/* Makes the timer IDLE, wherever it waits. Its worker's data are the caller's. True if it was not idle. */
+static inline bool edo_timer_unset(struct edo_worker *worker, struct edo_timer_body *timer)
+{
     uint32_t state = timer->state;
 
     timer->state = EDO_TIMER_IDLE;
-    if (state == EDO_TIMER_ARMED) {
+    if (__builtin_expect(state == EDO_TIMER_ARMED, 1))
         edo_wheel_remove(&worker->wheel, &timer->alarm.node);
-    } else if (state == EDO_TIMER_DUE) {
-        struct edo_timer_body **link = &worker->due;
-        struct edo_timer_body *previous = NULL;
-
-        while (*link != timer) {
-            previous = *link;
-            link = &previous->next;
-        }
-        *link = timer->next;
-        if (worker->due_last == timer)
-            worker->due_last = previous;
-    }
+    else if (state == EDO_TIMER_DUE)
+        edo_timer_undue(worker, timer);
     return state != EDO_TIMER_IDLE;
 }
 
-/*
- * The same from INSIDE any worker. *running: the callback runs on another thread; if it does not, then, since only the
- * worker's own thread starts it, it will not either until the timer is started again.
- */
-static struct edo_thread *edo_timer_unset_anywhere(bool *was_set, bool *running, struct edo_thread *thread,
-                                                   struct edo_timer_body *timer)
+/* INSIDE the worker to which the timer belongs. */
+static inline void edo_timer_set(struct edo_worker *worker, struct edo_timer_body *timer, int64_t deadline)
 {
-    struct edo_worker *worker = timer->alarm.worker;
-
-    if (worker == thread->worker) {
-        *was_set = edo_timer_unset(timer);
-        *running = edo_timer_runs_elsewhere(thread, timer);
-        return thread;
-    }
-    edo_leave(thread);
-    edo_remote_begin(worker);
-    *was_set = edo_timer_unset(timer);
-    *running = edo_timer_runs_elsewhere(thread, timer);
-    edo_remote_end(worker);
-    return edo_enter(edo_thread_self());
+    timer->state = EDO_TIMER_ARMED;
+    edo_wheel_add(&worker->wheel, &timer->alarm.node, deadline);
 }
 
 void edo_timer_init(edo_timer *public, void (*callback)(void *argument), void *argument)
@@ -120,14 +117,35 @@ void edo_timer_init(edo_timer *public, void (*callback)(void *argument), void *a
     timer->argument = argument;
 }
 
-/* A callback's thread has lost its worker: the timer goes into another one's wheel. OUTSIDE. */
-static void edo_timer_start_remote(struct edo_timer_body *timer, struct edo_worker *worker, int64_t deadline)
+/*
+ * Starts a timer that does not belong to the worker that `thread` is INSIDE of: takes it out of where it is, and arms it
+ * here. A timer that starts itself again does not move, since a stop may be reading where it is.
+ */
+static __attribute__((noinline, cold)) void edo_timer_start_elsewhere(struct edo_thread *thread,
+                                                                      struct edo_timer_body *timer, int64_t deadline)
 {
+    struct edo_worker *worker = timer->alarm.worker;
+
+    if (worker && worker != thread->worker) {
+        edo_remote_cross(thread, worker);
+        edo_timer_unset(worker, timer);
+        thread = edo_remote_return(worker);
+    }
+    if (__builtin_expect(thread->worker != NULL, 1)) {
+        if (timer->alarm.worker != thread->worker)
+            timer->alarm.worker = thread->worker;
+        edo_timer_set(thread->worker, timer, deadline);
+        edo_leave(thread);
+        return;
+    }
+    /* A callback's thread has lost its worker. Where the timer was before, since a stop may be looking for it there. */
+    if (!worker)
+        worker = &thread->runtime->workers[0];
+    edo_leave(thread);
     edo_remote_begin(worker);
     if (timer->alarm.worker != worker)
         timer->alarm.worker = worker;
-    timer->state = EDO_TIMER_ARMED;
-    edo_wheel_add(&worker->wheel, &timer->alarm.node, deadline);
+    edo_timer_set(worker, timer, deadline);
     edo_remote_end(worker);
     edo_wake_worker(worker); /* it may sleep for longer than this */
 }
@@ -136,49 +154,73 @@ int edo_timer_start(edo_timer *public, int64_t deadline)
 {
     struct edo_timer_body *timer = edo_timer_of(public);
     struct edo_thread *thread = edo_thread_self();
-    bool was_set, running;
+    struct edo_worker *worker;
 
     if (__builtin_expect(!thread, 0))
         return -EPERM;
     thread = edo_enter(thread);
-    if (timer->alarm.worker)
-        thread = edo_timer_unset_anywhere(&was_set, &running, thread, timer);
-    if (__builtin_expect(!thread->worker, 0)) {
-        /* Where it was before, since a stop may be looking for it there. */
-        struct edo_worker *worker = timer->alarm.worker ? timer->alarm.worker : &thread->runtime->workers[0];
-
-        edo_leave(thread);
-        edo_timer_start_remote(timer, worker, deadline);
+    worker = timer->alarm.worker;
+    if (__builtin_expect(!worker || worker != thread->worker, 0)) {
+        edo_timer_start_elsewhere(thread, timer, deadline);
         return 0;
     }
-    timer->state = EDO_TIMER_ARMED;
-    edo_alarm_arm(thread, &timer->alarm, deadline);
+    if (__builtin_expect(timer->state != EDO_TIMER_IDLE, 0))
+        edo_timer_unset(worker, timer);
+    edo_timer_set(worker, timer, deadline);
     edo_leave(thread);
     return 0;
+}
+
+/*
+ * Stops a timer that belongs to another worker, or whose callback has run and perhaps still does. While it runs, on
+ * another thread, it may start the timer again: come back when it is over. If it does not then, since only the worker's
+ * own thread starts it, it will not either until the timer is started again. OUTSIDE.
+ */
+static __attribute__((noinline, cold)) int edo_timer_stop_elsewhere(struct edo_timer_body *timer)
+{
+    bool was_set = false;
+
+    for (;;) {
+        struct edo_task *task = edo_task_self();
+        struct edo_thread *thread = edo_enter(edo_thread_self());
+        struct edo_worker *worker = timer->alarm.worker;
+        bool elsewhere = worker != thread->worker;
+        bool running;
+
+        if (elsewhere)
+            edo_remote_cross(thread, worker);
+        was_set |= edo_timer_unset(worker, timer);
+        running = edo_timer_runs_elsewhere(thread, timer);
+        if (elsewhere)
+            thread = edo_remote_return(worker);
+        edo_leave(thread);
+        if (!running)
+            return was_set;
+        if (task)
+            edo_turn(task);
+        sched_yield();
+    }
 }
 
 int edo_timer_stop(edo_timer *public)
 {
     struct edo_timer_body *timer = edo_timer_of(public);
     struct edo_thread *thread = edo_thread_self();
-    bool was_set, running;
-    int rc = 0;
+    struct edo_worker *worker;
+    bool was_set;
 
     if (__builtin_expect(!thread, 0))
         return -EPERM;
     if (!timer->alarm.worker)
         return 0;
-    for (;;) {
-        struct edo_task *task = edo_task_self();
-
-        thread = edo_enter(edo_thread_self());
-        thread = edo_timer_unset_anywhere(&was_set, &running, thread, timer);
+    thread = edo_enter(thread);
+    worker = timer->alarm.worker;
+    if (__builtin_expect(worker != thread->worker || atomic_load_explicit(&timer->runner, memory_order_relaxed) != NULL,
+                         0)) {
         edo_leave(thread);
-        rc |= was_set;
-        if (!running)
-            return rc;
-        if (task) /* the callback runs, and may start the timer again: come back when it is over */
-            edo_turn(task);
-        sched_yield();
+        return edo_timer_stop_elsewhere(timer);
     }
+    was_set = edo_timer_unset(worker, timer);
+    edo_leave(thread);
+    return was_set;
 }

@@ -13,9 +13,13 @@
  * the position, and whenever it enters a slot of a level above 0, it spreads that slot over the levels
  * beneath, in order.
  *
- * Each slot remembers a lower bound of its deadlines, exact until a node is removed early and exact again
- * after the slot has been spread. So the next wake-up is known without a search, and a long sleep is one
- * sleep.
+ * Each slot remembers a lower bound of its deadlines, exact until a node is removed early, and exact again
+ * after the slot has been spread or has fallen empty. So the next wake-up is known without a search, and a
+ * long sleep is one sleep.
+ *
+ * A slot with a node has its bit in `in_use`; one that has fallen empty keeps it until expire or next come
+ * across it, or a node is added again, so that adding and removing are a few stores. What they clear was set
+ * by an add: O(1) for each of those.
  *
  * Single owner: no locks, no atomics; the caller sees to exclusion. Nodes belong to their users, who must not
  * move or free them while armed. The wheel points into itself and must not be moved.
@@ -23,6 +27,7 @@
 #ifndef EDO_RUNTIME_WHEEL_H
 #define EDO_RUNTIME_WHEEL_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,10 +49,9 @@ struct edo_wheel_node {
 struct edo_wheel {
     uint64_t position;                 /* the tick up to which time has been handled */
     size_t count;                      /* of armed nodes */
-    uint32_t levels;                   /* bit L: level L has a slot in use */
-    uint64_t in_use[EDO_WHEEL_LEVELS]; /* bit S: slot S of this level has a node */
-    /* Heads of rings. A head's `deadline` is a lower bound of its nodes' deadlines; EDO_FOREVER if it has
-     * none. */
+    uint32_t levels;                   /* bit L: in_use[L] is not 0 */
+    uint64_t in_use[EDO_WHEEL_LEVELS]; /* bit S: slot S of this level has a node, or had one */
+    /* Heads of rings. A head's `deadline` is a lower bound of its nodes' deadlines, if it has any. */
     struct edo_wheel_node slots[EDO_WHEEL_LEVELS][EDO_WHEEL_SLOTS];
 };
 
@@ -59,14 +63,77 @@ static inline bool edo_wheel_node_armed(const struct edo_wheel_node *node)
     return node->next != NULL;
 }
 
+/* The first tick at or after a deadline. */
+static inline uint64_t edo_wheel_tick_after(int64_t deadline)
+{
+    return deadline <= 0 ? 0 : ((uint64_t)deadline + (1 << EDO_WHEEL_TICK_BITS) - 1) >> EDO_WHEEL_TICK_BITS;
+}
+
+/* The highest digit in which two ticks differ, 0 if they are equal. */
+static inline unsigned edo_wheel_level(uint64_t tick, uint64_t position)
+{
+    uint64_t difference = (tick ^ position) | (EDO_WHEEL_SLOTS - 1);
+
+    return (63 - (unsigned)__builtin_clzll(difference)) / EDO_WHEEL_DIGIT_BITS;
+}
+
+static inline unsigned edo_wheel_digit(uint64_t tick, unsigned level)
+{
+    return (unsigned)(tick >> level * EDO_WHEEL_DIGIT_BITS) & (EDO_WHEEL_SLOTS - 1);
+}
+
+/* Puts a node where its deadline belongs, seen from the position. */
+static inline void edo_wheel_place(struct edo_wheel *wheel, struct edo_wheel_node *node, int64_t deadline)
+{
+    uint64_t tick = edo_wheel_tick_after(deadline);
+    uint64_t position = wheel->position;
+    struct edo_wheel_node *head, *last;
+    unsigned level, slot;
+
+    if (tick < position)
+        tick = position;
+    level = edo_wheel_level(tick, position);
+    slot = edo_wheel_digit(tick, level);
+    head = &wheel->slots[level][slot];
+    last = head->prev;
+    node->deadline = deadline;
+    node->next = head;
+    node->prev = last;
+    head->prev = node;
+    last->next = node;
+    if (last == head) {
+        head->deadline = deadline;
+        wheel->in_use[level] |= UINT64_C(1) << slot;
+        wheel->levels |= UINT32_C(1) << level;
+    } else if (deadline < head->deadline) {
+        head->deadline = deadline;
+    }
+}
+
 /*
  * Arms a node, which must not be armed. Any deadline will do: one in the past is due at the next expire,
  * after what became due before it was added; EDO_FOREVER is never due.
  */
-void edo_wheel_add(struct edo_wheel *wheel, struct edo_wheel_node *node, int64_t deadline);
+static inline void edo_wheel_add(struct edo_wheel *wheel, struct edo_wheel_node *node, int64_t deadline)
+{
+    assert(!edo_wheel_node_armed(node));
+    edo_wheel_place(wheel, node, deadline);
+    __atomic_store_n(&wheel->count, wheel->count + 1, __ATOMIC_RELAXED); /* edo_stats_read looks at it */
+}
 
 /* Disarms a node of this wheel. Answers whether it was armed: false means that it has expired, or never was. */
-bool edo_wheel_remove(struct edo_wheel *wheel, struct edo_wheel_node *node);
+static inline bool edo_wheel_remove(struct edo_wheel *wheel, struct edo_wheel_node *node)
+{
+    struct edo_wheel_node *next = node->next, *prev = node->prev;
+
+    if (!next)
+        return false;
+    prev->next = next;
+    next->prev = prev;
+    node->next = NULL;
+    __atomic_store_n(&wheel->count, wheel->count - 1, __ATOMIC_RELAXED);
+    return true;
+}
 
 /*
  * Disarms one node that is due and returns it; NULL when none is due. Call it until NULL. Never early, at
@@ -82,7 +149,7 @@ struct edo_wheel_node *edo_wheel_expire(struct edo_wheel *wheel, int64_t now);
  * may be earlier than that if the node that was earliest of its slot was removed, and is never later. After
  * edo_wheel_expire has returned NULL, it lies after that call's `now`.
  */
-int64_t edo_wheel_next(const struct edo_wheel *wheel);
+int64_t edo_wheel_next(struct edo_wheel *wheel);
 
 /* For tests and debugging: checks every invariant of the wheel in O(count), and aborts with a message. */
 void edo_wheel_validate(const struct edo_wheel *wheel);

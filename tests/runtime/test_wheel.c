@@ -483,6 +483,24 @@ static void test_s4_next_is_exact_again_when_the_earliest_left_an_empty_slot(voi
     assert_true(edo_wheel_next(&wheel) == 200 * (int64_t)TICK);
 }
 
+/* Its bit may still be set, its old bound may not count. */
+static void test_s4_a_slot_that_was_empty_knows_nothing_of_earlier_deadlines(void **state)
+{
+    struct edo_wheel_node node = {0};
+
+    (void)state;
+    edo_wheel_init(&wheel, 0);
+    edo_wheel_add(&wheel, &node, 100 * (int64_t)TICK);
+    edo_wheel_remove(&wheel, &node);
+    edo_wheel_validate(&wheel);
+    edo_wheel_add(&wheel, &node, 120 * (int64_t)TICK); /* the same slot of level 1 */
+    assert_true(edo_wheel_next(&wheel) == 120 * (int64_t)TICK);
+    edo_wheel_remove(&wheel, &node);
+    assert_true(edo_wheel_next(&wheel) == INT64_MAX);
+    assert_null(edo_wheel_expire(&wheel, 1000 * (int64_t)TICK));
+    edo_wheel_validate(&wheel);
+}
+
 /* --- The checker itself
  * ------------------------------------------------------------------------------------------- */
 
@@ -561,6 +579,7 @@ int main(void)
         cmocka_unit_test(test_s4_one_wakeup_for_each_tick_that_is_due),
         cmocka_unit_test(test_s4_wakeups_in_vain_are_fewer_than_removals),
         cmocka_unit_test(test_s4_next_is_exact_again_when_the_earliest_left_an_empty_slot),
+        cmocka_unit_test(test_s4_a_slot_that_was_empty_knows_nothing_of_earlier_deadlines),
         cmocka_unit_test(test_s4_random_operations_agree_with_the_model),
         cmocka_unit_test(test_s4_next_is_exact_while_nothing_is_removed),
         cmocka_unit_test(test_s4_validate_finds_what_is_broken),
