@@ -42,5 +42,6 @@ function(edo_compile target)
         $<$<BOOL:${EDO_HAVE_VALGRIND_H}>:EDO_VALGRIND=1>)
     target_compile_options(${target} PRIVATE
         $<$<COMPILE_LANGUAGE:C>:${EDO_WARNINGS}>
-        -fno-omit-frame-pointer)
+        -fno-omit-frame-pointer
+        $<$<AND:$<COMPILE_LANGUAGE:C>,$<STREQUAL:${CMAKE_SYSTEM_PROCESSOR},x86_64>>:-mno-red-zone>) # context_x86_64.h
 endfunction()

@@ -61,12 +61,37 @@ void edo_context_finish(struct edo_context *context);
 void edo_context_reset_fp(void);
 
 /*
- * The bare switch, and the picture of a suspended flow that starts in entry(baton), or, if `wrapper` is not NULL, in
+ * The bare switch (called by edo_context_call_swap alone: how registers are divided between it and its caller is a matter of
+ * the machine), and the picture of a suspended flow that starts in entry(baton), or, if `wrapper` is not NULL, in
  * wrapper(baton, entry). `top` is a multiple of 16. For the functions below and context.c.
  */
 void *edo_context_swap(struct edo_context *from, struct edo_context *to, void *baton);
 void *edo_context_image(void *low, void *top, void (*entry)(void *baton),
                         void (*wrapper)(void *baton, void (*entry)(void *baton)));
+
+#if defined(__x86_64__) && !defined(__ILP32__) && !defined(EDO_CONTEXT_UCONTEXT)
+#include "runtime/context_x86_64.h"
+#else
+
+static inline __attribute__((always_inline)) void *edo_context_call_swap(struct edo_context *from,
+                                                                         struct edo_context *to, void *baton)
+{
+    return edo_context_swap(from, to, baton);
+}
+
+static inline __attribute__((always_inline)) void *edo_context_call_start(struct edo_context *from,
+                                                                          struct edo_context *to, void *baton)
+{
+    return edo_context_swap(from, to, baton);
+}
+
+static inline __attribute__((always_inline)) void edo_context_call_leave(struct edo_context *from,
+                                                                         struct edo_context *to, void *baton)
+{
+    edo_context_swap(from, to, baton);
+}
+
+#endif
 
 #if EDO_TSAN
 /* to->fiber, read unseen: whoever owns `to` next is not ordered after this read by anything the checker knows of. */
@@ -91,7 +116,26 @@ static inline __attribute__((always_inline)) void *edo_context_switch(struct edo
 #if EDO_TSAN
     __tsan_switch_to_fiber(edo_context_fiber(to), 0);
 #endif
-    baton = edo_context_swap(from, to, baton);
+    baton = edo_context_call_swap(from, to, baton);
+#if EDO_ASAN
+    __sanitizer_finish_switch_fiber(fake_stack, NULL, NULL);
+#endif
+    return baton;
+}
+
+/* The same where `to` has been prepared and has not run yet: a little faster, where there is an assembly file. */
+static inline __attribute__((always_inline)) void *edo_context_begin(struct edo_context *from, struct edo_context *to,
+                                                                     void *baton)
+{
+#if EDO_ASAN
+    void *fake_stack;
+
+    __sanitizer_start_switch_fiber(&fake_stack, to->low, to->size);
+#endif
+#if EDO_TSAN
+    __tsan_switch_to_fiber(edo_context_fiber(to), 0);
+#endif
+    baton = edo_context_call_start(from, to, baton);
 #if EDO_ASAN
     __sanitizer_finish_switch_fiber(fake_stack, NULL, NULL);
 #endif
@@ -108,7 +152,7 @@ static inline __attribute__((always_inline)) EDO_NORETURN void edo_context_leave
 #if EDO_TSAN
     __tsan_switch_to_fiber(edo_context_fiber(to), 0);
 #endif
-    edo_context_swap(from, to, baton);
+    edo_context_call_leave(from, to, baton);
     __builtin_unreachable();
 }
 

@@ -5,21 +5,70 @@
  * A suspended flow looks like this, from sp upwards; edo_context_image draws the same picture for one that has not run:
  *
  *      0  mxcsr (4 bytes), x87 control word (2)
- *      8  r15, r14, r13, r12, rbx, rbp
- *     56  return address
+ *      8  rbp
+ *     16  return address
+ *     24  of one that has not run: the function to call, its second argument, 16 bytes of zero
+ *
+ * The other registers that the ABI calls callee-saved are the caller's business (context_x86_64.h): it knows which of them
+ * it uses, and has mostly saved those already.
  *
  * Both stacks have the same layout while they are swapped, so one set of unwind rules (CFI) is right on either side of
  * the load of rsp: at every instruction an unwinder finds the callers of the flow that rsp belongs to. It works on a
  * suspended context too: take rip = edo_context_suspended and rsp = context->sp.
  *
- * Returns by `ret`, so that the processor's stack of return addresses is right for the callers further out.
+ * Returns by `ret`, so that the processor's stack of return addresses is right for the callers further out. A flow that is
+ * begun by edo_context_start and ends by edo_context_leave without having been switched away from leaves that stack as it
+ * found it: it is entered, and left, by jumps.
  *
  * Shadow stacks are not switched, so the object does not carry the SHSTK mark, and the loader turns them off. There is
  * no indirect jump without a landing pad; the IBT mark is carried where the rest of the build does.
  */
 #if defined(__x86_64__) && !defined(__ILP32__) && !defined(EDO_CONTEXT_UCONTEXT)
 
+/* To an unwinder the caller's registers are nowhere: their values are of another flow behind the load of rsp. */
+    .macro NOT_KEPT
+    .cfi_undefined %rax
+    .cfi_undefined %rbx
+    .cfi_undefined %rcx
+    .cfi_undefined %rdx
+    .cfi_undefined %rsi
+    .cfi_undefined %rdi
+    .cfi_undefined %r8
+    .cfi_undefined %r9
+    .cfi_undefined %r10
+    .cfi_undefined %r11
+    .cfi_undefined %r12
+    .cfi_undefined %r13
+    .cfi_undefined %r14
+    .cfi_undefined %r15
+    .endm
+
     .text
+
+/* void *edo_context_start(struct edo_context *from: rdi, struct edo_context *to: rsi, void *baton: rdx): `to` has not run */
+    .globl edo_context_start
+    .hidden edo_context_start
+    .type edo_context_start, @function
+    .p2align 4
+edo_context_start:
+    .cfi_startproc
+    NOT_KEPT
+    pushq %rbp
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %rbp, 0
+    subq $8, %rsp
+    .cfi_adjust_cfa_offset 8
+    stmxcsr (%rsp)
+    fnstcw 4(%rsp)
+    movq %rsp, (%rdi)
+    movq (%rsi), %rsp
+    movq %rdx, %rax
+    ldmxcsr (%rsp)
+    fldcw 4(%rsp)
+    xorl %ebp, %ebp
+    jmp .Lfirst
+    .cfi_endproc
+    .size edo_context_start, . - edo_context_start
 
 /* void *edo_context_swap(struct edo_context *from: rdi, struct edo_context *to: rsi, void *baton: rdx) */
     .globl edo_context_swap
@@ -30,25 +79,10 @@
     .p2align 4
 edo_context_swap:
     .cfi_startproc
-    endbr64
+    NOT_KEPT
     pushq %rbp
     .cfi_adjust_cfa_offset 8
     .cfi_rel_offset %rbp, 0
-    pushq %rbx
-    .cfi_adjust_cfa_offset 8
-    .cfi_rel_offset %rbx, 0
-    pushq %r12
-    .cfi_adjust_cfa_offset 8
-    .cfi_rel_offset %r12, 0
-    pushq %r13
-    .cfi_adjust_cfa_offset 8
-    .cfi_rel_offset %r13, 0
-    pushq %r14
-    .cfi_adjust_cfa_offset 8
-    .cfi_rel_offset %r14, 0
-    pushq %r15
-    .cfi_adjust_cfa_offset 8
-    .cfi_rel_offset %r15, 0
     subq $8, %rsp
     .cfi_adjust_cfa_offset 8
     stmxcsr (%rsp)
@@ -61,21 +95,6 @@ edo_context_suspended:
     fldcw 4(%rsp)
     addq $8, %rsp
     .cfi_adjust_cfa_offset -8
-    popq %r15
-    .cfi_adjust_cfa_offset -8
-    .cfi_same_value %r15
-    popq %r14
-    .cfi_adjust_cfa_offset -8
-    .cfi_same_value %r14
-    popq %r13
-    .cfi_adjust_cfa_offset -8
-    .cfi_same_value %r13
-    popq %r12
-    .cfi_adjust_cfa_offset -8
-    .cfi_same_value %r12
-    popq %rbx
-    .cfi_adjust_cfa_offset -8
-    .cfi_same_value %rbx
     popq %rbp
     .cfi_adjust_cfa_offset -8
     .cfi_same_value %rbp
@@ -84,9 +103,10 @@ edo_context_suspended:
     .size edo_context_swap, . - edo_context_swap
 
 /*
- * Where a new flow begins: r12 is the function, r13 its second argument, rbp is 0. The walk up the stack ends here, by
- * CFI (no return address) as by frame pointers (0). The return address of the picture points behind a nop: unwinders
- * look a return address up by the byte before it, which must lie in this function.
+ * Where a new flow begins: rax is the baton, rbp is 0. The walk up the stack ends here, by CFI (no return address) as by
+ * frame pointers (0). The return address of the picture points behind an instruction that is only for edo_context_start:
+ * unwinders look a return address up by the byte before it, which must lie in this function; so does that of the function
+ * called.
  */
     .globl edo_context_entry
     .hidden edo_context_entry
@@ -96,11 +116,16 @@ edo_context_entry:
     .cfi_startproc
     .cfi_undefined %rip
     .cfi_def_cfa %rsp, 0
-    nop
+.Lfirst:
+    addq $24, %rsp
 .Lbegin:
     movq %rax, %rdi
-    movq %r13, %rsi
-    call *%r12
+    popq %rcx
+    popq %rsi
+    leaq .Lreturned(%rip), %rdx
+    pushq %rdx
+    jmp *%rcx
+.Lreturned:
     ud2
     .cfi_endproc
     .size edo_context_entry, . - edo_context_entry
@@ -116,19 +141,16 @@ edo_context_image:
     testq %rcx, %rcx
     cmovzq %rdx, %rcx
     leaq .Lbegin(%rip), %r8
-    leaq -80(%rsi), %rax
+    leaq -56(%rsi), %rax
     xorl %edi, %edi
     movl $0x1f80, (%rax)
     movl $0x037f, 4(%rax)
     movq %rdi, 8(%rax)
-    movq %rdi, 16(%rax)
-    movq %rdx, 24(%rax)
-    movq %rcx, 32(%rax)
+    movq %r8, 16(%rax)
+    movq %rcx, 24(%rax)
+    movq %rdx, 32(%rax)
     movq %rdi, 40(%rax)
     movq %rdi, 48(%rax)
-    movq %r8, 56(%rax)
-    movq %rdi, 64(%rax)
-    movq %rdi, 72(%rax)
     ret
     .cfi_endproc
     .size edo_context_image, . - edo_context_image
