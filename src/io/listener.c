@@ -250,11 +250,12 @@ int edo_accept(edo_stream **out, edo_listener *listener)
     struct edo_task *task = edo_task_self();
     struct edo_source *source = listener->source;
     struct edo_source *connection;
+    struct edo_thread *thread;
     int rc;
 
     if (!task)
         return -EPERM;
-    rc = edo_source_enter(source, task);
+    rc = edo_source_enter(source, &thread, task);
     if (rc < 0)
         return rc;
     rc = edo_source_get(&connection);

@@ -9,7 +9,7 @@
 #include "io/stream.h"
 #include "platform/platform.h"
 #include "runtime/misuse.h"
-#include "runtime/task.h"
+#include "runtime/source_wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,11 +17,41 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-/* Begins a call: 0, and the caller is a user of the source; else what the call returns. */
-static inline int edo_stream_begin(edo_stream *stream, struct edo_task *task)
+/* Begins a call: 0, and the caller is a user of the source; else what the call returns. *thread is where the task runs then. */
+static inline int edo_stream_begin_on(edo_stream *stream, struct edo_thread **thread, struct edo_task *task)
 {
     EDO_MISUSE_IF(!stream, "a stream is NULL");
-    return __builtin_expect(!task, 0) ? -EPERM : edo_source_enter(&stream->source, task);
+    return __builtin_expect(!task, 0) ? -EPERM : edo_source_enter(&stream->source, thread, task);
+}
+
+static inline int edo_stream_begin(edo_stream *stream, struct edo_task *task)
+{
+    struct edo_thread *thread;
+
+    return edo_stream_begin_on(stream, &thread, task);
+}
+
+/* What a call moves, in which way. */
+struct edo_transfer {
+    ssize_t (*move)(int fd, const struct edo_transfer *transfer);
+    int direction;
+    void *what;
+    size_t size;
+};
+
+static ssize_t edo_stream_recv(int fd, const struct edo_transfer *transfer)
+{
+    return edo_platform->recv(fd, transfer->what, transfer->size, 0);
+}
+
+static ssize_t edo_stream_send(int fd, const struct edo_transfer *transfer)
+{
+    return edo_platform->send(fd, transfer->what, transfer->size, MSG_NOSIGNAL);
+}
+
+static ssize_t edo_stream_sendmsg(int fd, const struct edo_transfer *transfer)
+{
+    return edo_platform->sendmsg(fd, (const struct msghdr *)transfer->what, MSG_NOSIGNAL);
 }
 
 /*
@@ -41,19 +71,21 @@ static inline bool edo_stream_settle(struct edo_source *source, int direction, u
     return moved != -EAGAIN && moved != -EINTR;
 }
 
-/* Reads, as a user of the source. With `task` NULL it does not wait: -EAGAIN. */
-static inline ssize_t edo_stream_receive(struct edo_source *source, void *buffer, size_t size, struct edo_task *task)
+/* Moves some, as a user of the source. With `task` NULL it does not wait: -EAGAIN. */
+static __attribute__((noinline)) ssize_t edo_stream_move(struct edo_source *source, const struct edo_transfer *transfer,
+                                                         struct edo_task *task)
 {
+    int direction = transfer->direction;
     uint32_t seen;
 
     for (;;) {
-        if (edo_source_ready(source, EDO_IN, &seen)) {
-            ssize_t moved = edo_platform->recv(source->fd, buffer, size, 0);
+        if (edo_source_ready(source, direction, &seen)) {
+            ssize_t moved = transfer->move(source->fd, transfer);
 
-            if (edo_stream_settle(source, EDO_IN, seen, moved, size))
+            if (edo_stream_settle(source, direction, seen, moved, transfer->size))
                 return moved;
         } else {
-            int rc = task ? edo_source_wait_long(source, EDO_IN, task) : -EAGAIN;
+            int rc = task ? edo_source_wait_long(source, direction, task) : -EAGAIN;
 
             if (rc < 0)
                 return rc;
@@ -61,16 +93,61 @@ static inline ssize_t edo_stream_receive(struct edo_source *source, void *buffer
     }
 }
 
+static ssize_t edo_stream_receive(struct edo_source *source, void *buffer, size_t size, struct edo_task *task)
+{
+    struct edo_transfer transfer = {edo_stream_recv, EDO_IN, buffer, size};
+
+    return edo_stream_move(source, &transfer, task);
+}
+
+static ssize_t edo_stream_deliver(struct edo_source *source, const void *buffer, size_t size, struct edo_task *task)
+{
+    struct edo_transfer transfer = {edo_stream_send, EDO_OUT, (void *)(uintptr_t)buffer, size};
+
+    return edo_stream_move(source, &transfer, task);
+}
+
+/* The same with at most IOV_MAX pieces, of `size` bytes in all. */
+static ssize_t edo_stream_deliver_pieces(struct edo_source *source, const struct iovec *pieces, int count, size_t size,
+                                         struct edo_task *task)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = (size_t)count};
+    struct edo_transfer transfer = {edo_stream_sendmsg, EDO_OUT, &message, size};
+
+    return edo_stream_move(source, &transfer, task);
+}
+
+/*
+ * The usual ways, one wait at most and then a syscall that moves something, are written out in edo_read and edo_write_all:
+ * a server does little else. All others are left to edo_stream_move.
+ */
 ssize_t edo_read(edo_stream *stream, void *buffer, size_t size)
 {
-    struct edo_task *task = edo_task_self();
-    ssize_t result = edo_stream_begin(stream, task);
+    struct edo_source *source = &stream->source;
+    struct edo_thread *thread = edo_thread_self();
+    struct edo_task *task = thread ? thread->current : NULL;
+    ssize_t result = edo_stream_begin_on(stream, &thread, task);
+    uint32_t seen;
 
     if (__builtin_expect(result < 0, 0))
         return result;
-    if (__builtin_expect(size > 0, 1))
-        result = edo_stream_receive(&stream->source, buffer, size, task);
-    edo_source_end(&stream->source);
+    if (__builtin_expect(size > 0, 1)) {
+        if (!edo_source_ready(&stream->source, EDO_IN, &seen)) {
+            EDO_ANEW(source);
+            result = edo_source_wait_once(&seen, &stream->source, &source, EDO_IN, thread, task);
+        }
+        if (__builtin_expect(result == 0, 1)) {
+            bool settled = false;
+
+            if (__builtin_expect(seen & EDO_READY_IN, 1)) {
+                result = edo_platform->recv(source->fd, buffer, size, 0);
+                settled = edo_stream_settle(source, EDO_IN, seen, result, size);
+            }
+            if (__builtin_expect(!settled, 0))
+                result = edo_stream_receive(source, buffer, size, edo_task_self());
+        }
+    }
+    edo_source_end(source);
     return result;
 }
 
@@ -78,7 +155,7 @@ ssize_t edo_read(edo_stream *stream, void *buffer, size_t size)
 static void edo_stream_assume(struct edo_source *source, int direction)
 {
     if (!atomic_load_explicit(&source->registered, memory_order_acquire))
-        atomic_fetch_or_explicit(&source->readiness, 1u << direction, memory_order_acq_rel);
+        atomic_fetch_or_explicit(&source->readiness, edo_ready_bit(direction), memory_order_acq_rel);
 }
 
 ssize_t edo_try_read(edo_stream *stream, void *buffer, size_t size)
@@ -94,48 +171,6 @@ ssize_t edo_try_read(edo_stream *stream, void *buffer, size_t size)
     return result;
 }
 
-/* Sends some, as a user of the source. With `task` NULL it does not wait: -EAGAIN. */
-static inline ssize_t edo_stream_send(struct edo_source *source, const void *buffer, size_t size, struct edo_task *task)
-{
-    uint32_t seen;
-
-    for (;;) {
-        if (edo_source_ready(source, EDO_OUT, &seen)) {
-            ssize_t moved = edo_platform->send(source->fd, buffer, size, MSG_NOSIGNAL);
-
-            if (edo_stream_settle(source, EDO_OUT, seen, moved, size))
-                return moved;
-        } else {
-            int rc = task ? edo_source_wait_long(source, EDO_OUT, task) : -EAGAIN;
-
-            if (rc < 0)
-                return rc;
-        }
-    }
-}
-
-/* The same with at most IOV_MAX pieces, of `size` bytes in all. */
-static ssize_t edo_stream_sendv(struct edo_source *source, const struct iovec *pieces, int count, size_t size,
-                                struct edo_task *task)
-{
-    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = (size_t)count};
-    uint32_t seen;
-
-    for (;;) {
-        if (edo_source_ready(source, EDO_OUT, &seen)) {
-            ssize_t moved = edo_platform->sendmsg(source->fd, &message, MSG_NOSIGNAL);
-
-            if (edo_stream_settle(source, EDO_OUT, seen, moved, size))
-                return moved;
-        } else {
-            int rc = task ? edo_source_wait_long(source, EDO_OUT, task) : -EAGAIN;
-
-            if (rc < 0)
-                return rc;
-        }
-    }
-}
-
 ssize_t edo_write(edo_stream *stream, const void *buffer, size_t size)
 {
     struct edo_task *task = edo_task_self();
@@ -144,7 +179,7 @@ ssize_t edo_write(edo_stream *stream, const void *buffer, size_t size)
     if (result < 0)
         return result;
     if (size > 0)
-        result = edo_stream_send(&stream->source, buffer, size, task);
+        result = edo_stream_deliver(&stream->source, buffer, size, task);
     edo_source_end(&stream->source);
     return result;
 }
@@ -157,7 +192,7 @@ ssize_t edo_try_write(edo_stream *stream, const void *buffer, size_t size)
         return result;
     edo_stream_assume(&stream->source, EDO_OUT);
     if (size > 0)
-        result = edo_stream_send(&stream->source, buffer, size, NULL);
+        result = edo_stream_deliver(&stream->source, buffer, size, NULL);
     edo_source_end(&stream->source);
     return result;
 }
@@ -170,7 +205,7 @@ static __attribute__((noinline)) ssize_t edo_stream_write_rest(size_t *written, 
     ssize_t result = 0;
 
     while (done < size) {
-        result = edo_stream_send(&stream->source, (const char *)buffer + done, size - done, task);
+        result = edo_stream_deliver(&stream->source, (const char *)buffer + done, size - done, task);
         if (result < 0)
             break;
         done += (size_t)result;
@@ -188,7 +223,20 @@ ssize_t edo_write_all_part(size_t *written, edo_stream *stream, const void *buff
     return result < 0 ? result : edo_stream_write_rest(written, stream, buffer, size, 0);
 }
 
-/* The usual case, that the socket takes all of it at once, is written out: a server does little else. */
+/* A first send, made when readiness was `seen`, has moved less than all, or failed. */
+static __attribute__((noinline, cold)) ssize_t edo_stream_write_more(edo_stream *stream, const void *buffer,
+                                                                     size_t size, ssize_t moved, uint32_t seen)
+{
+    size_t written;
+
+    edo_stream_settle(&stream->source, EDO_OUT, seen, moved, size);
+    if (moved > 0 || moved == -EAGAIN || moved == -EINTR)
+        return edo_stream_write_rest(&written, stream, buffer, size, moved > 0 ? (size_t)moved : 0);
+    edo_source_end(&stream->source);
+    return moved;
+}
+
+/* The socket takes all of it at once, as a rule. */
 ssize_t edo_write_all(edo_stream *stream, const void *buffer, size_t size)
 {
     ssize_t moved = edo_stream_begin(stream, edo_task_self());
@@ -197,14 +245,13 @@ ssize_t edo_write_all(edo_stream *stream, const void *buffer, size_t size)
 
     if (__builtin_expect(moved < 0, 0))
         return moved;
-    if (__builtin_expect(size == 0 || !edo_source_ready(&stream->source, EDO_OUT, &seen), 0))
+    EDO_ANEW(stream);
+    if (__builtin_expect(!edo_source_ready(&stream->source, EDO_OUT, &seen), 0))
         return edo_stream_write_rest(&written, stream, buffer, size, 0);
-    moved = edo_platform->send(stream->source.fd, buffer, size, MSG_NOSIGNAL);
-    if (__builtin_expect(moved != (ssize_t)size, 0)) {
-        edo_stream_settle(&stream->source, EDO_OUT, seen, moved, size);
-        if (moved > 0 || moved == -EAGAIN || moved == -EINTR)
-            return edo_stream_write_rest(&written, stream, buffer, size, moved > 0 ? (size_t)moved : 0);
-    }
+    moved = size > 0 ? edo_platform->send(stream->source.fd, buffer, size, MSG_NOSIGNAL) : 0;
+    if (__builtin_expect(moved != (ssize_t)size, 0))
+        return edo_stream_write_more(stream, buffer, size, moved, seen);
+    EDO_ANEW(stream);
     edo_source_end(&stream->source);
     return moved;
 }
@@ -242,7 +289,7 @@ static ssize_t edo_stream_writev(edo_stream *stream, const struct iovec *pieces,
     if (!wait)
         edo_stream_assume(&stream->source, EDO_OUT);
     if (sum > 0)
-        result = edo_stream_sendv(&stream->source, pieces, at_once, (size_t)sum, wait ? task : NULL);
+        result = edo_stream_deliver_pieces(&stream->source, pieces, at_once, (size_t)sum, wait ? task : NULL);
     edo_source_end(&stream->source);
     return result;
 }
@@ -285,7 +332,7 @@ ssize_t edo_writev_all(edo_stream *stream, struct iovec *pieces, int count)
         /* What is offered in one call, not what is left: less than that is what a full socket buffer is known by. */
         ssize_t offered = at_once == count ? left : edo_pieces_sum(pieces, at_once);
 
-        result = edo_stream_sendv(&stream->source, pieces, at_once, (size_t)offered, task);
+        result = edo_stream_deliver_pieces(&stream->source, pieces, at_once, (size_t)offered, task);
         if (result < 0)
             break;
         left -= result;

@@ -24,15 +24,16 @@ struct edo_listener {
 /*
  * The beginning of every call on a stream or a listener, in a task: the caller becomes a user of the source, and 0 is
  * returned; or what the call returns. First a user, then a suspension point: others may have a turn there, close the
- * stream, and open another one that lies in its place.
+ * stream, and open another one that lies in its place. The task runs on *thread, which may be another one afterwards.
  */
-static inline int edo_source_enter(struct edo_source *source, struct edo_task *task)
+static inline int edo_source_enter(struct edo_source *source, struct edo_thread **thread, struct edo_task *task)
 {
     int rc = edo_source_begin(source);
 
     EDO_MISUSE_IF(edo_thread_in_region(edo_thread_self()), EDO_IN_REGION);
     if (__builtin_expect(--task->budget < 0, 0)) {
         edo_budget_spent(task);
+        *thread = edo_thread_self();
         if (rc == 0 && edo_source_is_closed(source)) {
             edo_source_end(source);
             rc = -EBADF;

@@ -75,7 +75,7 @@ struct edo_platform {
 };
 
 /* The table in force, and the one that means the operating system. */
-extern const struct edo_platform *edo_platform;
+extern const struct edo_platform *edo_platform __attribute__((visibility("hidden")));
 extern const struct edo_platform edo_platform_system;
 
 #endif

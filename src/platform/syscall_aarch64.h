@@ -3,7 +3,7 @@
 #ifndef EDO_PLATFORM_SYSCALL_AARCH64_H
 #define EDO_PLATFORM_SYSCALL_AARCH64_H
 
-static inline long edo_syscall(long number, long a, long b, long c, long d, long e, long f)
+static inline long edo_syscall(long number, int a, long b, long c, long d, long e, long f)
 {
     register long x8 __asm__("x8") = number;
     register long x0 __asm__("x0") = a;

@@ -188,7 +188,7 @@ int edo_worker_take(struct edo_worker *worker)
                                                     memory_order_acq_rel, memory_order_relaxed);
     if (taken) {
         worker->thread = spare;
-        edo_tick_set(worker, EDO_TICKS_BETWEEN_CHECKS); /* timers and poller have waited: they come first */
+        edo_turns_end(worker); /* timers and poller have waited: they come first */
     }
     edo_lock_release(&worker->thread_lock);
     if (!taken) {
@@ -248,12 +248,13 @@ void edo_ready_pinned(struct edo_thread *self, struct edo_task *task)
         else
             home->pinned_first = task;
         home->pinned_last = task;
+        atomic_store_explicit(&home->pinned_waiting, true, memory_order_relaxed);
         return;
     }
     edo_lock_acquire(&home->lock);
     task->next = home->pinned_inbox;
-    home->pinned_inbox = task;
-    atomic_store_explicit(&home->pinned_mail, true, memory_order_seq_cst);
+    __atomic_store_n(&home->pinned_inbox, task, __ATOMIC_RELAXED);
+    atomic_store_explicit(&home->pinned_waiting, true, memory_order_seq_cst);
     spare = home->spare;
     edo_lock_release(&home->lock);
     if (spare) {
@@ -272,40 +273,57 @@ void edo_ready_pinned(struct edo_thread *self, struct edo_task *task)
         edo_wake_worker(asleep);
 }
 
+/* Takes what others have pushed, and puts it behind what is there, oldest first. */
+static void edo_pinned_collect(struct edo_thread *thread)
+{
+    struct edo_task *newest;
+    struct edo_task *oldest = NULL;
+    struct edo_task *last;
+
+    edo_lock_acquire(&thread->lock);
+    last = newest = thread->pinned_inbox;
+    __atomic_store_n(&thread->pinned_inbox, NULL, __ATOMIC_RELAXED);
+    edo_lock_release(&thread->lock);
+    while (newest) {
+        struct edo_task *older = newest->next;
+
+        newest->next = oldest;
+        oldest = newest;
+        newest = older;
+    }
+    if (!oldest)
+        return;
+    if (thread->pinned_first)
+        thread->pinned_last->next = oldest;
+    else
+        thread->pinned_first = oldest;
+    thread->pinned_last = last;
+}
+
+/*
+ * The flag is cleared before the inbox is looked at (seq_cst), and set after something was put there: so it is never false
+ * while something is there for good.
+ */
 struct edo_task *edo_pinned_next(struct edo_thread *thread)
 {
     struct edo_task *task;
 
-    if (atomic_load_explicit(&thread->pinned_mail, memory_order_relaxed)) {
-        struct edo_task *newest;
-        struct edo_task *oldest = NULL;
-        struct edo_task *last;
-
-        edo_lock_acquire(&thread->lock);
-        newest = thread->pinned_inbox;
-        thread->pinned_inbox = NULL;
-        atomic_store_explicit(&thread->pinned_mail, false, memory_order_relaxed);
-        edo_lock_release(&thread->lock);
-        last = newest;
-        while (newest) {
-            struct edo_task *older = newest->next;
-
-            newest->next = oldest;
-            oldest = newest;
-            newest = older;
-        }
-        if (oldest) {
-            if (thread->pinned_first)
-                thread->pinned_last->next = oldest;
-            else
-                thread->pinned_first = oldest;
-            thread->pinned_last = last;
-        }
-    }
+    if (__atomic_load_n(&thread->pinned_inbox, __ATOMIC_RELAXED))
+        edo_pinned_collect(thread);
     task = thread->pinned_first;
     if (task)
         thread->pinned_first = task->next;
+    if (!thread->pinned_first) {
+        atomic_exchange_explicit(&thread->pinned_waiting, false, memory_order_seq_cst);
+        if (__atomic_load_n(&thread->pinned_inbox, __ATOMIC_SEQ_CST))
+            atomic_store_explicit(&thread->pinned_waiting, true, memory_order_relaxed);
+    }
     return task;
+}
+
+struct edo_task *edo_pinned_turn(struct edo_thread *thread)
+{
+    return edo_turns_left(thread->worker) & 1 ? edo_pinned_next(thread) : NULL;
 }
 
 /* --- New threads ------------------------------------------------------------------------------------------------------ */

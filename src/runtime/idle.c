@@ -75,7 +75,7 @@ static bool edo_work_visible(struct edo_thread *thread)
         atomic_load_explicit(&runtime->wanting_count, memory_order_seq_cst) ||
         atomic_load_explicit(&runtime->stopping, memory_order_seq_cst) ||
         atomic_load_explicit(&runtime->signalled, memory_order_seq_cst) ||
-        atomic_load_explicit(&thread->pinned_mail, memory_order_seq_cst))
+        atomic_load_explicit(&thread->pinned_waiting, memory_order_seq_cst))
         return true;
     for (int i = 0; i < runtime->worker_count; i++)
         if (edo_ring_count(&runtime->workers[i].ring) > 0)
@@ -222,6 +222,7 @@ struct edo_task *edo_worker_idle(struct edo_thread *thread)
     edo_poller_poll(thread, &worker->poller, timeout);
     atomic_store_explicit(&worker->waiting, false, memory_order_seq_cst); /* then looks at the monitor's state */
     edo_monitor_wake(&runtime->monitor);
+    edo_turns_begin(worker); /* it has just looked at all that the next look is for */
     edo_sleep_end(runtime, thread);
     edo_worker_fire(thread);
     return NULL;

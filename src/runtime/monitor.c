@@ -5,13 +5,13 @@
  * One thread looks at all workers every 5 ms while any of them is busy. A worker whose counts of switches and turns stand
  * still, and whose thread is OUTSIDE, has a task that runs. When it has done so for longer than the threshold (.stall_after, 10 ms) the
  * worker is taken from that thread and given to a spare one (edo_worker_take), with its queue, timers and poller; these two
- * are served first, since its tick is set. The task goes on undisturbed, and finds out when it next enters the runtime.
+ * are served first, since its turns are over. The task goes on undisturbed, and finds out when it next enters the runtime.
  *
  *   - After a hand-off the threshold is 1 ms until the worker's queue has been seen empty: where one task stalls the next
  *     may be of the same kind, and those behind it have waited already.
  *   - Inside a blocking region (region.c) a worker is taken when the same region is seen twice.
  *   - A worker that switches, but has not polled since the last look, runs long tasks or one that never finds anybody to
- *     yield to: its tick is set, so that it looks at its poller and timers at the next turn.
+ *     yield to: its turns are over, so that it looks at its poller and timers at the next turn.
  *   - A worker that stalls and can't be taken (a pinned runtime, no thread to be had) has its poller looked at from here:
  *     what is ready goes to the global queue, for its siblings.
  *
@@ -108,8 +108,8 @@ static int64_t edo_monitor_look_at(struct edo_runtime *runtime, struct edo_worke
     uint64_t switches = atomic_load_explicit(&worker->counts.switches, memory_order_relaxed);
     uint64_t polls = atomic_load_explicit(&worker->counts.polls, memory_order_relaxed);
     bool waiting = atomic_load_explicit(&worker->waiting, memory_order_relaxed);
-    uint32_t tick = atomic_load_explicit(&worker->tick, memory_order_relaxed);
-    bool moved = switches != view->switches || tick != view->tick;
+    int32_t turns = edo_turns_left(worker);
+    bool moved = switches != view->switches || turns != view->turns;
     struct edo_thread *on = NULL;
     uint32_t guard = EDO_GUARD_INSIDE;
     uint32_t region = 0;
@@ -122,9 +122,9 @@ static int64_t edo_monitor_look_at(struct edo_runtime *runtime, struct edo_worke
         return EDO_MONITOR_PERIOD;
     if (waiting || guard != EDO_GUARD_OUTSIDE || moved || on != view->on) {
         if (moved && !waiting && polls == view->polls)
-            edo_tick_set(worker, EDO_TICKS_BETWEEN_CHECKS);
+            edo_turns_end(worker);
         *view = (struct edo_monitor_view){.switches = switches,
-                                          .tick = tick,
+                                          .turns = turns,
                                           .polls = polls,
                                           .since = now,
                                           .cpu = cpu,

@@ -12,7 +12,7 @@ enum edo_monitor_state { EDO_MONITOR_WATCHES = 0, EDO_MONITOR_SLEEPS, EDO_MONITO
 /* What the monitor saw of a worker when it looked last. The monitor's alone. */
 struct edo_monitor_view {
     uint64_t switches; /* the worker's counts */
-    uint32_t tick;
+    int32_t turns;
     uint64_t polls;
     int64_t since;         /* when these counts were first seen */
     int64_t cpu;           /* CPU time of the worker's thread then */

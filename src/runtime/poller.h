@@ -37,12 +37,18 @@ struct edo_runtime;
 
 enum edo_direction { EDO_IN = 0, EDO_OUT = 1 };
 
+/* As epoll has them (poller_epoll.c). */
 enum edo_readiness {
-    EDO_READY_IN = 1 << EDO_IN,
-    EDO_READY_OUT = 1 << EDO_OUT,
-    EDO_HUP = 4, /* HUP, RDHUP, ERR or urgent data were seen: a short read does not mean drained (S2 d) */
+    EDO_READY_IN = 1,
+    EDO_READY_OUT = 4,
+    EDO_HUP = 2, /* HUP, RDHUP, ERR or urgent data were seen: a short read does not mean drained (S2 d) */
     EDO_READINESS_STEP = 8
 };
+
+static inline uint32_t edo_ready_bit(int direction)
+{
+    return direction == EDO_IN ? EDO_READY_IN : EDO_READY_OUT;
+}
 
 #define EDO_SOURCE_CLOSED (UINT32_C(1) << 31)
 #define EDO_SOURCE_GONE   (UINT32_C(1) << 30)
@@ -50,21 +56,25 @@ enum edo_readiness {
 struct edo_source {
     struct edo_source *free_link;
     _Atomic uint32_t readiness;
+    _Atomic uint8_t registering; /* 1 while somebody does */
+    bool exposed;                /* its descriptor may have been duplicated: deregister before close */
+    bool borrowed;               /* its descriptor is not ours to close */
     _Atomic(struct edo_task *) waiter[2];
     _Atomic uint32_t users; /* count, and EDO_SOURCE_CLOSED, EDO_SOURCE_GONE */
     int fd;
     struct edo_runtime *runtime;
     _Atomic(struct edo_worker *) registered; /* whose poller; NULL: not yet */
-    _Atomic uint32_t registering;            /* 1 while somebody does */
-    uint16_t generation;
-    bool exposed;  /* its descriptor may have been duplicated: deregister before close */
-    bool borrowed; /* its descriptor is not ours to close */
+    uint64_t
+        mark; /* what its events carry: its address, and above that (EDO_GENERATION) which use of it this is; atomic */
 };
+
+#define EDO_GENERATION ((uint64_t)1 << 48) /* user addresses have 48 bits */
 
 struct edo_poller {
     int epoll;
     int wake; /* an eventfd: written to end a sleep; edge-triggered, never read */
     _Atomic uint32_t sources;
+    struct edo_source nobody; /* stands for `wake` in events; its mark is no event's, so they come out as unknown */
 };
 
 /*
@@ -131,11 +141,12 @@ static inline int edo_source_enlist(struct edo_source *source, int direction, st
                : -EBUSY;
 }
 
-static inline void edo_source_delist(struct edo_source *source, int direction, struct edo_task *task)
+/* Undoes it, unless somebody has taken the task out to wake it. */
+void edo_source_delist(struct edo_source *source, int direction, struct edo_task *task);
+
+static inline bool edo_source_has_waiter(struct edo_source *source, int direction)
 {
-    if (__builtin_expect(atomic_load_explicit(&source->waiter[direction], memory_order_relaxed) == task, 0))
-        atomic_compare_exchange_strong_explicit(&source->waiter[direction], &task, NULL, memory_order_seq_cst,
-                                                memory_order_relaxed);
+    return atomic_load_explicit(&source->waiter[direction], memory_order_relaxed) != NULL;
 }
 
 static inline bool edo_source_is_closed(struct edo_source *source)
@@ -156,7 +167,7 @@ int edo_source_wait_long(struct edo_source *source, int direction, struct edo_ta
 static inline bool edo_source_ready(struct edo_source *source, int direction, uint32_t *seen)
 {
     *seen = atomic_load_explicit(&source->readiness, memory_order_seq_cst);
-    return (*seen >> direction) & 1;
+    return *seen & edo_ready_bit(direction);
 }
 
 /* The syscall found nothing (left): clears the direction's bit unless an event has come since `seen` was read. */
@@ -164,28 +175,31 @@ static inline void edo_source_drained(struct edo_source *source, int direction, 
 {
     uint32_t now = seen;
 
-    while (!atomic_compare_exchange_weak_explicit(&source->readiness, &now, now & ~(1u << direction),
+    while (!atomic_compare_exchange_weak_explicit(&source->readiness, &now, now & ~edo_ready_bit(direction),
                                                   memory_order_acq_rel, memory_order_relaxed))
         if ((now ^ seen) >= EDO_READINESS_STEP)
             return;
 }
 
+/* Signed: the sign is CLOSED, which an addition and a branch can tell. */
 static inline int edo_source_begin(struct edo_source *source)
 {
-    uint32_t users = atomic_fetch_add_explicit(&source->users, 1, memory_order_acquire);
+    int32_t users = (int32_t)(atomic_fetch_add_explicit(&source->users, 1, memory_order_acquire) + 1);
 
-    if (__builtin_expect(users & EDO_SOURCE_CLOSED, 0)) {
+    if (__builtin_expect(users < 0, 0)) {
         edo_source_end(source);
         return -EBADF;
     }
     return 0;
 }
 
+/* Who brings it to CLOSED and nothing else sees that, or another one who came too late does: edo_source_gone is called. */
 static inline void edo_source_end(struct edo_source *source)
 {
-    uint32_t users = atomic_fetch_sub_explicit(&source->users, 1, memory_order_acq_rel);
+    int32_t users = (int32_t)(atomic_fetch_sub_explicit(&source->users, 1, memory_order_acq_rel) - 1);
 
-    if (__builtin_expect(users == (EDO_SOURCE_CLOSED | 1), 0))
+    if (__builtin_expect(users < 0, 0) &&
+        atomic_load_explicit(&source->users, memory_order_acquire) == EDO_SOURCE_CLOSED)
         edo_source_gone(source);
 }
 

@@ -9,15 +9,9 @@
 #include <fcntl.h>
 #include <sys/eventfd.h>
 
-/* What an event carries: where the source is and which generation of it was registered. User addresses have 48 bits. */
-static uint64_t edo_event_mark(struct edo_source *source)
-{
-    return (uint64_t)(uintptr_t)source | (uint64_t)source->generation << 48;
-}
-
 int edo_poller_init(struct edo_poller *poller)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.u64 = 0}};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.u64 = (uintptr_t)&poller->nobody}};
     int rc;
 
     poller->wake = -1;
@@ -54,8 +48,7 @@ void edo_poller_wake(struct edo_poller *poller)
 
 int edo_poller_add(struct edo_poller *poller, struct edo_source *source, uint32_t once)
 {
-    struct epoll_event event = {.events = once ? once | EPOLLONESHOT : EDO_EPOLL_ALWAYS,
-                                .data = {.u64 = edo_event_mark(source)}};
+    struct epoll_event event = {.events = once ? once | EPOLLONESHOT : EDO_EPOLL_ALWAYS, .data = {.u64 = source->mark}};
     int rc = edo_platform->epoll_ctl(poller->epoll, EPOLL_CTL_ADD, source->fd, &event);
 
     if (rc == 0)
@@ -65,7 +58,7 @@ int edo_poller_add(struct edo_poller *poller, struct edo_source *source, uint32_
 
 int edo_poller_ask(struct edo_poller *poller, struct edo_source *source)
 {
-    struct epoll_event event = {.events = EDO_EPOLL_ALWAYS, .data = {.u64 = edo_event_mark(source)}};
+    struct epoll_event event = {.events = EDO_EPOLL_ALWAYS, .data = {.u64 = source->mark}};
 
     return edo_platform->epoll_ctl(poller->epoll, EPOLL_CTL_MOD, source->fd, &event);
 }
@@ -77,30 +70,35 @@ void edo_poller_remove(struct edo_poller *poller, struct edo_source *source)
     edo_platform->epoll_ctl(poller->epoll, EPOLL_CTL_DEL, source->fd, &none);
 }
 
-static inline void edo_source_notify(struct edo_thread *thread, struct edo_source *source, int direction)
+/* Almost always a waiter is there, who is parked, and room in the ring. `worker` is the thread's; the monitor has none. */
+static inline void edo_source_notify(struct edo_thread *thread, struct edo_worker *worker, struct edo_source *source,
+                                     int direction)
 {
-    struct edo_task *task;
+    struct edo_task *task = atomic_exchange_explicit(&source->waiter[direction], NULL, memory_order_seq_cst);
 
-    if (!atomic_load_explicit(&source->waiter[direction], memory_order_seq_cst))
+    if (__builtin_expect(!task || !edo_park_word_notify(&task->wake), 0))
         return;
-    task = atomic_exchange_explicit(&source->waiter[direction], NULL, memory_order_seq_cst);
-    if (task)
-        edo_unpark_last(thread, task);
+    if (__builtin_expect(worker != NULL, 1))
+        edo_ready_last_in(worker, thread, task);
+    else
+        edo_ready_elsewhere(thread, task);
 }
 
-static inline void edo_event_handle(struct edo_thread *thread, const struct epoll_event *event)
+_Static_assert((int)EPOLLIN == (int)EDO_READY_IN && (int)EPOLLOUT == (int)EDO_READY_OUT,
+               "an event's bits are those of readiness");
+
+static inline struct edo_source *edo_event_source(const struct epoll_event *event)
 {
-    struct edo_source *source = (struct edo_source *)(uintptr_t)(event->data.u64 & (((uint64_t)1 << 48) - 1));
+    return (struct edo_source *)(uintptr_t)(event->data.u64 & (EDO_GENERATION - 1));
+}
+
+static inline void edo_event_handle(struct edo_thread *thread, struct edo_worker *worker, struct edo_source *source,
+                                    const struct epoll_event *event)
+{
     uint32_t events = event->events;
-    uint32_t bits = 0;
+    uint32_t bits = events & (EPOLLIN | EPOLLOUT);
     uint32_t seen;
 
-    if (!source || __atomic_load_n(&source->generation, __ATOMIC_RELAXED) != (uint16_t)(event->data.u64 >> 48))
-        return;
-    if (events & EPOLLIN)
-        bits |= EDO_READY_IN;
-    if (events & EPOLLOUT)
-        bits |= EDO_READY_OUT;
     /* A read stops at urgent data, and may leave something behind, as it does before the end. */
     if (__builtin_expect(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI), 0))
         bits |= events & (EPOLLHUP | EPOLLERR) ? EDO_READY_IN | EDO_READY_OUT | EDO_HUP : EDO_READY_IN | EDO_HUP;
@@ -108,17 +106,19 @@ static inline void edo_event_handle(struct edo_thread *thread, const struct epol
     while (!atomic_compare_exchange_weak_explicit(&source->readiness, &seen, (seen + EDO_READINESS_STEP) | bits,
                                                   memory_order_seq_cst, memory_order_relaxed))
         ;
-    if (bits & EDO_READY_IN)
-        edo_source_notify(thread, source, EDO_IN);
-    if (bits & EDO_READY_OUT)
-        edo_source_notify(thread, source, EDO_OUT);
+    if (atomic_load_explicit(&source->waiter[EDO_IN], memory_order_seq_cst) && (bits & EDO_READY_IN))
+        edo_source_notify(thread, worker, source, EDO_IN);
+    if (__builtin_expect(atomic_load_explicit(&source->waiter[EDO_OUT], memory_order_seq_cst) != NULL, 0) &&
+        (bits & EDO_READY_OUT))
+        edo_source_notify(thread, worker, source, EDO_OUT);
 }
 
 int edo_poller_poll(struct edo_thread *thread, struct edo_poller *poller, int64_t timeout)
 {
     enum { EDO_EVENTS = 128 };
     struct epoll_event events[EDO_EVENTS];
-    int handled = 0;
+    struct edo_worker *worker = thread->worker;
+    int handled;
     int count;
 
     if (timeout != 0)
@@ -127,21 +127,24 @@ int edo_poller_poll(struct edo_thread *thread, struct edo_poller *poller, int64_
     if (timeout != 0 &&
         atomic_exchange_explicit(&thread->guard, EDO_GUARD_INSIDE, memory_order_acq_rel) == EDO_GUARD_REMOTE)
         edo_remote_wait(thread);
-    if (thread->worker)
-        edo_count(&thread->worker->counts.polls, 1);
+    if (__builtin_expect(worker != NULL, 1))
+        edo_count(&worker->counts.polls, 1);
     if (count <= 0)
         return 0;
-    if (thread->worker)
-        edo_count(&thread->worker->counts.events, (uint64_t)count);
+    if (__builtin_expect(worker != NULL, 1))
+        edo_count(&worker->counts.events, (uint64_t)count);
+    handled = count;
     for (int i = 0; i < count; i++) {
-        if (__builtin_expect(events[i].data.u64 == 0, 0)) {
+        struct edo_source *source = edo_event_source(&events[i]);
+
+        if (__builtin_expect(__atomic_load_n(&source->mark, __ATOMIC_RELAXED) == events[i].data.u64, 1)) {
+            edo_event_handle(thread, worker, source, &events[i]);
+        } else if (source == &poller->nobody) {
             /* A wake. Meant for somebody else, who may be about to sleep through it: edges are reported once. */
-            if (!thread->worker || poller != &thread->worker->poller)
+            if (!worker || poller != &worker->poller)
                 edo_poller_wake(poller);
-            continue;
-        }
-        edo_event_handle(thread, &events[i]);
-        handled++;
+            handled--;
+        } /* else: of an earlier use of the source */
     }
     return handled;
 }

@@ -15,15 +15,24 @@ void edo_ready_elsewhere(struct edo_thread *thread, struct edo_task *task);
 /* There is more in the ring than this worker will run next: a sibling may want it (S9). */
 void edo_ready_offer(struct edo_thread *thread);
 
+/* INSIDE `worker`, which is the thread's. */
+static inline void edo_ready_last_in(struct edo_worker *worker, struct edo_thread *thread, struct edo_task *task)
+{
+    if (__builtin_expect((task->flags & EDO_TASK_ELSEWHERE) || !edo_ring_push(&worker->ring, task), 0))
+        edo_ready_elsewhere(thread, task);
+    else if (!worker->alone)
+        edo_ready_offer(thread);
+}
+
 /* INSIDE. */
 static inline void edo_ready_last(struct edo_thread *thread, struct edo_task *task)
 {
     struct edo_worker *worker = thread->worker;
 
-    if (__builtin_expect(!worker || (task->flags & EDO_TASK_ELSEWHERE), 0) || !edo_ring_push(&worker->ring, task))
+    if (__builtin_expect(worker != NULL, 1))
+        edo_ready_last_in(worker, thread, task);
+    else
         edo_ready_elsewhere(thread, task);
-    else if (!worker->alone)
-        edo_ready_offer(thread);
 }
 
 /* INSIDE. */

@@ -25,9 +25,9 @@ enum { EDO_RING_SIZE = 256 };
 #endif
 
 struct edo_ring {
+    _Atomic(struct edo_task *) slots[EDO_RING_SIZE];
     _Atomic uint32_t head;
     _Atomic uint32_t tail;
-    _Atomic(struct edo_task *) slots[EDO_RING_SIZE];
 };
 
 static inline void edo_ring_init(struct edo_ring *ring)
@@ -70,6 +70,8 @@ static inline struct edo_task *edo_ring_pop(struct edo_ring *ring, bool alone)
     while (head != tail) {
         struct edo_task *task = atomic_load_explicit(&ring->slots[head % EDO_RING_SIZE], memory_order_relaxed);
 
+        if (!task)
+            __builtin_unreachable();
         /* The one after the next: in a long queue it is cold, and its turn comes soon. A hint, perhaps stale. */
         __builtin_prefetch(atomic_load_explicit(&ring->slots[(head + 2) % EDO_RING_SIZE], memory_order_relaxed), 1);
         if (alone) {

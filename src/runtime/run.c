@@ -72,6 +72,7 @@ static int edo_worker_init(struct edo_worker *worker, struct edo_runtime *runtim
     worker->runtime = runtime;
     worker->index = index;
     worker->alone = runtime->options.workers == 1;
+    edo_turns_begin(worker);
     worker->random = (uint32_t)(runtime->options.seed * 2654435761u + (uint64_t)index * 40503u) | 1;
     worker->next_id = runtime->id_base | (uint64_t)index << 40;
     edo_ring_init(&worker->ring);

@@ -86,7 +86,14 @@ void edo_ready(struct edo_thread *thread, struct edo_task *task)
 
 struct edo_task *edo_schedule_next(struct edo_thread *thread)
 {
-    return edo_next(thread);
+    return edo_next(thread, thread->worker, thread->worker->alone);
+}
+
+struct edo_task *edo_next_at_last(struct edo_thread *thread)
+{
+    struct edo_task *task = edo_lifo_take(thread->worker, thread->worker->alone);
+
+    return !task && edo_pinned_waiting(thread) ? edo_pinned_next(thread) : task;
 }
 
 /* --- Switching -------------------------------------------------------------------------------------------------------- */
@@ -153,7 +160,7 @@ static void edo_stack_put_away(struct edo_thread *thread, struct edo_stack *stac
         stack->next = worker->stacks;
         worker->stacks = stack;
         if (++worker->stack_count > EDO_STACK_CACHE)
-            edo_tick_set(worker, EDO_TICKS_BETWEEN_CHECKS); /* the thread's own flow gives some back */
+            edo_turns_end(worker); /* the thread's own flow gives some back */
         return;
     }
     if (!worker) { /* it was taken: nothing is guarded here */
@@ -162,7 +169,7 @@ static void edo_stack_put_away(struct edo_thread *thread, struct edo_stack *stac
     }
     stack->next = worker->odd_stacks; /* putting makes syscalls: left to the thread's own flow */
     worker->odd_stacks = stack;
-    edo_tick_set(worker, EDO_TICKS_BETWEEN_CHECKS);
+    edo_turns_end(worker);
 }
 
 static void edo_after_end(struct edo_thread *thread, struct edo_task *task)
@@ -172,9 +179,24 @@ static void edo_after_end(struct edo_thread *thread, struct edo_task *task)
     edo_stack_put_away(thread, thread->after_stack);
 }
 
+struct edo_thread *edo_switch_to_first_run(struct edo_thread *thread, struct edo_task *task, struct edo_task *next)
+{
+    struct edo_context *target = edo_target(thread, thread->worker, next);
+
+    if (target == &thread->native) /* there was no stack */
+        thread = (struct edo_thread *)edo_context_switch(&task->context, target, thread);
+    else
+        thread = (struct edo_thread *)edo_context_begin(&task->context, target, thread);
+    edo_after_switch(thread);
+    return thread;
+}
+
 struct edo_thread *edo_suspend(struct edo_thread *thread, struct edo_task *task, edo_after_fn after)
 {
-    return edo_switch_away(thread, task, after);
+    struct edo_task *next = thread->worker ? edo_schedule_next(thread) : NULL;
+
+    edo_leave_behind(thread, task, after);
+    return edo_switch_to(thread, thread->worker, task, next);
 }
 
 void edo_resume(struct edo_thread *thread, struct edo_task *task)
@@ -253,19 +275,18 @@ void edo_turn(struct edo_task *task)
 {
     struct edo_thread *thread = edo_enter(edo_thread_self());
     struct edo_worker *worker = thread->worker;
-    struct edo_task *next = edo_schedule_next(thread);
+    struct edo_task *next = edo_next(thread, worker, worker->alone);
 
     task->budget = thread->budget;
-    if (!next && worker && !edo_tick_due(worker) && !thread->runtime->options.migrate_always &&
-        !thread->runtime->hooks) {
+    if (!next && edo_turns_left(worker) >= 0 && !thread->runtime->options.migrate_always && !thread->runtime->hooks) {
         edo_leave(thread); /* nobody else is here */
         return;
     }
-    thread->after = edo_after_yield;
-    thread->after_task = task;
-    thread = (struct edo_thread *)edo_context_switch(&task->context, edo_target(thread, next), thread);
-    edo_after_switch(thread);
-    edo_leave(thread);
+    if (worker->alone) /* early, for the reason that edo_park_inline gives */
+        edo_ready_last(thread, task);
+    else
+        edo_leave_behind(thread, task, edo_after_yield);
+    edo_leave(edo_switch_to(thread, thread->worker, task, next));
 }
 
 void edo_budget_spent(struct edo_task *task)
@@ -379,7 +400,7 @@ void edo_task_main(void *baton)
         if (__builtin_expect(thread->current->flags & EDO_TASK_ELSEWHERE, 0))
             edo_task_come_home(thread, thread->current);
         thread = edo_task_run(thread, thread->current);
-        next = edo_next(thread);
+        next = edo_schedule_next(thread);
         if (!next || next->stack || next->stack_class != stack->size_class || thread->runtime->options.stack_census)
             break;
         next->stack = stack;
@@ -393,5 +414,5 @@ void edo_task_main(void *baton)
     thread->after = edo_after_end;
     thread->after_stack = stack;
     thread->after_flow = flow;
-    edo_context_leave(&flow, edo_target(thread, next), thread);
+    edo_context_leave(&flow, edo_target(thread, thread->worker, next), thread);
 }

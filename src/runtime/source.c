@@ -4,7 +4,7 @@
 #include "runtime/poller.h"
 #include "runtime/runtime.h"
 #include "runtime/sleeper.h"
-#include "runtime/switch.h"
+#include "runtime/source_wait.h"
 #include "platform/platform.h"
 
 #include <edo/park.h>
@@ -40,6 +40,7 @@ void edo_source_open(struct edo_source *source, int fd)
     uint32_t was = atomic_load_explicit(&source->users, memory_order_relaxed) & (EDO_SOURCE_CLOSED | EDO_SOURCE_GONE);
 
     source->fd = fd;
+    __atomic_store_n(&source->mark, (source->mark & ~(EDO_GENERATION - 1)) | (uintptr_t)source, __ATOMIC_RELAXED);
     atomic_store_explicit(&source->registered, NULL, memory_order_relaxed);
     atomic_store_explicit(&source->registering, 0, memory_order_relaxed);
     for (int i = 0; i < 2; i++)
@@ -57,7 +58,7 @@ void edo_source_put(struct edo_source *source)
     struct edo_thread *thread = edo_thread_self();
 
     /* Events that are still on their way are told by the generation. */
-    __atomic_fetch_add(&source->generation, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&source->mark, EDO_GENERATION, __ATOMIC_RELAXED);
     if (thread && thread->runtime == runtime && thread->current) {
         thread = edo_enter(thread);
         edo_block_put(&thread->worker->sources, &runtime->sources, source);
@@ -71,13 +72,14 @@ void edo_source_put(struct edo_source *source)
 void edo_source_gone(struct edo_source *source)
 {
     struct edo_runtime *runtime = source->runtime;
-    struct edo_worker *worker = atomic_load_explicit(&source->registered, memory_order_acquire);
+    struct edo_worker *worker;
     uint32_t closed = EDO_SOURCE_CLOSED;
 
-    /* A call that came too late may have seen the same count. */
+    /* Another call may have seen the same count. From here on, and not before, this one has the source to itself. */
     if (!atomic_compare_exchange_strong_explicit(&source->users, &closed, EDO_SOURCE_CLOSED | EDO_SOURCE_GONE,
                                                  memory_order_acq_rel, memory_order_relaxed))
         return;
+    worker = atomic_load_explicit(&source->registered, memory_order_acquire);
     if (worker) {
         /* A duplicate elsewhere would keep the registration alive behind a closed number. */
         if (source->exposed || source->borrowed)
@@ -112,7 +114,7 @@ void edo_source_close(struct edo_source *source)
 
 int edo_source_register(struct edo_source *source, int direction, struct edo_worker *worker)
 {
-    uint32_t idle = 0;
+    uint8_t idle = 0;
     int rc;
 
     if (atomic_load_explicit(&source->registered, memory_order_acquire))
@@ -136,12 +138,12 @@ int edo_source_register(struct edo_source *source, int direction, struct edo_wor
         return 0;
     }
     /* Registering reports the state of the moment, so what was assumed before can go. */
-    atomic_fetch_and_explicit(&source->readiness, ~(1u << direction), memory_order_acq_rel);
+    atomic_fetch_and_explicit(&source->readiness, ~edo_ready_bit(direction), memory_order_acq_rel);
     rc = edo_poller_add(&worker->poller, source, 0);
     if (rc == 0)
         atomic_store_explicit(&source->registered, worker, memory_order_release);
     else
-        atomic_fetch_or_explicit(&source->readiness, 1u << direction, memory_order_acq_rel);
+        atomic_fetch_or_explicit(&source->readiness, edo_ready_bit(direction), memory_order_acq_rel);
     atomic_store_explicit(&source->registering, 0, memory_order_release);
     return rc;
 }
@@ -159,6 +161,12 @@ int edo_source_ask(struct edo_source *source, int direction, struct edo_worker *
     return edo_poller_ask(&worker->poller, source);
 }
 
+void edo_source_delist(struct edo_source *source, int direction, struct edo_task *task)
+{
+    atomic_compare_exchange_strong_explicit(&source->waiter[direction], &task, NULL, memory_order_seq_cst,
+                                            memory_order_relaxed);
+}
+
 /* What ends a wait besides readiness: 0 if nothing does. */
 static inline int edo_source_wait_state(struct edo_source *source, struct edo_task *task)
 {
@@ -169,26 +177,15 @@ static inline int edo_source_wait_state(struct edo_source *source, struct edo_ta
 
 int edo_source_wait_long(struct edo_source *source, int direction, struct edo_task *task)
 {
-    struct edo_thread *thread;
+    struct edo_source *kept = source;
     uint32_t seen;
     int rc;
 
-    if (__builtin_expect(!atomic_load_explicit(&source->registered, memory_order_acquire), 0)) {
-        rc = edo_source_register(source, direction, NULL);
-        if (rc < 0)
-            return rc;
-    }
-    thread = edo_enter(edo_thread_self());
     do {
-        rc = edo_source_enlist(source, direction, task);
-        if (__builtin_expect(rc < 0, 0))
-            break;
-        rc = edo_source_wait_state(source, task);
-        if (rc == 0 && !edo_source_ready(source, direction, &seen))
-            thread = edo_park_inline(thread, task);
-        edo_source_delist(source, direction, task);
-    } while (rc == 0 && !edo_source_ready(source, direction, &seen));
-    edo_leave(thread);
+        if (edo_task_cancelled(task))
+            return -ECANCELED;
+        rc = edo_source_wait_once(&seen, source, &kept, direction, edo_thread_self(), task);
+    } while (rc == 0 && !(seen & edo_ready_bit(direction)));
     return rc;
 }
 

@@ -363,10 +363,11 @@ int edo_join(int *result, edo_task *handle)
             thread = edo_park_inside(thread, task);
         }
     }
+    rc = handle->result;
+    edo_block_put(&thread->worker->handles, &thread->runtime->handles, handle);
     edo_leave(thread);
     if (result)
-        *result = handle->result;
-    edo_handle_free(handle);
+        *result = rc;
     return 0;
 }
 

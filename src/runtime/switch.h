@@ -13,13 +13,20 @@
 
 #define EDO_ALWAYS_INLINE static inline __attribute__((always_inline))
 
-EDO_ALWAYS_INLINE struct edo_task *edo_lifo_take(struct edo_worker *worker)
+/*
+ * Makes the compiler take a pointer for another one. What lives across a switch lives in memory, all the time: so before
+ * it one goes by one copy, in a register, and behind it by another; and no address that was computed from it lives on.
+ */
+#define EDO_ANEW(pointer) __asm__("" : "+r"(pointer))
+
+/* `alone` is worker->alone; constant where it counts. */
+EDO_ALWAYS_INLINE struct edo_task *edo_lifo_take(struct edo_worker *worker, bool alone)
 {
     struct edo_task *task = atomic_load_explicit(&worker->lifo, memory_order_relaxed);
 
     if (!task)
         return NULL;
-    if (!worker->alone)
+    if (!alone)
         return atomic_exchange_explicit(&worker->lifo, NULL, memory_order_acq_rel);
     atomic_store_explicit(&worker->lifo, NULL, memory_order_relaxed);
     return task;
@@ -27,52 +34,52 @@ EDO_ALWAYS_INLINE struct edo_task *edo_lifo_take(struct edo_worker *worker)
 
 EDO_ALWAYS_INLINE bool edo_pinned_waiting(struct edo_thread *thread)
 {
-    return thread->pinned_first || atomic_load_explicit(&thread->pinned_mail, memory_order_relaxed);
+    return atomic_load_explicit(&thread->pinned_waiting, memory_order_relaxed);
 }
 
-/* The next task of the worker's own queues; NULL if there is none, or the thread's own flow is wanted. */
-EDO_ALWAYS_INLINE struct edo_task *edo_next(struct edo_thread *thread)
+/* What is left when LIFO slot and ring have nothing, or not yet. */
+struct edo_task *edo_next_at_last(struct edo_thread *thread);
+
+/*
+ * The next task of the worker's own queues; NULL if there is none, or the thread's own flow is wanted. `worker` is the
+ * thread's.
+ */
+EDO_ALWAYS_INLINE struct edo_task *edo_next(struct edo_thread *thread, struct edo_worker *worker, bool alone)
 {
-    struct edo_worker *worker = thread->worker;
     struct edo_task *task;
 
-    if (__builtin_expect(!worker || edo_tick_raise(worker) >= EDO_TICKS_BETWEEN_CHECKS, 0))
+    if (__builtin_expect(edo_turns_take(worker) < 0, 0))
         return NULL;
-    if (__builtin_expect(edo_pinned_waiting(thread), 0) &&
-        (atomic_load_explicit(&worker->tick, memory_order_relaxed) & 1)) { /* every other turn */
-        task = edo_pinned_next(thread);
+    if (__builtin_expect(edo_pinned_waiting(thread), 0)) {
+        task = edo_pinned_turn(thread);
         if (task)
             return task;
     }
     if (atomic_load_explicit(&worker->lifo, memory_order_relaxed) && worker->lifo_streak < EDO_LIFO_STREAK) {
-        task = edo_lifo_take(worker);
+        task = edo_lifo_take(worker, alone);
         if (task) {
             worker->lifo_streak++;
             return task;
         }
     }
     worker->lifo_streak = 0;
-    task = edo_ring_pop(&worker->ring, worker->alone);
-    if (__builtin_expect(!task, 0)) {
-        task = edo_lifo_take(worker);
-        if (!task && edo_pinned_waiting(thread))
-            task = edo_pinned_next(thread);
-    }
-    return task;
+    task = edo_ring_pop(&worker->ring, alone);
+    return __builtin_expect(task != NULL, 1) ? task : edo_next_at_last(thread);
 }
 
 /* Where to go for `next`: its context, or the thread's own if there is none or it lacks a stack. */
-EDO_ALWAYS_INLINE struct edo_context *edo_target(struct edo_thread *thread, struct edo_task *next)
+EDO_ALWAYS_INLINE struct edo_context *edo_target(struct edo_thread *thread, struct edo_worker *worker,
+                                                 struct edo_task *next)
 {
     if (next && __builtin_expect(!next->stack, 0) && !edo_task_give_stack(thread, next)) {
-        thread->worker->held = next;
+        worker->held = next;
         next = NULL;
     }
     thread->current = next;
-    if (!next)
+    if (__builtin_expect(!next, 0))
         return &thread->native;
     next->budget = thread->budget;
-    edo_count(&thread->worker->counts.switches, 1);
+    edo_count(&worker->counts.switches, 1);
     return &next->context;
 }
 
@@ -83,27 +90,54 @@ static inline void edo_after_park(struct edo_thread *thread, struct edo_task *ta
         edo_ready(thread, task);
 }
 
-EDO_ALWAYS_INLINE struct edo_thread *edo_switch_away(struct edo_thread *thread, struct edo_task *task,
-                                                     edo_after_fn after)
-{
-    struct edo_context *target = edo_target(thread, edo_next(thread));
+/* The same as the next, for one that has no stack yet. */
+struct edo_thread *edo_switch_to_first_run(struct edo_thread *thread, struct edo_task *task, struct edo_task *next);
 
-    thread->after = after;
-    thread->after_task = task;
+/* Switches from `task` to `next`, or the thread's own flow if that is NULL. Returns on the thread that resumes the task. */
+EDO_ALWAYS_INLINE struct edo_thread *edo_switch_to(struct edo_thread *thread, struct edo_worker *worker,
+                                                   struct edo_task *task, struct edo_task *next)
+{
+    struct edo_context *target;
+
+    if (next && __builtin_expect(!next->stack, 0))
+        return edo_switch_to_first_run(thread, task, next);
+    target = edo_target(thread, worker, next);
     thread = (struct edo_thread *)edo_context_switch(&task->context, target, thread);
     edo_after_switch(thread);
     return thread;
 }
 
+/* Leaves `after` to the next flow, to be done for `task`. */
+EDO_ALWAYS_INLINE void edo_leave_behind(struct edo_thread *thread, struct edo_task *task, edo_after_fn after)
+{
+    thread->after = after;
+    thread->after_task = task;
+}
+
 EDO_ALWAYS_INLINE struct edo_thread *edo_park_inline(struct edo_thread *thread, struct edo_task *task)
 {
+    struct edo_worker *worker;
+
     if (__builtin_expect(!(task->flags & EDO_TASK_LISTED), 0)) {
         edo_scope_list(task);
         if (edo_task_cancelled(task)) /* perhaps by a canceller that did not find it in the list yet */
             return thread;
     }
-    if (!edo_park_word_notified(&task->wake))
-        thread = edo_switch_away(thread, task, edo_after_park);
+    worker = thread->worker;
+    if (worker->alone) {
+        /*
+         * Published at once. That is early, its registers are not saved yet; but a runtime with one worker runs tasks on
+         * the thread that is INSIDE it alone, which is this one until it has switched. Whoever wakes the task meanwhile,
+         * on any thread, puts it into a queue of that worker's, or the global one, or this thread's own, from which
+         * nobody else takes; and the worker changes threads only when its thread is OUTSIDE, or in its own flow.
+         */
+        if (edo_park_word_park(&task->wake))
+            thread = edo_switch_to(thread, worker, task, edo_next(thread, worker, true));
+    } else if (!edo_park_word_notified(&task->wake)) {
+        edo_leave_behind(thread, task, edo_after_park);
+        thread = edo_switch_to(thread, worker, task, edo_next(thread, worker, false));
+    }
+    task = thread->current; /* it is the same; but so it need not be kept over the switch */
     edo_park_word_run(&task->wake);
     return thread;
 }

@@ -6,7 +6,8 @@
  * afterwards is the handle. A task's fields belong to the task itself while it runs, and to whoever holds it in a queue
  * otherwise; exceptions are said beside the fields.
  *
- * Parking: the word `wake` settles it against waking; see park_word.h.
+ * Parking: the word `wake` settles it against waking; see park_word.h. (With one worker the task itself publishes that it is
+ * parked, before it switches; see edo_park_inline.)
  */
 #ifndef EDO_RUNTIME_TASK_H
 #define EDO_RUNTIME_TASK_H

@@ -66,10 +66,10 @@ struct edo_thread {
     struct edo_task *pinned_first; /* ready, owner only */
     struct edo_task *pinned_last;
     struct edo_lock lock;          /* guards the next three */
-    struct edo_task *pinned_inbox; /* ready, pushed by others; newest first */
+    struct edo_task *pinned_inbox; /* ready, pushed by others; newest first. Asked for NULL without the lock, too */
     bool spare;                    /* it has no worker and sleeps on `assigned` */
     bool wanting;                  /* it is in the runtime's list of threads that want a worker for pinned tasks */
-    _Atomic bool pinned_mail;      /* pinned_inbox is not empty: read without the lock */
+    _Atomic bool pinned_waiting;   /* false: neither list has a task. Read without the lock */
     _Atomic(struct edo_worker *) sleeps_on; /* the worker with which it sleeps in epoll_wait */
     _Atomic(void *) running_timer;          /* whose callback runs on this thread; see timer.c */
 

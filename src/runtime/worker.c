@@ -50,7 +50,7 @@ void edo_worker_check(struct edo_thread *thread)
     struct edo_runtime *runtime = thread->runtime;
     struct edo_worker *worker = thread->worker;
 
-    edo_tick_set(worker, 0);
+    edo_turns_begin(worker);
     if (atomic_load_explicit(&worker->poller.sources, memory_order_relaxed) > 0)
         edo_poller_poll(thread, &worker->poller, 0);
     if (atomic_load_explicit(&runtime->signalled, memory_order_relaxed))
@@ -94,7 +94,7 @@ static struct edo_task *edo_thread_next(struct edo_thread *thread)
         worker->held = NULL;
         return task;
     }
-    if (edo_tick_due(worker)) {
+    if (edo_turns_left(worker) < 0) {
         edo_worker_check(thread);
         if (!thread->worker || edo_thread_yield_worker(thread))
             return NULL;
@@ -103,7 +103,7 @@ static struct edo_task *edo_thread_next(struct edo_thread *thread)
             return task;
     }
     task = edo_schedule_next(thread);
-    if (!task && edo_tick_due(worker))
+    if (!task && edo_turns_left(worker) < 0)
         return NULL; /* it has not looked */
     if (!task)
         task = edo_global_take(thread);

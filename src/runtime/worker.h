@@ -35,8 +35,8 @@ struct edo_worker_counts {
 struct edo_worker {
     struct edo_ring ring;
     _Atomic(struct edo_task *) lifo; /* the task that was made ready last; taken by thieves only as a last resort */
-    _Atomic uint32_t
-        tick; /* turns since the last look at poller and timers; the monitor sets it to have one taken soon */
+    _Atomic int32_t turns; /* left until the next look at poller, timers and global queue; negative: now. The monitor
+                              sets it to have one taken soon */
     uint32_t lifo_streak;
     bool alone; /* the runtime has one worker: nobody steals */
     struct edo_runtime *runtime;
@@ -72,23 +72,29 @@ struct edo_worker {
     bool searching;       /* counted in runtime->searching */
 };
 
-/* `tick`, as its owner writes it: what the monitor stores at the same moment may be lost, and comes again. */
-static inline uint32_t edo_tick_raise(struct edo_worker *worker)
+/* `turns`, as its owner writes it: what the monitor stores at the same moment may be lost, and comes again. */
+static inline int32_t edo_turns_take(struct edo_worker *worker)
 {
-    uint32_t tick = atomic_load_explicit(&worker->tick, memory_order_relaxed) + 1;
+    int32_t turns = atomic_load_explicit(&worker->turns, memory_order_relaxed) - 1;
 
-    atomic_store_explicit(&worker->tick, tick, memory_order_relaxed);
-    return tick;
+    atomic_store_explicit(&worker->turns, turns, memory_order_relaxed);
+    return turns;
 }
 
-static inline void edo_tick_set(struct edo_worker *worker, uint32_t tick)
+static inline int32_t edo_turns_left(struct edo_worker *worker)
 {
-    atomic_store_explicit(&worker->tick, tick, memory_order_relaxed);
+    return atomic_load_explicit(&worker->turns, memory_order_relaxed);
 }
 
-static inline bool edo_tick_due(struct edo_worker *worker)
+/* The worker has looked at everything; it is to look as soon as its task gives it a turn. */
+static inline void edo_turns_begin(struct edo_worker *worker)
 {
-    return atomic_load_explicit(&worker->tick, memory_order_relaxed) >= EDO_TICKS_BETWEEN_CHECKS;
+    atomic_store_explicit(&worker->turns, EDO_TICKS_BETWEEN_CHECKS - 1, memory_order_relaxed);
+}
+
+static inline void edo_turns_end(struct edo_worker *worker)
+{
+    atomic_store_explicit(&worker->turns, -1, memory_order_relaxed);
 }
 
 static inline void edo_count(_Atomic uint64_t *counter, uint64_t n)
@@ -165,6 +171,9 @@ bool edo_thread_yield_worker(struct edo_thread *thread);
 
 /* Makes a pinned task ready on its thread. `self` may be NULL. */
 void edo_ready_pinned(struct edo_thread *self, struct edo_task *task);
+
+/* The same every other turn: the pinned must not keep all others waiting. */
+struct edo_task *edo_pinned_turn(struct edo_thread *thread);
 
 /* Next ready task that is pinned to this thread, NULL if none. INSIDE. */
 struct edo_task *edo_pinned_next(struct edo_thread *thread);

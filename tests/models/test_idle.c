@@ -64,7 +64,7 @@ void edo_poller_wake(struct edo_poller *poller)
     model_give(&world.events[EDO_CONTAINER_OF(poller, struct edo_worker, poller)->index]);
 }
 
-int64_t edo_wheel_next(const struct edo_wheel *wheel)
+int64_t edo_wheel_next(struct edo_wheel *wheel)
 {
     (void)wheel;
     return EDO_FOREVER;
