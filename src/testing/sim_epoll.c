@@ -3,7 +3,7 @@
  * epoll instances and eventfds of the simulated kernel.
  *
  * A watch stands between an instance and a file, in a list of each. What happens to a file puts its watches into their
- * instances' lists of ready ones, and that is all: whether there is something to report is asked when somebody waits. So a
+ * instances' arrays of ready ones, and that is all: whether there is something to report is asked when somebody waits. So a
  * watch is reported as Linux does it: edge-triggered ones once for each time that something has happened, and with all
  * that holds then.
  *
@@ -23,7 +23,7 @@
 struct edo_sim_watch {
     struct edo_link file_link;
     struct edo_link epoll_link;
-    struct edo_link ready_link;
+    bool ready; /* in the instance's array */
     struct edo_sim_epoll *epoll;
     struct edo_sim_file *file;
     struct epoll_event event;
@@ -32,7 +32,9 @@ struct edo_sim_watch {
 struct edo_sim_epoll {
     struct edo_sim_file file; /* first */
     struct edo_link watches;
-    struct edo_link ready;
+    struct edo_sim_watch **ready; /* in the order in which they became so */
+    size_t ready_count;
+    size_t ready_room;
     int real; /* -1: none */
 };
 
@@ -48,17 +50,37 @@ enum { EDO_EPOLL_PRIVATE = (int)(EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXC
 static uint32_t edo_sim_watch_state(struct edo_sim_watch *watch)
 {
     uint32_t wanted = watch->event.events;
+    uint32_t state = watch->file->kind->poll(watch->file);
 
-    if (!(wanted & ~(uint32_t)EDO_EPOLL_PRIVATE)) /* reported once, and not armed again */
-        return 0;
-    return watch->file->kind->poll(watch->file) & (wanted | EPOLLERR | EPOLLHUP);
+    /* Without any bit it was reported once, and not armed again. */
+    return wanted & ~(uint32_t)EDO_EPOLL_PRIVATE ? state & (wanted | EPOLLERR | EPOLLHUP) : 0;
+}
+
+static void edo_sim_put_ready(struct edo_sim_watch *watch)
+{
+    struct edo_sim_epoll *epoll = watch->epoll;
+
+    epoll->ready = (struct edo_sim_watch **)edo_sim_grow(epoll->ready, &epoll->ready_room, epoll->ready_count,
+                                                         sizeof(struct edo_sim_watch *));
+    epoll->ready[epoll->ready_count++] = watch;
+    watch->ready = true;
+}
+
+static struct edo_sim_watch *edo_sim_take_ready(struct edo_sim_epoll *epoll, size_t at)
+{
+    struct edo_sim_watch *watch = epoll->ready[at];
+
+    epoll->ready_count--;
+    memmove(epoll->ready + at, epoll->ready + at + 1, (epoll->ready_count - at) * sizeof(struct edo_sim_watch *));
+    watch->ready = false;
+    return watch;
 }
 
 static void edo_sim_watch_ready(struct edo_sim_watch *watch)
 {
-    if (edo_list_linked(&watch->ready_link))
+    if (watch->ready)
         return;
-    edo_list_insert_tail(&watch->epoll->ready, &watch->ready_link);
+    edo_sim_put_ready(watch);
     edo_sim_notify(&watch->epoll->file, EPOLLIN);
 }
 
@@ -80,8 +102,9 @@ static void edo_sim_watch_free(struct edo_sim_watch *watch)
 {
     edo_list_remove(&watch->file_link);
     edo_list_remove(&watch->epoll_link);
-    if (edo_list_linked(&watch->ready_link))
-        edo_list_remove(&watch->ready_link);
+    for (size_t i = 0; watch->ready; i++)
+        if (watch->epoll->ready[i] == watch)
+            edo_sim_take_ready(watch->epoll, i);
     edo_platform_system.release(watch);
 }
 
@@ -114,7 +137,6 @@ int edo_sim_epoll_create(int flags)
         }
     }
     edo_list_init(&epoll->watches);
-    edo_list_init(&epoll->ready);
     return edo_sim_file_open(&epoll->file, &edo_sim_epoll_kind, flags & EPOLL_CLOEXEC ? O_CLOEXEC : 0);
 }
 
@@ -170,8 +192,8 @@ static uint32_t edo_sim_epoll_poll(struct edo_sim_file *file)
 {
     struct edo_sim_epoll *epoll = EDO_CONTAINER_OF(file, struct edo_sim_epoll, file);
 
-    for (struct edo_link *link = epoll->ready.next; link != &epoll->ready; link = link->next)
-        if (edo_sim_watch_state(EDO_CONTAINER_OF(link, struct edo_sim_watch, ready_link)))
+    for (size_t i = 0; i < epoll->ready_count; i++)
+        if (edo_sim_watch_state(epoll->ready[i]))
             return EPOLLIN;
     return 0;
 }
@@ -185,6 +207,7 @@ static void edo_sim_epoll_close(struct edo_sim_file *file)
         edo_sim_watch_free(EDO_CONTAINER_OF(link, struct edo_sim_watch, epoll_link));
     if (epoll->real >= 0)
         edo_platform_system.close(epoll->real);
+    edo_platform_system.release(epoll->ready);
     edo_platform_system.release(epoll);
 }
 
@@ -192,19 +215,16 @@ const struct edo_sim_kind edo_sim_epoll_kind = {edo_sim_epoll_poll, edo_sim_epol
 
 /* --- Waiting --------------------------------------------------------------------------------------------------------------- */
 
-/* Reports one that is ready, and takes it out of the list; false if there was nothing to report after all. */
+/* Reports what was ready; false if there was nothing to report after all. */
 static bool edo_sim_report(struct epoll_event *out, struct edo_sim_watch *watch)
 {
     uint32_t state = edo_sim_watch_state(watch);
 
-    edo_list_remove(&watch->ready_link);
     if (!state)
         return false;
     *out = (struct epoll_event){.events = state, .data = watch->event.data};
     if (watch->event.events & EPOLLONESHOT)
         watch->event.events &= (uint32_t)EDO_EPOLL_PRIVATE;
-    else if (!(watch->event.events & EPOLLET))
-        edo_list_insert_tail(&watch->epoll->ready, &watch->ready_link);
     return true;
 }
 
@@ -212,22 +232,21 @@ static bool edo_sim_report(struct epoll_event *out, struct edo_sim_watch *watch)
 static int edo_sim_collect(struct edo_sim_epoll *epoll, struct epoll_event *events, int most)
 {
     struct edo_sim *sim = edo_sim;
-    int waiting = 0;
+    size_t waiting = epoll->ready_count;
     int count = 0;
 
-    for (struct edo_link *link = epoll->ready.next; link != &epoll->ready; link = link->next)
-        waiting++;
-    while (waiting > 0 && count < most) {
-        struct edo_link *link = epoll->ready.next;
+    for (; waiting > 0 && count < most; waiting--) {
+        bool shuffle = sim->options.shuffle && waiting > 1;
+        struct edo_sim_watch *watch;
 
-        if (sim->options.shuffle && waiting > 1) {
-            if (count > 0 && edo_random_below(&sim->random, 8) == 0)
-                break;
-            for (uint64_t skip = edo_random_below(&sim->random, (uint64_t)waiting); skip > 0; skip--)
-                link = link->next;
-        }
-        waiting--; /* what is reported by level goes to the end, and is not looked at again */
-        count += edo_sim_report(&events[count], EDO_CONTAINER_OF(link, struct edo_sim_watch, ready_link));
+        if (shuffle && count > 0 && edo_random_below(&sim->random, 8) == 0)
+            break;
+        watch = edo_sim_take_ready(epoll, shuffle ? (size_t)edo_random_below(&sim->random, waiting) : 0);
+        if (!edo_sim_report(&events[count], watch))
+            continue;
+        count++;
+        if (!(watch->event.events & (EPOLLET | EPOLLONESHOT)))
+            edo_sim_put_ready(watch); /* by level: ready again, behind those that were waiting */
     }
     return count;
 }

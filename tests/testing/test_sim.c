@@ -174,12 +174,17 @@ static void test_what_tasks_do_is_right_under_any_seed(void **state)
 
 static int drops;
 
+struct job {
+    int number;
+    pthread_t thread;
+};
+
 static int job(void *argument)
 {
-    int *number = argument;
+    struct job *job = argument;
 
-    CHECK(pthread_equal(pthread_self(), *(pthread_t *)(number + 2)));
-    return (*number)++;
+    CHECK(pthread_equal(pthread_self(), job->thread));
+    return job->number++;
 }
 
 static void drop_job(void *argument)
@@ -190,23 +195,20 @@ static void drop_job(void *argument)
 
 static int blocking(void *argument)
 {
-    struct {
-        int number[2];
-        pthread_t thread;
-    } of = {{5, 0}, pthread_self()};
+    struct job of = {5, pthread_self()};
     int rc = 0;
 
     (void)argument;
     CHECK_RC(edo_blocking(job, &of), 5);
     CHECK_RC(edo_blocking(job, &of, .copy = sizeof of), 6);
     CHECK_RC(edo_blocking(job, &of, .abandonable = true, .drop = drop_job), 6);
-    CHECK_RC(of.number[0], 7);
+    CHECK_RC(of.number, 7);
     CHECK_RC(drops, 0);
     EDO_SCOPE (scope, &rc) {
         edo_scope_cancel(scope);
         CHECK_RC(edo_blocking(job, &of, .drop = drop_job), -ECANCELED);
     }
-    CHECK_RC(of.number[0], 7);
+    CHECK_RC(of.number, 7);
     CHECK_RC(drops, 1);
     drops = 0;
     return 0;
