@@ -131,7 +131,8 @@ EDO_API int edo_test_reset(edo_stream *stream);
  *     edo: cancel sweep: point 17 (on entry), src/app.c:42 in fetch(): 1 descriptors left open (socket)
  *
  * and in a report. Lines are found by addr2line(1), where that is installed, for programs built with -g. A run that
- * does not end is told, too, and aborts: nothing could be done about it.
+ * does not end is told, too, and aborts: nothing could be done about it. (On the simulated kernel it ends with
+ * -EDEADLK, and that is the breach.) A run that aborts is told.
  */
 typedef struct edo_test_report {
     size_t size;  /* EDO_TEST_REPORT_INIT */
@@ -175,8 +176,8 @@ typedef struct edo_test_sweep_options {
  *     while waiting  another task is about to be chosen, or there is none to choose: whoever waits is waiting now.
  *                    The place told is that of the last call before
  *
- * A call that begins cancelled and reads, writes or accepts all the same is a breach as well (rule C1). Points inside an
- * edo_run that the function nests do not count.
+ * A call that begins cancelled and reads, writes or accepts all the same is a breach as well (rule C1). Points inside
+ * an edo_run that the function nests do not count.
  *
  * Returns 0; -ENOTRECOVERABLE: there was a breach; -EOVERFLOW; -EPERM, -EINVAL, -E2BIG as edo_test_run, and what that
  * returns where it cannot start.

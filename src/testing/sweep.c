@@ -26,6 +26,7 @@ static int edo_sweep_read(struct edo_sweep *sweep, const edo_test_sweep_options 
         (options->report && options->report->size != sizeof *options->report))
         return -EINVAL;
     sweep->run.size = sizeof sweep->run;
+    sweep->run.quiet = true; /* most runs fail; that is what they are for */
     if (!options->run)
         sweep->run.schedule = EDO_SCHEDULE_FIFO;
     if (!sweep->run.seed && !getenv("EDO_SEED")) /* every run the same one */
@@ -67,6 +68,11 @@ bool edo_sweep_check(struct edo_sweep *sweep)
         snprintf(sweep->what, sizeof sweep->what, "a call that began cancelled has called %s", edo_fault_name(breach));
         return false;
     }
+    if (sweep->result == -EDEADLK && !sweep->run.real_kernel) {
+        snprintf(sweep->what, sizeof sweep->what,
+                 "does not end: all tasks wait, and nothing is left that could wake one");
+        return false;
+    }
     if (!edo_left_settle(sweep->what, sizeof sweep->what, &edo_faults.left, &sweep->mark, sweep->options.patience / 10))
         return false;
     rc = sweep->options.check ? sweep->options.check(sweep->argument, sweep->point, sweep->result) : 0;
@@ -85,45 +91,6 @@ static const struct edo_platform *edo_sweep_wrap(struct edo_test_watch *watch, c
 static void edo_sweep_stuck(void)
 {
     edo_sweep_hangs("all tasks wait, and nothing comes of it");
-}
-
-int edo_sweep_begin(struct edo_sweep *sweep, edo_task_fn fn, void *argument, const edo_test_sweep_options *options,
-                    struct edo_test_watch *watch)
-{
-    struct edo_left_mark before;
-    int rc = edo_sweep_read(sweep, options);
-
-    if (rc < 0)
-        return rc;
-    if (edo_in_task() || edo_sweep_at_work)
-        return -EPERM;
-    if (!fn)
-        return -EINVAL;
-    sweep->fn = fn;
-    sweep->argument = argument;
-    edo_sweep_at_work = sweep;
-    edo_faults_begin();
-    edo_faults.patience = sweep->options.patience;
-    edo_faults.stuck = edo_sweep_stuck;
-    watch->wrap = edo_sweep_wrap;
-    /* What is set up once in a process is set up now. Most of what is left after that was only late. */
-    edo_left_look(&before, &edo_faults.left);
-    edo_sweep_run(sweep, watch);
-    if (sweep->started) {
-        edo_left_settle(sweep->what, sizeof sweep->what, &edo_faults.left, &before, EDO_MS(500));
-        edo_left_look(&sweep->mark, &edo_faults.left);
-        return 0;
-    }
-    rc = sweep->result;
-    edo_sweep_end(sweep);
-    return rc < 0 ? rc : -EINVAL;
-}
-
-void edo_sweep_end(struct edo_sweep *sweep)
-{
-    (void)sweep;
-    edo_faults_end();
-    edo_sweep_at_work = NULL;
 }
 
 /* --- Telling ------------------------------------------------------------------------------------------------------ */
@@ -154,6 +121,59 @@ static void edo_sweep_tell(struct edo_sweep *sweep)
     memcpy(report->what, sweep->what, sizeof report->what);
 }
 
+/* --- Begin and end ------------------------------------------------------------------------------------------------ */
+
+/* A run aborts: by misuse, or since it waits on after its cancellation. On its task's stack, and for the last time. */
+static void edo_sweep_aborts(int number)
+{
+    struct edo_sweep *sweep = edo_sweep_at_work;
+
+    sigaction(number, &sweep->abort_before, NULL);
+    snprintf(sweep->what, sizeof sweep->what, "aborts");
+    edo_sweep_tell(sweep);
+    raise(number);
+}
+
+int edo_sweep_begin(struct edo_sweep *sweep, edo_task_fn fn, void *argument, const edo_test_sweep_options *options,
+                    struct edo_test_watch *watch)
+{
+    struct edo_left_mark before;
+    int rc = edo_sweep_read(sweep, options);
+
+    if (rc < 0)
+        return rc;
+    if (edo_in_task() || edo_sweep_at_work)
+        return -EPERM;
+    if (!fn)
+        return -EINVAL;
+    sweep->fn = fn;
+    sweep->argument = argument;
+    edo_sweep_at_work = sweep;
+    sigaction(SIGABRT, &(struct sigaction){.sa_handler = edo_sweep_aborts}, &sweep->abort_before);
+    edo_faults_begin();
+    edo_faults.patience = sweep->options.patience;
+    edo_faults.stuck = edo_sweep_stuck;
+    watch->wrap = edo_sweep_wrap;
+    /* What is set up once in a process is set up now. Most of what is left after that was only late. */
+    edo_left_look(&before, &edo_faults.left);
+    edo_sweep_run(sweep, watch);
+    if (sweep->started) {
+        edo_left_settle(sweep->what, sizeof sweep->what, &edo_faults.left, &before, EDO_MS(500));
+        edo_left_look(&sweep->mark, &edo_faults.left);
+        return 0;
+    }
+    rc = sweep->result;
+    edo_sweep_end(sweep);
+    return rc < 0 ? rc : -EINVAL;
+}
+
+void edo_sweep_end(struct edo_sweep *sweep)
+{
+    edo_faults_end();
+    sigaction(SIGABRT, &sweep->abort_before, NULL);
+    edo_sweep_at_work = NULL;
+}
+
 int edo_sweep_breach(struct edo_sweep *sweep)
 {
     edo_sweep_tell(sweep);
@@ -166,6 +186,7 @@ void edo_sweep_hangs(const char *what)
 
     snprintf(sweep->what, sizeof sweep->what, "does not end: %s", what);
     edo_sweep_tell(sweep);
+    sigaction(SIGABRT, &sweep->abort_before, NULL); /* it has been told */
     abort();
 }
 

@@ -11,6 +11,8 @@
 #include "testing/faults.h"
 #include "testing/seeded.h"
 
+#include <signal.h>
+
 struct edo_sweep {
     const char *name; /* "cancel sweep" */
     const char *unit; /* "point" */
@@ -22,6 +24,7 @@ struct edo_sweep {
     bool started;              /* the last run's root task has run */
     int result;                /* of the last run */
     char what[256];            /* the breach */
+    struct sigaction abort_before;
 
     /* What went wrong in the last run (0: nothing yet), and where: for the report, also when it hangs. */
     size_t point;

@@ -124,7 +124,7 @@ static int all_answered(void *argument, size_t point, int rc)
 
 static void test_c1_f1_the_server_bears_cancellation_and_failure_everywhere(void **state)
 {
-    const edo_test_options *run = EDO_OPTIONS(edo_test_options, .schedule = EDO_SCHEDULE_FIFO, .real_kernel = true);
+    const edo_test_options *run = EDO_OPTIONS(edo_test_options, .schedule = EDO_SCHEDULE_FIFO);
     edo_test_report report = EDO_TEST_REPORT_INIT;
     struct book book;
 
@@ -147,7 +147,7 @@ static void test_c1_f1_the_server_bears_cancellation_and_failure_everywhere(void
 
 static void test_f1_the_server_bears_faulty_weather(void **state)
 {
-    const struct row row = {"edo_http_serve", serve_and_ask, 0};
+    const struct row row = {"edo_http_serve", serve_and_ask, 0, true};
 
     (void)state;
     weather_row(&row, edo_test_rounds(10));

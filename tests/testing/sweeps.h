@@ -18,6 +18,7 @@ struct row {
     const char *functions; /* what it sweeps */
     edo_task_fn fn;        /* gets the book; 0, or the error that was met */
     size_t least_points;   /* a sweep comes to so many at least */
+    bool simulated;        /* on the simulated kernel, not the system's */
 };
 
 /* What a scenario wrote down in one run: all zero before it. */
@@ -63,7 +64,8 @@ static inline int checked_failed(void *argument, size_t call, int rc)
 
 static inline void sweep_row(const struct row *row)
 {
-    const edo_test_options *run = EDO_OPTIONS(edo_test_options, .schedule = EDO_SCHEDULE_FIFO, .real_kernel = true);
+    const edo_test_options *run =
+        EDO_OPTIONS(edo_test_options, .schedule = EDO_SCHEDULE_FIFO, .real_kernel = !row->simulated);
     edo_test_report report = EDO_TEST_REPORT_INIT;
     struct book book;
     size_t points = 0;
@@ -101,7 +103,9 @@ static inline void weather_row(const struct row *row, int seeds)
 
             book_reset(&book);
             rc = edo_test_run_faulty(
-                row->fn, &book, EDO_OPTIONS(edo_test_options, .seed = (uint64_t)seed, .real_kernel = true), &faults);
+                row->fn, &book,
+                EDO_OPTIONS(edo_test_options, .seed = (uint64_t)seed, .real_kernel = !row->simulated, .quiet = true),
+                &faults);
             if (atomic_load(&test_failures) > 0 || checked_failed(NULL, kinds[i][3] > 0, rc) != 0)
                 fail_msg("%s: weather %zu, seed %d: %d", row->functions, i, seed, rc);
         }

@@ -398,17 +398,32 @@ static int stubborn(void *argument)
     return rc;
 }
 
-static int sweep_in_child(void *argument)
+static int minds(void *argument)
 {
-    edo_task_fn fn = *(edo_task_fn *)argument;
-
-    return SWEEP(fn, NULL, .patience = EDO_MS(50));
+    (void)argument;
+    if (edo_checkpoint() < 0)
+        abort();
+    return 0;
 }
 
-static void assert_aborts(edo_task_fn fn, const char *where, const char *what)
+struct in_child {
+    edo_task_fn fn;
+    bool simulated;
+};
+
+static int sweep_in_child(void *argument)
 {
+    struct in_child *child = argument;
+
+    return SWEEP(child->fn, NULL, .patience = EDO_MS(50),
+                 .run = EDO_OPTIONS(edo_test_options, .schedule = EDO_SCHEDULE_FIFO, .real_kernel = !child->simulated));
+}
+
+static void assert_aborts(edo_task_fn fn, bool simulated, const char *where, const char *what)
+{
+    struct in_child child = {fn, simulated};
     char text[4096];
-    int status = in_child(sweep_in_child, &fn, text, sizeof text);
+    int status = in_child(sweep_in_child, &child, text, sizeof text);
 
     if (!strstr(text, what) || !strstr(text, where))
         print_error("it said: %s\n", text);
@@ -421,13 +436,20 @@ static void assert_aborts(edo_task_fn fn, const char *where, const char *what)
 static void test_c1_a_run_that_goes_on_after_its_cancellation_is_told_and_aborts(void **state)
 {
     (void)state;
-    assert_aborts(deaf, "in deaf(): does not end", "1,000,000 suspension points");
+    assert_aborts(deaf, false, "in deaf(): does not end", "1,000,000 suspension points");
 }
 
 static void test_a_run_that_waits_for_nothing_is_told_and_aborts(void **state)
 {
     (void)state;
-    assert_aborts(stubborn, "in stubborn(): does not end", "all tasks wait");
+    assert_aborts(stubborn, false, "in stubborn(): does not end", "all tasks wait");
+}
+
+static void test_a_run_that_aborts_is_told(void **state)
+{
+    (void)state;
+    assert_aborts(minds, false, "point 1 (on entry)", "in minds(): aborts");
+    assert_aborts(minds, true, "point 1 (on entry)", "in minds(): aborts");
 }
 
 /* --- Options ------------------------------------------------------------------------------------------------------ */
@@ -476,6 +498,7 @@ int main(void)
         cmocka_unit_test(test_c1_a_call_that_begins_cancelled_and_reads_is_reported),
         cmocka_unit_test(test_c1_a_run_that_goes_on_after_its_cancellation_is_told_and_aborts),
         cmocka_unit_test(test_a_run_that_waits_for_nothing_is_told_and_aborts),
+        cmocka_unit_test(test_a_run_that_aborts_is_told),
         cmocka_unit_test(test_f2_options_are_checked),
     };
 

@@ -159,6 +159,17 @@ static void test_a_run_that_waits_for_nothing_after_a_failure_is_told_and_aborts
     assert_int_equal(WTERMSIG(status), SIGABRT);
 }
 
+static void test_a_deadlock_on_the_simulated_kernel_is_a_breach(void **state)
+{
+    (void)state;
+    report = (edo_test_report)EDO_TEST_REPORT_INIT;
+    assert_int_equal(
+        edo_test_fault_sweep(waits_after_a_failure, NULL, EDO_OPTIONS(edo_test_sweep_options, .report = &report)),
+        -ENOTRECOVERABLE);
+    assert_string_equal(report.function, "waits_after_a_failure");
+    assert_non_null(strstr(report.what, "does not end"));
+}
+
 /* --- Weather ------------------------------------------------------------------------------------------------------ */
 
 struct weather {
@@ -309,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_what_a_failure_leaves_behind_is_reported_with_the_call_and_its_line),
         cmocka_unit_test(test_the_callers_check_is_asked_with_the_call_and_the_result),
         cmocka_unit_test(test_a_run_that_waits_for_nothing_after_a_failure_is_told_and_aborts),
+        cmocka_unit_test(test_a_deadlock_on_the_simulated_kernel_is_a_breach),
         cmocka_unit_test(test_weather_comes_as_often_as_was_said_and_by_the_seed),
         cmocka_unit_test(test_s2_lies_about_readiness_lose_neither_bytes_nor_wakes),
         cmocka_unit_test(test_f2_weather_is_checked),

@@ -442,18 +442,18 @@ static int row_close(void *argument)
 /* --- All of them -------------------------------------------------------------------------------------------------- */
 
 static const struct row rows[] = {
-    {"edo_read edo_write", row_write, 20},
-    {"edo_writev", row_writev, 20},
-    {"edo_write_all_part", row_write_all_part, 20},
-    {"edo_write_all", row_write_all, 20},
-    {"edo_writev_all", row_writev_all, 20},
-    {"edo_try_read edo_try_write edo_wait_readable edo_wait_writable", row_try_write, 30},
-    {"edo_try_writev", row_try_writev, 30},
-    {"EDO_WHEN_READABLE EDO_WHEN_WRITABLE", row_dormant, 20},
-    {"edo_accept edo_connect edo_tcp_connect", row_tcp, 12},
-    {"edo_unix_connect", row_unix, 12},
-    {"edo_wait_fd", row_wait_fd, 8},
-    {"edo_close", row_close, 4},
+    {"edo_read edo_write", row_write, 20, false},
+    {"edo_writev", row_writev, 20, false},
+    {"edo_write_all_part", row_write_all_part, 20, false},
+    {"edo_write_all", row_write_all, 20, false},
+    {"edo_writev_all", row_writev_all, 20, false},
+    {"edo_try_read edo_try_write edo_wait_readable edo_wait_writable", row_try_write, 30, false},
+    {"edo_try_writev", row_try_writev, 30, false},
+    {"EDO_WHEN_READABLE EDO_WHEN_WRITABLE", row_dormant, 20, false},
+    {"edo_accept edo_connect edo_tcp_connect", row_tcp, 12, false},
+    {"edo_unix_connect", row_unix, 12, false},
+    {"edo_wait_fd", row_wait_fd, 8, false},
+    {"edo_close", row_close, 4, false},
 };
 
 static void test_c2_c3_f1_every_call_bears_cancellation_and_failure_everywhere(void **state)
