@@ -21,11 +21,16 @@ static int sweep_with(edo_task_fn fn, void *argument, edo_test_sweep_options opt
 #define SWEEP(fn, ...)            SWEEP_((fn), __VA_ARGS__, .size = sizeof(edo_test_sweep_options))
 #define SWEEP_(fn, argument, ...) sweep_with((fn), (argument), (edo_test_sweep_options){__VA_ARGS__})
 
+/* Programs for another processor are read by another addr2line. */
+#define PLACES_ARE_TOLD (!EDO_TEST_EMULATED)
+
 static void assert_found(int line, const char *function, const char *how, const char *what)
 {
     assert_true(report.point > 0);
     assert_string_equal(report.how, how);
     assert_non_null(strstr(report.what, what));
+    if (!PLACES_ARE_TOLD)
+        return;
     assert_string_equal(report.function, function);
     assert_non_null(strstr(report.file, "test_cancel_sweep.c"));
     assert_int_equal(report.line, line);
@@ -333,8 +338,10 @@ static void test_the_callers_own_check_is_asked_after_each_run(void **state)
     assert_int_equal(SWEEP(loses, &ledger, .reset = ledger_reset, .check = ledger_check), -ENOTRECOVERABLE);
     assert_non_null(strstr(report.what, "the check does not hold (1)"));
     assert_non_null(strstr(report.what, edo_strerror(-ECANCELED)));
-    assert_string_equal(report.function, "loses");
-    assert_int_equal(report.line, leak_line);
+    if (PLACES_ARE_TOLD) {
+        assert_string_equal(report.function, "loses");
+        assert_int_equal(report.line, leak_line);
+    }
 }
 
 static int always_wrong(void *argument, size_t point, int rc)
@@ -427,7 +434,7 @@ static void assert_aborts(edo_task_fn fn, bool simulated, const char *where, con
 
     if (!strstr(text, what) || !strstr(text, where))
         print_error("it said: %s\n", text);
-    assert_non_null(strstr(text, where));
+    assert_true(!PLACES_ARE_TOLD || strstr(text, where));
     assert_non_null(strstr(text, what));
     assert_true(WIFSIGNALED(status));
     assert_int_equal(WTERMSIG(status), SIGABRT);
@@ -436,20 +443,20 @@ static void assert_aborts(edo_task_fn fn, bool simulated, const char *where, con
 static void test_c1_a_run_that_goes_on_after_its_cancellation_is_told_and_aborts(void **state)
 {
     (void)state;
-    assert_aborts(deaf, false, "in deaf(): does not end", "1,000,000 suspension points");
+    assert_aborts(deaf, false, "in deaf(): does not end", "does not end: it has come to 1,000,000 suspension points");
 }
 
 static void test_a_run_that_waits_for_nothing_is_told_and_aborts(void **state)
 {
     (void)state;
-    assert_aborts(stubborn, false, "in stubborn(): does not end", "all tasks wait");
+    assert_aborts(stubborn, false, "in stubborn(): does not end", "does not end: all tasks wait");
 }
 
 static void test_a_run_that_aborts_is_told(void **state)
 {
     (void)state;
-    assert_aborts(minds, false, "point 1 (on entry)", "in minds(): aborts");
-    assert_aborts(minds, true, "point 1 (on entry)", "in minds(): aborts");
+    assert_aborts(minds, false, "in minds()", "aborts");
+    assert_aborts(minds, true, "in minds()", "aborts");
 }
 
 /* --- Options ------------------------------------------------------------------------------------------------------ */
