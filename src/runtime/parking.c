@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parking table: waiting on words, for tasks and plain threads (edo/park.h).
+ * The parking table (parking.h), and waiting on words (edo/park.h).
  *
- * 256 buckets, each with a lock and the waiters of all addresses that hash there, in order of arrival. A waiter lies on
- * the waiting call's frame. It is in its bucket's list, or `woken` is set, never both: both change under the bucket's lock,
- * so a wake and a cancellation (or a deadline) are settled by who gets the lock first. After `woken` is set its memory may
- * go at any moment; so the waker reads what it needs before.
+ * 1,024 buckets, each with a lock and the lines of all addresses that hash there. The first waiter of a line stands for it
+ * in the bucket's ring of lines, so finding a line passes over other lines, not over their waiters; all else is O(1), but
+ * for a waiter that comes back to its old place, which passes over those that came back before it.
+ *
+ * `woken`, like the lists, changes under the bucket's lock. After it is set the waiter's memory may go; so the waker reads
+ * what it needs before. A waker that is no task of the waiter's runtime may be slow to come back from waking: then the
+ * waiter waits until it has let the bucket go, since its runtime might end.
  *
  * Bucket locks are taken INSIDE (or by foreign threads), and nothing that suspends is called under them.
  */
+#include "runtime/parking.h"
 #include "runtime/hooks.h"
 #include "runtime/runtime.h"
 #include "runtime/sleeper.h"
@@ -18,131 +22,135 @@
 
 #include <errno.h>
 
-enum { EDO_BUCKETS = 256 };
+enum { EDO_BUCKET_BITS = 10 };
 
 struct edo_bucket {
     struct edo_lock lock;
-    struct edo_link *first; /* a ring of waiters; NULL: none */
+    struct edo_link *lines; /* a ring; NULL: nobody waits */
+    uint64_t tickets;       /* given out so far */
 } __attribute__((aligned(64)));
-
-struct edo_word_waiter {
-    struct edo_link link;
-    const uint32_t *address;
-    struct edo_task *task; /* NULL: a thread, which sleeps on `woken` */
-    uint32_t woken;        /* enum edo_woken */
-};
 
 /* By a task of the same runtime; or from elsewhere, where nobody waits for the waker before the runtime is taken apart. */
 enum edo_woken { EDO_NOT_WOKEN = 0, EDO_WOKEN, EDO_WOKEN_FROM_AFAR };
 
-static struct edo_bucket edo_buckets[EDO_BUCKETS];
+static struct edo_bucket edo_buckets[1 << EDO_BUCKET_BITS];
 
-static struct edo_bucket *edo_bucket_of(const uint32_t *address)
+static struct edo_bucket *edo_bucket_of(const void *address)
 {
     uint64_t hash = (uint64_t)(uintptr_t)address * UINT64_C(0x9e3779b97f4a7c15);
 
-    return &edo_buckets[hash >> 56];
+    return &edo_buckets[hash >> (64 - EDO_BUCKET_BITS)];
 }
 
-static void edo_bucket_append(struct edo_bucket *bucket, struct edo_link *link)
+/* --- Lines ------------------------------------------------------------------------------------------------------------ */
+
+static struct edo_parked *edo_parked_of(struct edo_link *link)
 {
-    if (!bucket->first) {
-        edo_list_init(link);
-        bucket->first = link;
+    return EDO_CONTAINER_OF(link, struct edo_parked, link);
+}
+
+static struct edo_parked *edo_bucket_find(struct edo_bucket *bucket, const void *address)
+{
+    struct edo_link *link = bucket->lines;
+
+    while (link) {
+        struct edo_parked *first = EDO_CONTAINER_OF(link, struct edo_parked, lines);
+
+        if (first->address == address)
+            return first;
+        link = link->next == bucket->lines ? NULL : link->next;
+    }
+    return NULL;
+}
+
+/* A new line, which begins with this waiter. */
+static void edo_bucket_add(struct edo_bucket *bucket, struct edo_parked *first)
+{
+    first->first = true;
+    if (bucket->lines) {
+        edo_list_insert_tail(bucket->lines, &first->lines);
     } else {
-        edo_list_insert_tail(bucket->first, link);
+        edo_list_init(&first->lines);
+        bucket->lines = &first->lines;
     }
 }
 
-static void edo_bucket_remove(struct edo_bucket *bucket, struct edo_link *link)
+static void edo_bucket_drop(struct edo_bucket *bucket, struct edo_parked *first)
 {
-    if (link->next == link) {
-        bucket->first = NULL;
-    } else {
-        if (bucket->first == link)
-            bucket->first = link->next;
-        edo_list_remove(link);
+    first->first = false;
+    if (bucket->lines == &first->lines)
+        bucket->lines = first->lines.next == &first->lines ? NULL : first->lines.next;
+    edo_list_remove(&first->lines);
+}
+
+/* Enlists: at the end, or if it has been here before, behind the last of those that came before it. */
+static void edo_line_add(struct edo_line *line, struct edo_parked *waiter)
+{
+    struct edo_parked *at = line->first;
+    bool back = waiter->ticket;
+
+    if (!back)
+        waiter->ticket = ++line->bucket->tickets;
+    if (!at) {
+        edo_list_init(&waiter->link);
+        edo_bucket_add(line->bucket, waiter);
+        line->first = waiter;
+        return;
     }
-}
-
-/* Enlists the waiter if the word has the expected value. */
-static int edo_word_enlist(struct edo_bucket *bucket, struct edo_word_waiter *waiter, uint32_t expected)
-{
-    int rc = 0;
-
-    edo_lock_acquire(&bucket->lock);
-    if (__atomic_load_n(waiter->address, __ATOMIC_SEQ_CST) == expected)
-        edo_bucket_append(bucket, &waiter->link);
-    else
-        rc = -EAGAIN;
-    edo_lock_release(&bucket->lock);
-    return rc;
-}
-
-/* Gives up waiting: `rc`, or 0 if the waiter was woken before. */
-static int edo_word_delist(struct edo_bucket *bucket, struct edo_word_waiter *waiter, int rc)
-{
-    edo_lock_acquire(&bucket->lock);
-    if (waiter->woken)
-        rc = 0;
-    else
-        edo_bucket_remove(bucket, &waiter->link);
-    edo_lock_release(&bucket->lock);
-    return rc;
-}
-
-static int edo_word_wait_thread(const uint32_t *word, uint32_t expected, int64_t deadline)
-{
-    struct edo_word_waiter waiter = {.address = word};
-    struct edo_bucket *bucket = edo_bucket_of(word);
-    int rc = edo_word_enlist(bucket, &waiter, expected);
-
-    if (rc < 0)
-        return rc;
-    while (!__atomic_load_n(&waiter.woken, __ATOMIC_ACQUIRE))
-        if (edo_platform->futex_wait(&waiter.woken, 0, deadline) == -ETIMEDOUT)
-            return edo_word_delist(bucket, &waiter, -ETIMEDOUT);
-    return 0;
-}
-
-int edo_wait_word(const uint32_t *word, uint32_t expected, int64_t deadline)
-{
-    struct edo_task *task = edo_task_self();
-    struct edo_word_waiter waiter = {.address = word, .task = task};
-    struct edo_sleeper sleeper = {.task = task};
-    struct edo_bucket *bucket = edo_bucket_of(word);
-    struct edo_thread *thread;
-    int rc;
-
-    if (!task)
-        return edo_word_wait_thread(word, expected, deadline);
-    rc = edo_suspension_point(task);
-    if (rc < 0)
-        return rc;
-    thread = edo_enter(edo_thread_self());
-    rc = edo_word_enlist(bucket, &waiter, expected);
-    if (rc == 0) {
-        if (deadline != EDO_FOREVER)
-            edo_sleeper_arm(thread, &sleeper, deadline);
-        while (!__atomic_load_n(&waiter.woken, __ATOMIC_ACQUIRE)) {
-            if (edo_task_cancelled(task) || edo_sleeper_fired(&sleeper)) {
-                rc = edo_word_delist(bucket, &waiter, edo_task_cancelled(task) ? -ECANCELED : -ETIMEDOUT);
-                break;
-            }
-            thread = edo_park_inside(thread, task);
-        }
-        if (__atomic_load_n(&waiter.woken, __ATOMIC_ACQUIRE) == EDO_WOKEN_FROM_AFAR) {
-            edo_lock_acquire(&bucket->lock); /* until the waker is done with the task and its runtime */
-            edo_lock_release(&bucket->lock);
-        }
-        thread = edo_sleeper_disarm(thread, &sleeper);
+    if (back && waiter->ticket < at->ticket) {
+        edo_bucket_drop(line->bucket, at);
+        edo_bucket_add(line->bucket, waiter);
+        line->first = waiter;
+    } else if (back) {
+        do
+            at = edo_parked_of(at->link.next);
+        while (at != line->first && at->ticket < waiter->ticket);
     }
-    edo_leave(thread);
-    return rc;
+    edo_list_insert_tail(&at->link, &waiter->link); /* before `at`; in a ring, before the first is at the end */
 }
 
-/* Under the bucket's lock; the waiter is out of the list. */
-static void edo_word_waiter_wake(struct edo_thread *thread, struct edo_word_waiter *waiter)
+static void edo_line_remove(struct edo_line *line, struct edo_parked *waiter)
+{
+    struct edo_parked *next = edo_parked_of(waiter->link.next);
+
+    if (waiter->first) {
+        edo_bucket_drop(line->bucket, waiter);
+        if (next == waiter)
+            next = NULL;
+        else
+            edo_bucket_add(line->bucket, next);
+        line->first = next;
+    }
+    edo_list_remove(&waiter->link);
+}
+
+/* --- Taking ------------------------------------------------------------------------------------------------------------- */
+
+void edo_line_begin_inside(struct edo_line *line, struct edo_thread *thread, const void *address)
+{
+    line->thread = thread;
+    line->bucket = edo_bucket_of(address);
+    line->address = address;
+    edo_list_init(&line->taken);
+    edo_lock_acquire(&line->bucket->lock);
+    line->first = edo_bucket_find(line->bucket, address);
+}
+
+void edo_line_begin(struct edo_line *line, const void *address)
+{
+    struct edo_thread *thread = edo_thread_self();
+
+    edo_line_begin_inside(line, thread ? edo_enter(thread) : NULL, address);
+}
+
+void edo_line_take(struct edo_line *line, struct edo_parked *waiter, uint32_t told)
+{
+    edo_line_remove(line, waiter);
+    waiter->told = told;
+    edo_list_insert_tail(&line->taken, &waiter->link);
+}
+
+static void edo_parked_wake(struct edo_thread *thread, struct edo_parked *waiter)
 {
     struct edo_task *task = waiter->task;
     struct edo_thread *near = task && thread && thread->runtime == task->home->runtime ? thread : NULL;
@@ -154,58 +162,170 @@ static void edo_word_waiter_wake(struct edo_thread *thread, struct edo_word_wait
         edo_platform->futex_wake(&waiter->woken, 1);
 }
 
+void edo_line_end_inside(struct edo_line *line)
+{
+    struct edo_link *link;
+
+    while ((link = edo_list_take_first(&line->taken)))
+        edo_parked_wake(line->thread, edo_parked_of(link));
+    edo_lock_release(&line->bucket->lock);
+}
+
+void edo_line_end(struct edo_line *line)
+{
+    edo_line_end_inside(line);
+    if (line->thread)
+        edo_leave(line->thread);
+}
+
+bool edo_line_waited_for(const void *address)
+{
+    struct edo_line line;
+    bool waited_for;
+
+    edo_line_begin(&line, address);
+    waited_for = line.first;
+    edo_line_end(&line);
+    return waited_for;
+}
+
+/* --- Waiting ------------------------------------------------------------------------------------------------------------ */
+
+/* Gives up waiting: `rc`, with the bucket locked and the waiter out of the line; or 0 if it was taken before. */
+static int edo_line_leave(struct edo_line *line, struct edo_parked *waiter, int rc)
+{
+    edo_lock_acquire(&line->bucket->lock);
+    if (waiter->woken) {
+        edo_lock_release(&line->bucket->lock);
+        return 0;
+    }
+    line->first = edo_bucket_find(line->bucket, line->address);
+    edo_line_remove(line, waiter);
+    return rc;
+}
+
+static int edo_line_wait_thread(struct edo_line *line, struct edo_parked *waiter, int64_t deadline)
+{
+    while (!__atomic_load_n(&waiter->woken, __ATOMIC_ACQUIRE))
+        if (edo_platform->futex_wait(&waiter->woken, EDO_NOT_WOKEN, deadline) == -ETIMEDOUT)
+            return edo_line_leave(line, waiter, -ETIMEDOUT);
+    return 0;
+}
+
+static int edo_line_wait_task(struct edo_line *line, struct edo_parked *waiter, int64_t deadline)
+{
+    struct edo_task *task = waiter->task;
+    struct edo_sleeper sleeper = {.task = task};
+    struct edo_thread *thread = line->thread;
+    int rc = 0;
+
+    if (deadline != EDO_FOREVER)
+        edo_sleeper_arm(thread, &sleeper, deadline);
+    while (!__atomic_load_n(&waiter->woken, __ATOMIC_ACQUIRE)) {
+        if (edo_task_cancelled(task) || edo_sleeper_fired(&sleeper)) {
+            rc = edo_task_cancelled(task) ? -ECANCELED : -ETIMEDOUT;
+            break;
+        }
+        thread = edo_park_inside(thread, task);
+    }
+    thread = edo_sleeper_disarm(thread, &sleeper); /* before the lock: it may leave the runtime for a moment */
+    line->thread = thread;
+    if (rc < 0)
+        rc = edo_line_leave(line, waiter, rc);
+    if (rc < 0)
+        return rc;
+    if (__atomic_load_n(&waiter->woken, __ATOMIC_ACQUIRE) == EDO_WOKEN_FROM_AFAR) {
+        edo_lock_acquire(&line->bucket->lock); /* until the waker is done with the task and its runtime */
+        edo_lock_release(&line->bucket->lock);
+    }
+    edo_leave(thread);
+    return 0;
+}
+
+int edo_line_wait(struct edo_line *line, struct edo_parked *waiter, int64_t deadline)
+{
+    struct edo_thread *thread = line->thread;
+
+    waiter->task = thread ? thread->current : NULL;
+    waiter->address = line->address;
+    waiter->woken = EDO_NOT_WOKEN;
+    edo_line_add(line, waiter);
+    edo_lock_release(&line->bucket->lock);
+    if (waiter->task)
+        return edo_line_wait_task(line, waiter, deadline);
+    EDO_MISUSE_IF(thread, "the callback of a timer waits");
+    if (thread) /* its worker waits with it */
+        edo_leave(thread);
+    line->thread = NULL;
+    return edo_line_wait_thread(line, waiter, deadline);
+}
+
+/* --- Words -------------------------------------------------------------------------------------------------------------- */
+
+int edo_wait_word(const uint32_t *word, uint32_t expected, int64_t deadline)
+{
+    struct edo_task *task = edo_task_self();
+    struct edo_parked waiter = {0};
+    struct edo_line line;
+    int rc = task ? edo_suspension_point(task) : 0;
+
+    if (rc < 0)
+        return rc;
+    edo_line_begin(&line, word);
+    if (__atomic_load_n(word, __ATOMIC_SEQ_CST) == expected)
+        rc = edo_line_wait(&line, &waiter, deadline);
+    else
+        rc = -EAGAIN;
+    if (rc < 0)
+        edo_line_end(&line);
+    return rc;
+}
+
 int edo_wake_word(const uint32_t *word, int count)
 {
-    struct edo_bucket *bucket = edo_bucket_of(word);
-    struct edo_thread *thread = edo_thread_self();
-    struct edo_link *link;
+    struct edo_line line;
     bool refused = false;
     int woken = 0;
 
-    if (thread)
-        thread = edo_enter(thread);
-    edo_lock_acquire(&bucket->lock);
-    link = bucket->first;
-    while (link && woken < count) {
-        struct edo_word_waiter *waiter = EDO_CONTAINER_OF(link, struct edo_word_waiter, link);
-        struct edo_link *next = link->next == bucket->first ? NULL : link->next;
-
-        if (waiter->address == word && waiter->task && edo_hooks_refuse(waiter->task->home->runtime)) {
-            refused = true;
-        } else if (waiter->address == word) {
-            bool was_first = bucket->first == link;
-
-            edo_bucket_remove(bucket, link);
-            edo_word_waiter_wake(thread, waiter);
-            woken++;
-            if (was_first && !bucket->first)
-                next = NULL;
-        }
-        link = next;
+    edo_line_begin(&line, word);
+    for (; line.first && woken < count; woken++) {
+        refused = line.first->task && edo_hooks_refuse(line.first->task->home->runtime);
+        if (refused)
+            break;
+        edo_line_take(&line, line.first, 0);
     }
-    edo_lock_release(&bucket->lock);
-    if (thread)
-        edo_leave(thread);
+    edo_line_end(&line);
     return refused && woken == 0 ? -ENOTSUP : woken;
+}
+
+/* Looks through a whole line. */
+static const void *edo_line_address_of(struct edo_parked *first, const struct edo_task *task)
+{
+    struct edo_parked *at = first;
+
+    do {
+        if (at->task == task)
+            return at->address;
+        at = edo_parked_of(at->link.next);
+    } while (at != first);
+    return NULL;
 }
 
 const uint32_t *edo_word_of(const struct edo_task *task)
 {
-    const uint32_t *word = NULL;
+    const void *address = NULL;
 
-    for (int i = 0; i < EDO_BUCKETS && !word; i++) {
+    for (int i = 0; i < 1 << EDO_BUCKET_BITS && !address; i++) {
+        struct edo_bucket *bucket = &edo_buckets[i];
         struct edo_link *link;
 
-        edo_lock_acquire(&edo_buckets[i].lock);
-        link = edo_buckets[i].first;
-        while (link && !word) {
-            struct edo_word_waiter *waiter = EDO_CONTAINER_OF(link, struct edo_word_waiter, link);
-
-            if (waiter->task == task)
-                word = waiter->address;
-            link = link->next == edo_buckets[i].first ? NULL : link->next;
+        edo_lock_acquire(&bucket->lock);
+        link = bucket->lines;
+        while (link && !address) {
+            address = edo_line_address_of(EDO_CONTAINER_OF(link, struct edo_parked, lines), task);
+            link = link->next == bucket->lines ? NULL : link->next;
         }
-        edo_lock_release(&edo_buckets[i].lock);
+        edo_lock_release(&bucket->lock);
     }
-    return word;
+    return (const uint32_t *)address;
 }
