@@ -17,7 +17,9 @@
 #include <edo/scope.h>
 #include <edo/select.h>
 #include <edo/stream.h>
+#include <edo/sync.h>
 #include <edo/task.h>
 #include <edo/time.h>
+#include <edo/token.h>
 
 #endif

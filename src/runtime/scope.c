@@ -143,6 +143,13 @@ static int edo_scope_result(struct edo_scope_body *scope, int rc)
     return rc;
 }
 
+/* All has ended: nothing from outside may cancel it any more. */
+static void edo_scope_unbind(struct edo_scope_body *scope)
+{
+    if (__builtin_expect(__atomic_load_n(&scope->bond.to, __ATOMIC_ACQUIRE) != NULL, 0))
+        scope->bond.end(scope);
+}
+
 /* Takes the scope off its owner's chain; nobody can find it afterwards. */
 static void edo_scope_unlink(struct edo_task *task, struct edo_scope_body *scope)
 {
@@ -181,6 +188,7 @@ static int edo_scope_close(struct edo_scope_body *scope, int rc, bool early)
     if (!task || scope->owner != task || task->scope != scope)
         return -EPERM;
     edo_scope_settle(task, scope, rc, early);
+    edo_scope_unbind(scope);
     rc = edo_scope_result(scope, rc);
     edo_scope_unlink(task, scope);
     scope->way = EDO_WAY_SKIPPED_;
@@ -204,6 +212,7 @@ int edo_scope_end_root(struct edo_runtime *runtime, int rc)
     edo_lock_acquire(&runtime->root_lock);
     atomic_store(&runtime->root_state, EDO_ROOT_ENDED);
     edo_lock_release(&runtime->root_lock);
+    edo_scope_unbind(scope);
     rc = edo_scope_result(scope, rc);
     edo_scope_unlink(task, scope);
     return rc;

@@ -34,6 +34,7 @@
 struct edo_task;
 struct edo_thread;
 struct edo_runtime;
+struct edo_scope_body;
 
 enum edo_scope_flags {
     EDO_SCOPE_CANCELLED = 1 << 8, /* in force here; the low byte is the reason */
@@ -45,6 +46,15 @@ enum edo_scope_flags {
 
 /* `live` below this: the scope takes no more children. Only a runtime's root scope, which others than its children know. */
 #define EDO_SCOPE_CLOSED (INT64_MIN / 2)
+
+/* What cancels the scope from outside, while it is linked to it: a cancellation token (sync/token.c). */
+struct edo_scope_bond {
+    void *to; /* NULL: nothing */
+    void (*end)(
+        struct edo_scope_body *scope); /* takes the scope off it; called by the owner, OUTSIDE, when all has ended */
+    struct edo_scope_body *next;       /* the next two are its, under its lock */
+    struct edo_scope_body *previous;
+};
 
 struct edo_scope_body {
     int *rc; /* the public part: edo_scope */
@@ -65,6 +75,7 @@ struct edo_scope_body {
     int64_t deadline;       /* the nearest, with the enclosing ones */
     struct edo_alarm alarm; /* for the own deadline, or the shield's bound */
     int depth;              /* of the chain; for F2's checks */
+    struct edo_scope_bond bond;
 } __attribute__((may_alias));
 
 _Static_assert(sizeof(struct edo_scope_body) <= sizeof(edo_scope), "edo_scope must hold what is inside");
