@@ -16,6 +16,7 @@
 #include "runtime/hooks.h"
 #include "runtime/runtime.h"
 #include "runtime/sleeper.h"
+#include "runtime/switch.h"
 #include "platform/platform.h"
 
 #include <edo/park.h>
@@ -77,9 +78,15 @@ static void edo_bucket_add(struct edo_bucket *bucket, struct edo_parked *first)
 
 static void edo_bucket_drop(struct edo_bucket *bucket, struct edo_parked *first)
 {
+    struct edo_link *next = first->lines.next;
+
     first->first = false;
+    if (next == &first->lines) {
+        bucket->lines = NULL;
+        return;
+    }
     if (bucket->lines == &first->lines)
-        bucket->lines = first->lines.next == &first->lines ? NULL : first->lines.next;
+        bucket->lines = next;
     edo_list_remove(&first->lines);
 }
 
@@ -89,6 +96,7 @@ static void edo_line_add(struct edo_line *line, struct edo_parked *waiter)
     struct edo_parked *at = line->first;
     bool back = waiter->ticket;
 
+    waiter->first = false;
     if (!back)
         waiter->ticket = ++line->bucket->tickets;
     if (!at) {
@@ -111,43 +119,40 @@ static void edo_line_add(struct edo_line *line, struct edo_parked *waiter)
 
 static void edo_line_remove(struct edo_line *line, struct edo_parked *waiter)
 {
-    struct edo_parked *next = edo_parked_of(waiter->link.next);
+    struct edo_link *next = waiter->link.next;
 
     if (waiter->first) {
         edo_bucket_drop(line->bucket, waiter);
-        if (next == waiter)
-            next = NULL;
-        else
-            edo_bucket_add(line->bucket, next);
-        line->first = next;
+        line->first = next == &waiter->link ? NULL : edo_parked_of(next);
+        if (!line->first)
+            return;
+        edo_bucket_add(line->bucket, line->first);
     }
     edo_list_remove(&waiter->link);
 }
 
 /* --- Taking ------------------------------------------------------------------------------------------------------------- */
 
-void edo_line_begin_inside(struct edo_line *line, struct edo_thread *thread, const void *address)
+EDO_ALWAYS_INLINE void edo_line_begin_inline(struct edo_line *line, struct edo_thread *thread, const void *address)
 {
     line->thread = thread;
     line->bucket = edo_bucket_of(address);
     line->address = address;
-    edo_list_init(&line->taken);
+    line->taken = NULL;
     edo_lock_acquire(&line->bucket->lock);
     line->first = edo_bucket_find(line->bucket, address);
 }
 
-void edo_line_begin(struct edo_line *line, const void *address)
-{
-    struct edo_thread *thread = edo_thread_self();
-
-    edo_line_begin_inside(line, thread ? edo_enter(thread) : NULL, address);
-}
-
-void edo_line_take(struct edo_line *line, struct edo_parked *waiter, uint32_t told)
+EDO_ALWAYS_INLINE void edo_line_take_inline(struct edo_line *line, struct edo_parked *waiter, uint32_t told)
 {
     edo_line_remove(line, waiter);
     waiter->told = told;
-    edo_list_insert_tail(&line->taken, &waiter->link);
+    waiter->link.next = NULL;
+    if (line->taken)
+        line->taken_last->link.next = &waiter->link;
+    else
+        line->taken = waiter;
+    line->taken_last = waiter;
 }
 
 static void edo_parked_wake(struct edo_thread *thread, struct edo_parked *waiter)
@@ -162,18 +167,49 @@ static void edo_parked_wake(struct edo_thread *thread, struct edo_parked *waiter
         edo_platform->futex_wake(&waiter->woken, 1);
 }
 
+EDO_ALWAYS_INLINE void edo_line_end_inline(struct edo_line *line)
+{
+    struct edo_parked *waiter = line->taken;
+
+    while (waiter) {
+        struct edo_link *next = waiter->link.next;
+
+        edo_parked_wake(line->thread, waiter);
+        waiter = next ? edo_parked_of(next) : NULL;
+    }
+    edo_lock_release(&line->bucket->lock);
+}
+
+static struct edo_thread *edo_enter_if_any(void)
+{
+    struct edo_thread *thread = edo_thread_self();
+
+    return thread ? edo_enter(thread) : NULL;
+}
+
+void edo_line_begin_inside(struct edo_line *line, struct edo_thread *thread, const void *address)
+{
+    edo_line_begin_inline(line, thread, address);
+}
+
+void edo_line_begin(struct edo_line *line, const void *address)
+{
+    edo_line_begin_inline(line, edo_enter_if_any(), address);
+}
+
+void edo_line_take(struct edo_line *line, struct edo_parked *waiter, uint32_t told)
+{
+    edo_line_take_inline(line, waiter, told);
+}
+
 void edo_line_end_inside(struct edo_line *line)
 {
-    struct edo_link *link;
-
-    while ((link = edo_list_take_first(&line->taken)))
-        edo_parked_wake(line->thread, edo_parked_of(link));
-    edo_lock_release(&line->bucket->lock);
+    edo_line_end_inline(line);
 }
 
 void edo_line_end(struct edo_line *line)
 {
-    edo_line_end_inside(line);
+    edo_line_end_inline(line);
     if (line->thread)
         edo_leave(line->thread);
 }
@@ -215,20 +251,24 @@ static int edo_line_wait_thread(struct edo_line *line, struct edo_parked *waiter
 static int edo_line_wait_task(struct edo_line *line, struct edo_parked *waiter, int64_t deadline)
 {
     struct edo_task *task = waiter->task;
-    struct edo_sleeper sleeper = {.task = task};
     struct edo_thread *thread = line->thread;
+    bool timed = deadline != EDO_FOREVER;
+    struct edo_sleeper sleeper;
     int rc = 0;
 
-    if (deadline != EDO_FOREVER)
+    if (timed) {
+        sleeper = (struct edo_sleeper){.task = task};
         edo_sleeper_arm(thread, &sleeper, deadline);
+    }
     while (!__atomic_load_n(&waiter->woken, __ATOMIC_ACQUIRE)) {
-        if (edo_task_cancelled(task) || edo_sleeper_fired(&sleeper)) {
+        if (edo_task_cancelled(task) || (timed && edo_sleeper_fired(&sleeper))) {
             rc = edo_task_cancelled(task) ? -ECANCELED : -ETIMEDOUT;
             break;
         }
-        thread = edo_park_inside(thread, task);
+        thread = edo_park_inline(thread, task);
     }
-    thread = edo_sleeper_disarm(thread, &sleeper); /* before the lock: it may leave the runtime for a moment */
+    if (timed) /* before the lock: it may leave the runtime for a moment */
+        thread = edo_sleeper_disarm(thread, &sleeper);
     line->thread = thread;
     if (rc < 0)
         rc = edo_line_leave(line, waiter, rc);
@@ -242,7 +282,7 @@ static int edo_line_wait_task(struct edo_line *line, struct edo_parked *waiter, 
     return 0;
 }
 
-int edo_line_wait(struct edo_line *line, struct edo_parked *waiter, int64_t deadline)
+EDO_ALWAYS_INLINE int edo_line_wait_inline(struct edo_line *line, struct edo_parked *waiter, int64_t deadline)
 {
     struct edo_thread *thread = line->thread;
 
@@ -260,20 +300,26 @@ int edo_line_wait(struct edo_line *line, struct edo_parked *waiter, int64_t dead
     return edo_line_wait_thread(line, waiter, deadline);
 }
 
+int edo_line_wait(struct edo_line *line, struct edo_parked *waiter, int64_t deadline)
+{
+    return edo_line_wait_inline(line, waiter, deadline);
+}
+
 /* --- Words -------------------------------------------------------------------------------------------------------------- */
 
 int edo_wait_word(const uint32_t *word, uint32_t expected, int64_t deadline)
 {
     struct edo_task *task = edo_task_self();
-    struct edo_parked waiter = {0};
+    struct edo_parked waiter;
     struct edo_line line;
     int rc = task ? edo_suspension_point(task) : 0;
 
     if (rc < 0)
         return rc;
-    edo_line_begin(&line, word);
+    edo_parked_init(&waiter, 0);
+    edo_line_begin_inline(&line, edo_enter_if_any(), word);
     if (__atomic_load_n(word, __ATOMIC_SEQ_CST) == expected)
-        rc = edo_line_wait(&line, &waiter, deadline);
+        rc = edo_line_wait_inline(&line, &waiter, deadline);
     else
         rc = -EAGAIN;
     if (rc < 0)
@@ -287,14 +333,16 @@ int edo_wake_word(const uint32_t *word, int count)
     bool refused = false;
     int woken = 0;
 
-    edo_line_begin(&line, word);
+    edo_line_begin_inline(&line, edo_enter_if_any(), word);
     for (; line.first && woken < count; woken++) {
         refused = line.first->task && edo_hooks_refuse(line.first->task->home->runtime);
         if (refused)
             break;
-        edo_line_take(&line, line.first, 0);
+        edo_line_take_inline(&line, line.first, 0);
     }
-    edo_line_end(&line);
+    edo_line_end_inline(&line);
+    if (line.thread)
+        edo_leave(line.thread);
     return refused && woken == 0 ? -ENOTSUP : woken;
 }
 

@@ -40,7 +40,7 @@ struct edo_bucket;
 struct edo_task;
 struct edo_thread;
 
-/* Lies on the waiting call's frame; zero at first. After it was woken its memory may go at any moment. */
+/* Lies on the waiting call's frame; see edo_parked_init. After it was woken its memory may go at any moment. */
 struct edo_parked {
     struct edo_link link;  /* in its line, a ring without a head */
     struct edo_link lines; /* of the first in line: in the bucket's ring of lines */
@@ -58,8 +58,16 @@ struct edo_line {
     struct edo_bucket *bucket;
     const void *address;
     struct edo_parked *first; /* NULL: nobody waits */
-    struct edo_link taken;
+    struct edo_parked *taken; /* linked by link.next; to be woken */
+    struct edo_parked *taken_last;
 };
+
+/* Once, before it waits for the first time. */
+static inline void edo_parked_init(struct edo_parked *waiter, int64_t want)
+{
+    waiter->ticket = 0;
+    waiter->want = want;
+}
 
 /* From anywhere but INSIDE. */
 void edo_line_begin(struct edo_line *line, const void *address);

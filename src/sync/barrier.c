@@ -24,7 +24,7 @@ void edo_barrier_finish(edo_barrier *barrier)
 int edo_barrier_wait_until(edo_barrier *barrier, int64_t deadline)
 {
     struct edo_task *task = edo_task_self();
-    struct edo_parked waiter = {0};
+    struct edo_parked waiter;
     struct edo_line line;
     int rc = task ? edo_suspension_point(task) : 0;
 
@@ -38,6 +38,7 @@ int edo_barrier_wait_until(edo_barrier *barrier, int64_t deadline)
         edo_line_end(&line);
         return 1;
     }
+    edo_parked_init(&waiter, 0);
     rc = edo_line_wait(&line, &waiter, deadline);
     if (rc < 0) {
         barrier->arrived_--;

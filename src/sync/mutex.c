@@ -72,8 +72,9 @@ static bool edo_mutex_take_or_mark(edo_mutex *mutex, bool more, uint64_t self)
 
 static int edo_mutex_wait(edo_mutex *mutex, uint64_t self, int64_t deadline)
 {
-    struct edo_parked waiter = {.want = edo_platform->now()};
+    struct edo_parked waiter;
 
+    edo_parked_init(&waiter, edo_platform->now());
     for (;;) {
         struct edo_line line;
         int rc = 0;

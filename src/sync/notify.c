@@ -37,7 +37,7 @@ static bool edo_notify_change(edo_notify *notify, uint32_t from, uint32_t to)
 static int edo_notify_wait_in_line(edo_notify *notify, int64_t since, int64_t deadline)
 {
     struct edo_task *task = edo_task_self();
-    struct edo_parked waiter = {0};
+    struct edo_parked waiter;
     struct edo_line line;
     int rc = task ? edo_suspension_point(task) : 0;
 
@@ -55,6 +55,7 @@ static int edo_notify_wait_in_line(edo_notify *notify, int64_t since, int64_t de
             edo_line_end(&line);
             return 0;
         }
+    edo_parked_init(&waiter, 0);
     rc = edo_line_wait(&line, &waiter, deadline);
     if (rc < 0) {
         if (!line.first)

@@ -62,7 +62,7 @@ static int edo_once_run(edo_once *once, int (*initialise)(void *), void *argumen
 /* Waits for what the one that has the turn makes of it: 0: it is done; 1: the caller has the turn. */
 static int edo_once_turn(edo_once *once, uint64_t self)
 {
-    struct edo_parked waiter = {0};
+    struct edo_parked waiter;
     struct edo_line line;
     int rc;
 
@@ -77,6 +77,7 @@ static int edo_once_turn(edo_once *once, uint64_t self)
         edo_line_end(&line);
         return rc;
     }
+    edo_parked_init(&waiter, 0);
     rc = edo_line_wait(&line, &waiter, EDO_FOREVER);
     if (rc < 0) {
         edo_line_end(&line);

@@ -61,7 +61,7 @@ static void edo_semaphore_grant(struct edo_line *line, edo_semaphore *semaphore,
 
 static int edo_semaphore_wait(edo_semaphore *semaphore, int64_t permits, int64_t deadline)
 {
-    struct edo_parked waiter = {.want = permits};
+    struct edo_parked waiter;
     struct edo_line line;
     int64_t word;
     int rc;
@@ -74,6 +74,7 @@ static int edo_semaphore_wait(edo_semaphore *semaphore, int64_t permits, int64_t
         }
     } while (!(word & EDO_LINE) && !__atomic_compare_exchange_n(&semaphore->word_, &word, word | EDO_LINE, false,
                                                                 __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    edo_parked_init(&waiter, permits);
     rc = edo_line_wait(&line, &waiter, deadline);
     if (rc < 0) {
         word = __atomic_load_n(&semaphore->word_, __ATOMIC_ACQUIRE);

@@ -68,7 +68,7 @@ void edo_wait_group_done(edo_wait_group *group)
 int edo_wait_group_wait_until(edo_wait_group *group, int64_t deadline)
 {
     struct edo_task *task = edo_task_self();
-    struct edo_parked waiter = {0};
+    struct edo_parked waiter;
     int64_t word = __atomic_load_n(&group->word_, __ATOMIC_ACQUIRE);
     struct edo_line line;
     int rc = task ? edo_suspension_point(task) : 0;
@@ -82,6 +82,7 @@ int edo_wait_group_wait_until(edo_wait_group *group, int64_t deadline)
             return 0;
         }
     } while (!edo_wait_group_change(&word, group, word | EDO_LINE));
+    edo_parked_init(&waiter, 0);
     rc = edo_line_wait(&line, &waiter, deadline);
     if (rc < 0) {
         if (!line.first)

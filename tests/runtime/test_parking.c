@@ -15,9 +15,10 @@ static int order[64], count;
 /* Waits until it is told 7; told anything else, it comes back. */
 static int waits_for_seven(void *argument)
 {
-    struct edo_parked waiter = {.want = (int64_t)(intptr_t)argument};
+    struct edo_parked waiter;
     int rc;
 
+    edo_parked_init(&waiter, (int64_t)(intptr_t)argument);
     do {
         struct edo_line line;
 
@@ -74,21 +75,28 @@ static void test_who_comes_back_keeps_its_place(void **state)
 
 static int gives_up(void *argument)
 {
-    struct edo_parked waiter = {0};
+    struct edo_parked waiter;
     struct edo_line line;
     int rc;
 
     (void)argument;
+    edo_parked_init(&waiter, 0);
     edo_line_begin(&line, &object);
     rc = edo_line_wait(&line, &waiter, edo_now() + EDO_MS(10));
     CHECK_RC(rc, -ETIMEDOUT);
-    if (rc < 0)
+    if (rc < 0) {
+        struct edo_parked *first = line.first;
+
         edo_line_end(&line);
+        edo_line_begin(&line, &object); /* nobody else has had a turn */
+        CHECK(line.first == first);
+        edo_line_end(&line);
+    }
     count++;
     return 0;
 }
 
-/* From the front, from the middle and from the end they leave; those that stay are in order. */
+/* From the front, from the middle and from the end they leave; those that stay are in order, and who is first is known. */
 static int leaving_root(void *argument)
 {
     int rc = 0;
@@ -129,9 +137,10 @@ static int left;
 
 static int waits_at(void *argument)
 {
-    struct edo_parked waiter = {0};
+    struct edo_parked waiter;
     struct edo_line line;
 
+    edo_parked_init(&waiter, 0);
     edo_line_begin(&line, argument);
     CHECK_RC(edo_line_wait(&line, &waiter, EDO_FOREVER), 0);
     CHECK(waiter.told == (uint32_t)((char *)argument - objects));

@@ -218,6 +218,7 @@ static void cancel_shared(void *argument)
 static int ending_root(void *argument)
 {
     edo_timer timer;
+    int slept = 1;
     int rc = 0;
 
     (void)argument;
@@ -226,9 +227,10 @@ static int ending_root(void *argument)
     edo_timer_start(&timer, edo_now() + EDO_MS(1));
     EDO_SCOPE (scope, &rc) {
         CHECK_RC(edo_token_link(&shared, scope), 0);
-        CHECK_RC(edo_spawn(scope, sleeps, NULL), 0);
+        CHECK_RC(edo_spawn(scope, sleeps, &slept), 0);
     }
     CHECK_RC(rc, 0);
+    CHECK_RC(slept, -ECANCELED);
     edo_token_finish(&shared);
     return rc;
 }
