@@ -156,7 +156,7 @@ struct job {
     int number;
 };
 
-static int work(void *argument)
+static int do_jobs(void *argument)
 {
     edo_channel *jobs = argument;
     struct job job;
@@ -177,7 +177,7 @@ static int work_pool(void)
         return rc;
     EDO_SCOPE (workers, &rc) {
         for (int i = 0; i < 3 && rc == 0; i++)
-            rc = edo_spawn(workers, work, jobs);
+            rc = edo_spawn(workers, do_jobs, jobs);
         for (int i = 0; i < 20 && rc == 0; i++)
             rc = edo_send(jobs, &((struct job){i}));
         edo_channel_close(jobs);
@@ -257,6 +257,85 @@ static int next_job(struct job *job, edo_channel *urgent, edo_channel *usual)
     if (arm < 0)
         return arm; /* -ECANCELED: none of them has happened */
     return arm == IDLE ? -EAGAIN : arms[arm].rc;
+/* --- sync.md ---------------------------------------------------------------------------------------------------------- */
+
+static struct {
+    edo_mutex mutex;
+    int balance;
+} account = {.mutex = EDO_MUTEX_INIT};
+
+static int deposit(int amount)
+{
+    int rc = 0;
+
+    EDO_LOCKED (&account.mutex, &rc) {
+        account.balance += amount;
+        rc = account.balance;
+    }
+    return rc; /* -ECANCELED: not locked, nothing deposited */
+}
+
+static edo_semaphore fetches = EDO_SEMAPHORE_INIT(3);
+
+static int fetch(void *argument)
+{
+    int rc = edo_semaphore_acquire(&fetches, 1);
+
+    if (rc < 0)
+        return rc;
+    rc = edo_sleep(EDO_US(10)); /* the work */
+    edo_semaphore_release(&fetches, 1);
+    (void)argument;
+    return rc;
+}
+
+static edo_notify work_came = EDO_NOTIFY_INIT;
+static _Atomic int work;
+
+static int worker(void *argument)
+{
+    int rc = 0;
+
+    (void)argument;
+    while (rc == 0)
+        if (atomic_exchange(&work, 0) > 0)
+            return 0; /* done it */
+        else
+            rc = edo_notify_wait(&work_came);
+    return rc;
+}
+
+static void give_work(void)
+{
+    atomic_fetch_add(&work, 1);
+    edo_notify_one(&work_came);
+}
+
+static int until_told(void *stop)
+{
+    int rc = 0;
+
+    EDO_SCOPE (mine, &rc) {
+        rc = edo_token_link(stop, mine); /* until all in the scope has ended */
+        if (rc == 0)
+            rc = edo_sleep(EDO_SEC(3600));
+    }
+    return rc == -ECANCELED && edo_token_cancelled(stop) ? 0 : rc;
+}
+
+static int tells(void)
+{
+    edo_token stop = EDO_TOKEN_INIT;
+    int rc = 0;
+
+    EDO_SCOPE (both, &rc) {
+        rc = edo_spawn(both, until_told, &stop);
+        if (rc == 0)
+            rc = edo_yield();
+        edo_token_cancel(&stop);
+    }
+    edo_token_finish(&stop);
+    return rc;
 }
 
 /* --- http.md ------------------------------------------------------------------------------------------------------------ */
@@ -304,6 +383,27 @@ static int peeks(void)
     return rc;
 }
 
+static int fetches_all(void)
+{
+    int rc = 0;
+
+    EDO_SCOPE (scope, &rc)
+        for (int i = 0; i < 10 && rc == 0; i++)
+            rc = edo_spawn(scope, fetch, NULL);
+    return rc;
+}
+
+static int works(void)
+{
+    int rc = 0;
+
+    EDO_SCOPE (scope, &rc) {
+        rc = edo_spawn(scope, worker, NULL);
+        give_work();
+    }
+    return rc;
+}
+
 static int run(void *argument)
 {
     static char any_port[] = "127.0.0.1:0";
@@ -334,6 +434,13 @@ static int run(void *argument)
         rc = expect("announce", announce(100), 0);
     if (rc == 0)
         rc = expect("next_job", next_job(NULL, NULL, NULL), -EAGAIN);
+        rc = expect("deposit", deposit(5) + deposit(5), 15);
+    if (rc == 0)
+        rc = expect("fetch", fetches_all(), 0);
+    if (rc == 0)
+        rc = expect("worker", works(), 0);
+    if (rc == 0)
+        rc = expect("token", tells(), 0);
     if (rc == 0)
         rc = expect("serve", edo_with_timeout(EDO_MS(1), serve, any_port), -ETIMEDOUT);
     return rc;

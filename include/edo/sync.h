@@ -51,7 +51,7 @@ typedef struct edo_mutex {
         }                                                                                                              \
     }
 
-/* As EDO_MUTEX_INIT. */
+/* As EDO_MUTEX_INIT does; the memory goes now. */
 EDO_API void edo_mutex_init(edo_mutex *mutex);
 EDO_API void edo_mutex_finish(edo_mutex *mutex);
 
@@ -113,6 +113,7 @@ typedef struct edo_rwlock {
         }                                                                                                              \
     }
 
+/* As EDO_RWLOCK_INIT does; the memory goes now. */
 EDO_API void edo_rwlock_init(edo_rwlock *rwlock);
 EDO_API void edo_rwlock_finish(edo_rwlock *rwlock);
 
@@ -150,7 +151,7 @@ typedef struct edo_semaphore {
         }                                                                                                              \
     }
 
-/* With 0 to EDO_SEMAPHORE_MOST permits. */
+/* With 0 to EDO_SEMAPHORE_MOST permits; the memory goes now. */
 EDO_API void edo_semaphore_init(edo_semaphore *semaphore, int64_t permits);
 EDO_API void edo_semaphore_finish(edo_semaphore *semaphore);
 
@@ -198,6 +199,7 @@ typedef struct edo_notify {
         }                                                                                                              \
     }
 
+/* As EDO_NOTIFY_INIT does; the memory goes now. */
 EDO_API void edo_notify_init(edo_notify *notify);
 EDO_API void edo_notify_finish(edo_notify *notify);
 
@@ -244,7 +246,7 @@ typedef struct edo_barrier {
         }                                                                                                              \
     }
 
-/* 0 counts as 1. */
+/* A count of 0 is taken as 1; the memory goes now. */
 EDO_API void edo_barrier_init(edo_barrier *barrier, uint32_t count);
 EDO_API void edo_barrier_finish(edo_barrier *barrier);
 
@@ -273,6 +275,7 @@ typedef struct edo_once {
         }                                                                                                              \
     }
 
+/* As EDO_ONCE_INIT does; the memory goes now. */
 EDO_API void edo_once_init(edo_once *once);
 EDO_API void edo_once_finish(edo_once *once);
 
@@ -309,6 +312,7 @@ typedef struct edo_wait_group {
         }                                                                                                              \
     }
 
+/* As EDO_WAIT_GROUP_INIT does; the memory goes now. */
 EDO_API void edo_wait_group_init(edo_wait_group *group);
 EDO_API void edo_wait_group_finish(edo_wait_group *group);
 

@@ -67,7 +67,6 @@ static struct edo_parked *edo_bucket_find(struct edo_bucket *bucket, const void 
 /* A new line, which begins with this waiter. */
 static void edo_bucket_add(struct edo_bucket *bucket, struct edo_parked *first)
 {
-    first->first = true;
     if (bucket->lines) {
         edo_list_insert_tail(bucket->lines, &first->lines);
     } else {
@@ -80,7 +79,6 @@ static void edo_bucket_drop(struct edo_bucket *bucket, struct edo_parked *first)
 {
     struct edo_link *next = first->lines.next;
 
-    first->first = false;
     if (next == &first->lines) {
         bucket->lines = NULL;
         return;
@@ -96,7 +94,6 @@ static void edo_line_add(struct edo_line *line, struct edo_parked *waiter)
     struct edo_parked *at = line->first;
     bool back = waiter->ticket;
 
-    waiter->first = false;
     if (!back)
         waiter->ticket = ++line->bucket->tickets;
     if (!at) {
@@ -121,7 +118,7 @@ static void edo_line_remove(struct edo_line *line, struct edo_parked *waiter)
 {
     struct edo_link *next = waiter->link.next;
 
-    if (waiter->first) {
+    if (waiter == line->first) {
         edo_bucket_drop(line->bucket, waiter);
         line->first = next == &waiter->link ? NULL : edo_parked_of(next);
         if (!line->first)
@@ -248,10 +245,10 @@ static int edo_line_wait_thread(struct edo_line *line, struct edo_parked *waiter
     return 0;
 }
 
-static int edo_line_wait_task(struct edo_line *line, struct edo_parked *waiter, int64_t deadline)
+static int edo_line_wait_task(struct edo_line *line, struct edo_parked *waiter, struct edo_thread *thread,
+                              int64_t deadline)
 {
-    struct edo_task *task = waiter->task;
-    struct edo_thread *thread = line->thread;
+    struct edo_task *task = thread->current;
     bool timed = deadline != EDO_FOREVER;
     struct edo_sleeper sleeper;
     int rc = 0;
@@ -285,14 +282,15 @@ static int edo_line_wait_task(struct edo_line *line, struct edo_parked *waiter, 
 EDO_ALWAYS_INLINE int edo_line_wait_inline(struct edo_line *line, struct edo_parked *waiter, int64_t deadline)
 {
     struct edo_thread *thread = line->thread;
+    bool task = thread && thread->current;
 
-    waiter->task = thread ? thread->current : NULL;
+    waiter->task = task ? thread->current : NULL;
     waiter->address = line->address;
     waiter->woken = EDO_NOT_WOKEN;
     edo_line_add(line, waiter);
     edo_lock_release(&line->bucket->lock);
-    if (waiter->task)
-        return edo_line_wait_task(line, waiter, deadline);
+    if (task)
+        return edo_line_wait_task(line, waiter, thread, deadline);
     EDO_MISUSE_IF(thread, "the callback of a timer waits");
     if (thread) /* its worker waits with it */
         edo_leave(thread);

@@ -50,7 +50,6 @@ struct edo_parked {
     int64_t want;          /* the object's: what it waits for */
     uint32_t told;         /* what the taker said */
     uint32_t woken;        /* enum edo_woken */
-    bool first;
 };
 
 struct edo_line {

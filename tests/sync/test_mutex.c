@@ -352,8 +352,7 @@ static int leaves(int way)
     int rc = 0;
 
     for (int i = 0; i < 1; i++)
-        EDO_LOCKED(&mutex, &rc)
-        {
+        EDO_LOCKED (&mutex, &rc) {
             CHECK_RC(edo_mutex_try_lock(&mutex), -EBUSY);
             rc = 7;
             if (way == 1)
@@ -379,8 +378,8 @@ static int locked_root(void *argument)
         CHECK(is_free());
     }
     edo_scope_cancel(edo_scope_current());
-    EDO_LOCKED(&mutex, &rc)
-    CHECK(false);
+    EDO_LOCKED (&mutex, &rc)
+        CHECK(false);
     CHECK_RC(rc, -ECANCELED);
     CHECK(is_free());
     return 0;

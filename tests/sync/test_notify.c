@@ -185,6 +185,7 @@ static int takes(void *argument)
         EDO_TIMEOUT (EDO_US(1 + (int64_t)(edo_test_random(&random) % 100)), &rc)
             rc = edo_notify_wait(&notify);
     }
+    edo_notify_one(&notify); /* it is over: the next may see it */
     return 0;
 }
 
@@ -201,7 +202,7 @@ static int takes_patiently(void *argument)
         else
             CHECK_RC(edo_notify_wait(&notify), 0);
     }
-    edo_notify_one(&notify); /* it is over: the next may see it */
+    edo_notify_one(&notify);
     return 0;
 }
 
