@@ -434,6 +434,7 @@ static int run(void *argument)
         rc = expect("announce", announce(100), 0);
     if (rc == 0)
         rc = expect("next_job", next_job(NULL, NULL, NULL), -EAGAIN);
+    if (rc == 0)
         rc = expect("deposit", deposit(5) + deposit(5), 15);
     if (rc == 0)
         rc = expect("fetch", fetches_all(), 0);

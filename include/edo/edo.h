@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The core of Edo in one header: tasks, scopes, time, streams.
+ * The core of Edo in one header: tasks, scopes, time, streams, files.
  */
 #ifndef EDO_EDO_H
 #define EDO_EDO_H
@@ -11,6 +11,7 @@
 #include <edo/broadcast.h>
 #include <edo/channel.h>
 #include <edo/error.h>
+#include <edo/file.h>
 #include <edo/memory.h>
 #include <edo/park.h>
 #include <edo/runtime.h>

@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -52,6 +53,20 @@ struct edo_platform {
     int (*open)(const char *path, int flags, mode_t mode);
     int (*fcntl)(int fd, int command, long argument);
     int (*eventfd)(unsigned initial, int flags);
+
+    /* Files and directories. Paths are relative to a directory's descriptor, or AT_FDCWD. */
+    int (*openat)(int directory, const char *path, int flags, mode_t mode);
+    ssize_t (*pwrite)(int fd, const void *buffer, size_t size, off_t offset);
+    int (*fstat)(int fd, struct stat *out);
+    int (*fstatat)(int directory, const char *path, struct stat *out, int flags);
+    int (*fchmod)(int fd, mode_t mode);
+    int (*ftruncate)(int fd, off_t size);
+    int (*fsync)(int fd);
+    int (*fdatasync)(int fd);
+    int (*renameat)(int directory, const char *from, int to_directory, const char *to);
+    int (*unlinkat)(int directory, const char *path, int flags);
+    int (*mkdirat)(int directory, const char *path, mode_t mode);
+    ssize_t (*getdents)(int fd, void *buffer, size_t size); /* struct linux_dirent64 after another */
 
     int (*epoll_create)(int flags);
     int (*epoll_ctl)(int epoll, int operation, int fd, struct epoll_event *event);

@@ -20,6 +20,7 @@
 #include <linux/time_types.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -239,11 +240,6 @@ static ssize_t system_writev(int fd, const struct iovec *pieces, int pieces_coun
     return count(writev(fd, pieces, pieces_count));
 }
 
-static ssize_t system_pread(int fd, void *buffer, size_t size, off_t offset)
-{
-    return count(pread(fd, buffer, size, offset));
-}
-
 static int system_open(const char *path, int flags, mode_t mode)
 {
     return result(open(path, flags, mode));
@@ -318,6 +314,69 @@ static int system_unlink(const char *path)
     return result(unlink(path));
 }
 
+/* --- Files and directories
+ * ---------------------------------------------------------------------------------------- */
+
+static int system_openat(int directory, const char *path, int flags, mode_t mode)
+{
+    return result(openat(directory, path, flags, mode));
+}
+
+static ssize_t system_pwrite(int fd, const void *buffer, size_t size, off_t offset)
+{
+    return count(pwrite(fd, buffer, size, offset));
+}
+
+static int system_fstat(int fd, struct stat *out)
+{
+    return result(fstat(fd, out));
+}
+
+static int system_fstatat(int directory, const char *path, struct stat *out, int flags)
+{
+    return result(fstatat(directory, path, out, flags));
+}
+
+static int system_fchmod(int fd, mode_t mode)
+{
+    return result(fchmod(fd, mode));
+}
+
+static int system_ftruncate(int fd, off_t size)
+{
+    return result(ftruncate(fd, size));
+}
+
+static int system_fsync(int fd)
+{
+    return result(fsync(fd));
+}
+
+static int system_fdatasync(int fd)
+{
+    return result(fdatasync(fd));
+}
+
+static int system_renameat(int directory, const char *from, int to_directory, const char *to)
+{
+    return result(renameat(directory, from, to_directory, to));
+}
+
+static int system_unlinkat(int directory, const char *path, int flags)
+{
+    return result(unlinkat(directory, path, flags));
+}
+
+static int system_mkdirat(int directory, const char *path, mode_t mode)
+{
+    return result(mkdirat(directory, path, mode));
+}
+
+static ssize_t system_getdents(int fd, void *buffer, size_t size)
+{
+    return count(syscall(SYS_getdents64, fd, buffer, size));
+}
+
 /* --- Sockets
  * ------------------------------------------------------------------------------------------------------ */
 
@@ -348,6 +407,11 @@ static int system_connect(int fd, const struct sockaddr *address, socklen_t size
 
 #if EDO_SYSCALL_DIRECT
 
+static ssize_t system_pread(int fd, void *buffer, size_t size, off_t offset)
+{
+    return edo_syscall(SYS_pread64, fd, (long)buffer, (long)size, offset, 0, 0);
+}
+
 static ssize_t system_recv(int fd, void *buffer, size_t size, int flags)
 {
     return edo_syscall(SYS_recvfrom, fd, (long)buffer, (long)size, flags, 0, 0);
@@ -359,6 +423,11 @@ static ssize_t system_send(int fd, const void *buffer, size_t size, int flags)
 }
 
 #else
+
+static ssize_t system_pread(int fd, void *buffer, size_t size, off_t offset)
+{
+    return count(pread(fd, buffer, size, offset));
+}
 
 static ssize_t system_recv(int fd, void *buffer, size_t size, int flags)
 {
@@ -429,6 +498,18 @@ const struct edo_platform edo_platform_system = {
     .open = system_open,
     .fcntl = system_fcntl,
     .eventfd = system_eventfd,
+    .openat = system_openat,
+    .pwrite = system_pwrite,
+    .fstat = system_fstat,
+    .fstatat = system_fstatat,
+    .fchmod = system_fchmod,
+    .ftruncate = system_ftruncate,
+    .fsync = system_fsync,
+    .fdatasync = system_fdatasync,
+    .renameat = system_renameat,
+    .unlinkat = system_unlinkat,
+    .mkdirat = system_mkdirat,
+    .getdents = system_getdents,
     .epoll_create = system_epoll_create,
     .epoll_ctl = system_epoll_ctl,
     .epoll_wait = system_epoll_wait,
