@@ -47,6 +47,9 @@ typedef struct edo_run_options {
  * On a plain thread, that thread is one of the runtime's until edo_run returns. Inside a task (rule S8) the new runtime
  * has threads of its own, the calling task waits, and its cancellation cancels the inner root scope. Signals are handled
  * by the outermost runtime only; earlier handlers are called too.
+ *
+ * After fork(2) in a process where a runtime lives, the child may only exec (rule F4): calls into the runtime, edo_run too,
+ * return -EPERM there, and closing leaves alone what the parent shares.
  */
 EDO_API int edo_run(edo_task_fn fn, void *argument, const edo_run_options *options);
 

@@ -8,6 +8,7 @@
  */
 #include "io/stream.h"
 #include "platform/platform.h"
+#include "runtime/fork.h"
 #include "runtime/options.h"
 #include "runtime/runtime.h"
 
@@ -157,8 +158,8 @@ int edo_listener_addr(edo_addr *out, edo_listener *listener)
 
 void edo_listener_close(edo_listener *listener)
 {
-    if (!listener)
-        return;
+    if (!listener || edo_in_forked_child())
+        return; /* there the path is the parent's */
     if (listener->path) {
         edo_platform->unlink(listener->path);
         edo_platform->release(listener->path);

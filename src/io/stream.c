@@ -8,6 +8,7 @@
  */
 #include "io/stream.h"
 #include "platform/platform.h"
+#include "runtime/fork.h"
 #include "runtime/misuse.h"
 #include "runtime/source_wait.h"
 
@@ -414,6 +415,8 @@ int edo_shutdown(edo_stream *stream, int half)
     static const int how[] = {SHUT_RD, SHUT_WR, SHUT_RDWR};
     int rc;
 
+    if (edo_in_forked_child())
+        return -EPERM;
     if (half < EDO_HALF_READ || half > EDO_HALF_BOTH)
         return -EINVAL;
     rc = edo_source_begin(&stream->source);

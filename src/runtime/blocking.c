@@ -12,6 +12,7 @@
  * outlives its runtime while abandoned jobs run: it counts references, one for the runtime and one a thread.
  */
 #include "runtime/hooks.h"
+#include "runtime/fork.h"
 #include "runtime/runtime.h"
 #include "runtime/options.h"
 #include "platform/platform.h"
@@ -297,6 +298,8 @@ int edo_blocking_with(int (*fn)(void *), void *argument, const edo_blocking_opti
     bool abandoned = false;
     int rc = EDO_READ_OPTIONS(&options, given);
 
+    if (rc == 0 && edo_in_forked_child())
+        rc = -EPERM;
     if (rc < 0 || !task)
         return rc < 0 ? rc : fn(argument);
     pool = task->home->runtime->blocking;

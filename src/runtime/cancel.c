@@ -6,6 +6,7 @@
  * top to the current task are held, and the way back up is read from the tree itself (task->home, scope->owner).
  */
 #include "runtime/hooks.h"
+#include "runtime/fork.h"
 #include "runtime/runtime.h"
 
 /* Sets the flag with its reason; false if the scope was cancelled already. */
@@ -122,6 +123,8 @@ void edo_scope_cancel_at(edo_scope *scope, int reason, const edo_site *site)
     struct edo_scope_body *body = edo_scope_of(scope);
     struct edo_thread *thread = edo_thread_self();
 
+    if (edo_in_forked_child())
+        return;
     if (reason <= EDO_REASON_NONE || reason > EDO_REASON_CLOSING)
         reason = EDO_REASON_USER;
     if (thread && thread->runtime == body->runtime) {

@@ -13,6 +13,7 @@
  * Bucket locks are taken INSIDE (or by foreign threads), and nothing that suspends is called under them.
  */
 #include "runtime/parking.h"
+#include "runtime/fork.h"
 #include "runtime/hooks.h"
 #include "runtime/runtime.h"
 #include "runtime/sleeper.h"
@@ -310,7 +311,7 @@ int edo_wait_word(const uint32_t *word, uint32_t expected, int64_t deadline)
     struct edo_task *task = edo_task_self();
     struct edo_parked waiter;
     struct edo_line line;
-    int rc = task ? edo_suspension_point(task) : 0;
+    int rc = task ? edo_suspension_point(task) : edo_in_forked_child() ? -EPERM : 0;
 
     if (rc < 0)
         return rc;
@@ -331,6 +332,8 @@ int edo_wake_word(const uint32_t *word, int count)
     bool refused = false;
     int woken = 0;
 
+    if (edo_in_forked_child())
+        return -EPERM;
     edo_line_begin_inline(&line, edo_enter_if_any(), word);
     for (; line.first && woken < count; woken++) {
         refused = line.first->task && edo_hooks_refuse(line.first->task->home->runtime);

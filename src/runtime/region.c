@@ -15,10 +15,13 @@
  * Inside, nothing of the runtime may be called: debug builds abort where the guard is entered (thread.h) and at suspension
  * points (task.h), and when a task returns with a region open.
  */
+#include "runtime/fork.h"
 #include "runtime/misuse.h"
 #include "runtime/runtime.h"
 
 #include <edo/blocking.h>
+
+#include <errno.h>
 
 /* The next odd number, or the next even one, whatever it was: a task may have left its region open. */
 static void edo_region_set(struct edo_thread *thread, uint32_t inside)
@@ -42,7 +45,7 @@ int edo_blocking_begin(void)
     int rc;
 
     if (!task)
-        return 0;
+        return edo_in_forked_child() ? -EPERM : 0;
     rc = edo_suspension_point(task);
     if (__builtin_expect(rc < 0, 0))
         return rc;

@@ -8,6 +8,7 @@
  */
 #include "runtime/census.h"
 #include "runtime/hooks.h"
+#include "runtime/fork.h"
 #include "runtime/misuse.h"
 #include "runtime/overflow.h"
 #include "runtime/runtime.h"
@@ -174,10 +175,14 @@ static int edo_threads_start(struct edo_runtime *runtime)
 int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options, struct edo_nesting *nesting,
                  struct edo_hooks *hooks)
 {
-    struct edo_runtime *runtime = (struct edo_runtime *)edo_platform->allocate(sizeof *runtime);
-    struct edo_thread *thread = (struct edo_thread *)edo_platform->allocate(sizeof *thread);
+    struct edo_runtime *runtime;
+    struct edo_thread *thread;
     int rc;
 
+    if (edo_in_forked_child())
+        return -EPERM;
+    runtime = (struct edo_runtime *)edo_platform->allocate(sizeof *runtime);
+    thread = (struct edo_thread *)edo_platform->allocate(sizeof *thread);
     if (!runtime || !thread) {
         edo_platform->release(runtime);
         edo_platform->release(thread);
@@ -199,6 +204,7 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
     runtime->thread_count = 1;
     edo_scope_init(&runtime->base, runtime, NULL);
     edo_overflow_set_hooks(&edo_overflow_hooks);
+    edo_fork_watch_begin();
     rc = edo_runtime_build(runtime);
     if (rc == 0)
         rc = edo_overflow_install();
@@ -230,6 +236,7 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
         edo_overflow_thread_finish();
     }
     edo_runtime_finish(runtime);
+    edo_fork_watch_end();
     if (options->stack_census && !nesting)
         edo_census_print();
     return rc;

@@ -116,4 +116,7 @@ const uint32_t *edo_word_of(const struct edo_task *task);
 bool edo_signals_begin(struct edo_runtime *runtime);
 void edo_signals_end(struct edo_runtime *runtime);
 
+/* In a child of fork(2): signals mean what they meant before. Async-signal-safe. */
+void edo_signals_forget(void);
+
 #endif

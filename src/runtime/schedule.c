@@ -9,6 +9,7 @@
  *
  * A task that ends (or goes dormant) and whose successor has no stack yet runs it on its own: no switch at all.
  */
+#include "runtime/fork.h"
 #include "runtime/hooks.h"
 #include "runtime/ready.h"
 #include "runtime/runtime.h"
@@ -304,7 +305,7 @@ int edo_yield(void)
     struct edo_hooks *hooks;
 
     if (!task)
-        return 0;
+        return edo_in_forked_child() ? -EPERM : 0;
     hooks = task->home->runtime->hooks;
     if (hooks)
         hooks->point(hooks, task);
@@ -316,7 +317,7 @@ int edo_checkpoint(void)
 {
     struct edo_task *task = edo_task_self();
 
-    return task ? edo_suspension_point(task) : 0;
+    return task ? edo_suspension_point(task) : edo_in_forked_child() ? -EPERM : 0;
 }
 
 /* --- The life of a flow ----------------------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Scopes: opening, children, waiting, and the result. See scope.h for the tree and its locks; cancel.c walks it. */
+#include "runtime/fork.h"
 #include "runtime/runtime.h"
 #include "runtime/misuse.h"
 #include "runtime/options.h"
@@ -183,6 +184,8 @@ static int edo_scope_close(struct edo_scope_body *scope, int rc, bool early)
 {
     struct edo_task *task = edo_task_self();
 
+    if (edo_in_forked_child())
+        return -EPERM;
     EDO_MISUSE_IF(!task || scope->owner != task || task->scope != scope,
                   "a scope was ended that is not the calling task's innermost one");
     if (!task || scope->owner != task || task->scope != scope)
@@ -228,6 +231,8 @@ int edo_scope_join(edo_scope *public)
     struct edo_scope_body *scope = edo_scope_of(public);
     struct edo_task *task = edo_task_self();
 
+    if (edo_in_forked_child())
+        return -EPERM;
     EDO_MISUSE_IF(!task || scope->owner != task, "only the task that opened a scope joins it");
     if (!task || scope->owner != task)
         return -EPERM;

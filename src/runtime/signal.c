@@ -80,6 +80,11 @@ bool edo_signals_begin(struct edo_runtime *runtime)
     return true;
 }
 
+void edo_signals_forget(void)
+{
+    atomic_store(&edo_signal_runtime, NULL);
+}
+
 void edo_signals_end(struct edo_runtime *runtime)
 {
     if (atomic_load(&edo_signal_runtime) != runtime)

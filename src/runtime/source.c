@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sources: creation, registration, waiting, closing. See poller.h for the protocol. */
+#include "runtime/fork.h"
 #include "runtime/misuse.h"
 #include "runtime/poller.h"
 #include "runtime/runtime.h"
@@ -98,8 +99,11 @@ void edo_source_gone(struct edo_source *source)
 
 void edo_source_close(struct edo_source *source)
 {
-    uint32_t users = atomic_fetch_or_explicit(&source->users, EDO_SOURCE_CLOSED, memory_order_seq_cst);
+    uint32_t users;
 
+    if (edo_in_forked_child())
+        return; /* epoll and connection are the parent's too; exec closes the descriptor */
+    users = atomic_fetch_or_explicit(&source->users, EDO_SOURCE_CLOSED, memory_order_seq_cst);
     EDO_MISUSE_IF(users & EDO_SOURCE_CLOSED, "a stream or a listener was closed twice");
     if (users & EDO_SOURCE_CLOSED)
         return;

@@ -9,6 +9,7 @@
  * The handle's word `joiner` settles the end against a join: the end exchanges it to DONE and wakes the joiner it finds
  * there, if any; a joiner exchanges 0 for itself and parks until it sees DONE. After DONE the handle is the joiner's.
  */
+#include "runtime/fork.h"
 #include "runtime/ready.h"
 #include "runtime/runtime.h"
 #include "runtime/misuse.h"
@@ -318,6 +319,8 @@ static int edo_join_from_elsewhere(int *result, struct edo_handle *handle)
     uint32_t word = 0;
     uintptr_t joiner = 0;
 
+    if (edo_in_forked_child())
+        return -EPERM;
     if (atomic_compare_exchange_strong_explicit(&handle->joiner, &joiner, (uintptr_t)&word + 1, memory_order_acq_rel,
                                                 memory_order_acquire))
         while (!__atomic_load_n(&word, __ATOMIC_SEQ_CST)) {

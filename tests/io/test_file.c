@@ -96,9 +96,16 @@ static void test_threads_without_tasks_use_files_too(void **state)
     assert_int_equal(net_run(1, in_a_job, NULL), 0);
 }
 
+static int no_thread(pthread_t *out, size_t stack_size, void *(*main_)(void *), void *argument)
+{
+    (void)out, (void)stack_size, (void)main_, (void)argument;
+    return -EAGAIN;
+}
+
 static void test_t2_in_a_seeded_run_files_are_used_in_place(void **state)
 {
     (void)state;
+    net_table.thread_start = no_thread;
     assert_int_equal(edo_test_run(uses_a_file, NULL, EDO_OPTIONS(edo_test_options, .seed = 1, .real_kernel = true)), 0);
     assert_int_equal(edo_test_run(uses_paths, NULL, EDO_OPTIONS(edo_test_options, .seed = 2, .real_kernel = true)), 0);
 }
