@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams: bytes in order, over TCP and Unix sockets; and listeners, which bring them.
+ * Streams: bytes in order, over TCP and Unix sockets and pipes; and listeners, which bring them.
  *
  * One task reads from a stream and one writes to it at a time (they may be two); a second reader or writer gets -EBUSY.
  * Any task may close it: calls that are at work on it then return -EBADF, and the descriptor goes when the last of them
@@ -76,8 +76,9 @@ EDO_API int edo_tcp_connect(edo_stream **out, const char *address, const edo_con
 EDO_API int edo_unix_connect(edo_stream **out, const char *path, const edo_connect_options *options);
 
 /*
- * Makes a stream of a connected stream socket's descriptor (socketpair(2), socket activation), which becomes the stream's.
- * 0; -ENOTSOCK; -ESOCKTNOSUPPORT for datagrams and the like; -EBADF, -ENOMEM. After an error it is still the caller's.
+ * Makes a stream of a connected stream socket's descriptor (socketpair(2), socket activation), or of an end of a pipe or a
+ * FIFO, which becomes the stream's. A pipe's end is read or written, the other call gives -EBADF, and there is nothing to
+ * edo_shutdown (-ENOTSOCK): close it. 0; -ENOTSOCK for what is neither; -ESOCKTNOSUPPORT for datagrams and the like; -EBADF, -ENOMEM. After an error it is still the caller's.
  */
 EDO_API int edo_stream_from_fd(edo_stream **out, int fd);
 

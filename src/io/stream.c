@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams over sockets: reading, writing, closing.
+ * Streams over sockets, and pipes (stream_pipe.c): reading, writing, closing.
  *
  * The order in every call: become a user of the source, spend budget and ask for cancellation (rule C1), try the syscall if
  * readiness says it is worth it, wait only when the kernel has said EAGAIN or delivered less than was asked (S2). No
@@ -34,25 +34,30 @@ static inline int edo_stream_begin(edo_stream *stream, struct edo_task *task)
 
 /* What a call moves, in which way. */
 struct edo_transfer {
-    ssize_t (*move)(int fd, const struct edo_transfer *transfer);
+    ssize_t (*move)(const struct edo_source *source, const struct edo_transfer *transfer);
     int direction;
     void *what;
     size_t size;
 };
 
-static ssize_t edo_stream_recv(int fd, const struct edo_transfer *transfer)
+static ssize_t edo_stream_recv(const struct edo_source *source, const struct edo_transfer *transfer)
 {
-    return edo_platform->recv(fd, transfer->what, transfer->size, 0);
+    return source->pipe ? edo_pipe_recv(source->fd, transfer->what, transfer->size)
+                        : edo_platform->recv(source->fd, transfer->what, transfer->size, 0);
 }
 
-static ssize_t edo_stream_send(int fd, const struct edo_transfer *transfer)
+static ssize_t edo_stream_send(const struct edo_source *source, const struct edo_transfer *transfer)
 {
-    return edo_platform->send(fd, transfer->what, transfer->size, MSG_NOSIGNAL);
+    return source->pipe ? edo_pipe_send(source->fd, transfer->what, transfer->size)
+                        : edo_platform->send(source->fd, transfer->what, transfer->size, MSG_NOSIGNAL);
 }
 
-static ssize_t edo_stream_sendmsg(int fd, const struct edo_transfer *transfer)
+static ssize_t edo_stream_sendmsg(const struct edo_source *source, const struct edo_transfer *transfer)
 {
-    return edo_platform->sendmsg(fd, (const struct msghdr *)transfer->what, MSG_NOSIGNAL);
+    const struct msghdr *message = (const struct msghdr *)transfer->what;
+
+    return source->pipe ? edo_pipe_sendv(source->fd, message->msg_iov, (int)message->msg_iovlen)
+                        : edo_platform->sendmsg(source->fd, message, MSG_NOSIGNAL);
 }
 
 /*
@@ -63,7 +68,7 @@ static inline bool edo_stream_settle(struct edo_source *source, int direction, u
                                      size_t size)
 {
     if (__builtin_expect(moved > 0, 1)) {
-        if ((size_t)moved < size && !(seen & EDO_HUP))
+        if ((size_t)moved < size && !(seen & EDO_HUP) && !source->pipe)
             edo_source_drained(source, direction, seen);
         return true;
     }
@@ -81,7 +86,7 @@ static __attribute__((noinline)) ssize_t edo_stream_move(struct edo_source *sour
 
     for (;;) {
         if (edo_source_ready(source, direction, &seen)) {
-            ssize_t moved = transfer->move(source->fd, transfer);
+            ssize_t moved = transfer->move(source, transfer);
 
             if (edo_stream_settle(source, direction, seen, moved, transfer->size))
                 return moved;
@@ -140,7 +145,7 @@ ssize_t edo_read(edo_stream *stream, void *buffer, size_t size)
         if (__builtin_expect(result == 0, 1)) {
             bool settled = false;
 
-            if (__builtin_expect(seen & EDO_READY_IN, 1)) {
+            if (__builtin_expect((seen & EDO_READY_IN) && !source->pipe, 1)) {
                 result = edo_platform->recv(source->fd, buffer, size, 0);
                 settled = edo_stream_settle(source, EDO_IN, seen, result, size);
             }
@@ -247,7 +252,7 @@ ssize_t edo_write_all(edo_stream *stream, const void *buffer, size_t size)
     if (__builtin_expect(moved < 0, 0))
         return moved;
     EDO_ANEW(stream);
-    if (__builtin_expect(!edo_source_ready(&stream->source, EDO_OUT, &seen), 0))
+    if (__builtin_expect(!edo_source_ready(&stream->source, EDO_OUT, &seen) || stream->source.pipe, 0))
         return edo_stream_write_rest(&written, stream, buffer, size, 0);
     moved = size > 0 ? edo_platform->send(stream->source.fd, buffer, size, MSG_NOSIGNAL) : 0;
     if (__builtin_expect(moved != (ssize_t)size, 0))
@@ -374,6 +379,7 @@ int edo_stream_from_fd(edo_stream **out, int fd)
 {
     struct edo_source *source;
     socklen_t size = sizeof(int);
+    bool pipe;
     int type;
     int flags;
     int rc;
@@ -384,7 +390,10 @@ int edo_stream_from_fd(edo_stream **out, int fd)
     if (flags < 0)
         return flags;
     rc = edo_platform->getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size);
-    if (rc == 0 && type != SOCK_STREAM)
+    pipe = rc == -ENOTSOCK;
+    if (pipe)
+        rc = edo_pipe_check(fd);
+    else if (rc == 0 && type != SOCK_STREAM)
         rc = -ESOCKTNOSUPPORT; /* a short read would not mean drained */
     if (rc == 0)
         rc = edo_source_get(&source);
@@ -399,6 +408,7 @@ int edo_stream_from_fd(edo_stream **out, int fd)
         return rc;
     }
     edo_source_open(source, fd);
+    source->pipe = pipe;
     source->exposed = true; /* others may hold duplicates */
     *out = (edo_stream *)source;
     return 0;

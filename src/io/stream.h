@@ -47,6 +47,17 @@ static inline int edo_source_enter(struct edo_source *source, struct edo_thread 
     return rc;
 }
 
+/* --- stream_pipe.c: what sockets do by recv, send and sendmsg --------------------------------------------------------------- */
+
+ssize_t edo_pipe_recv(int fd, void *buffer, size_t size);
+ssize_t edo_pipe_send(int fd, const void *buffer, size_t size);
+ssize_t edo_pipe_sendv(int fd, const struct iovec *pieces, int count);
+
+/* For a descriptor that is no socket: 0 if it is a pipe's or a FIFO's end, else -ENOTSOCK. */
+int edo_pipe_check(int fd);
+
+/* --- socket.c --------------------------------------------------------------------------------------------------------------- */
+
 /* The address of a Unix socket's path, taken as it is; "@name" is an abstract name. -EINVAL, -ENAMETOOLONG. */
 int edo_unix_addr(edo_addr *out, const char *path);
 

@@ -53,6 +53,8 @@ struct edo_platform {
     int (*open)(const char *path, int flags, mode_t mode);
     int (*fcntl)(int fd, int command, long argument);
     int (*eventfd)(unsigned initial, int flags);
+    int (*pipe)(int ends[2], int flags);
+    ssize_t (*pipe_writev)(int fd, const struct iovec *pieces, int count); /* writev that raises no SIGPIPE */
 
     /* Files and directories. Paths are relative to a directory's descriptor, or AT_FDCWD. */
     int (*openat)(int directory, const char *path, int flags, mode_t mode);

@@ -255,6 +255,32 @@ static int system_eventfd(unsigned initial, int flags)
     return result(eventfd(initial, flags));
 }
 
+static int system_pipe(int ends[2], int flags)
+{
+    return result(pipe2(ends, flags));
+}
+
+/*
+ * What send has MSG_NOSIGNAL for. A thread that blocks SIGPIPE already keeps the one that it may get, as with any write; from
+ * the others it is taken away before they could see it.
+ */
+static ssize_t system_pipe_writev(int fd, const struct iovec *pieces, int pieces_count)
+{
+    const struct timespec at_once = {0, 0};
+    sigset_t sigpipe, before;
+    ssize_t n;
+
+    sigemptyset(&sigpipe);
+    sigaddset(&sigpipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
+    n = system_writev(fd, pieces, pieces_count);
+    if (n == -EPIPE && !sigismember(&before, SIGPIPE))
+        while (sigtimedwait(&sigpipe, NULL, &at_once) < 0 && failure() == -EINTR)
+            ;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return n;
+}
+
 static int system_epoll_create(int flags)
 {
     return result(epoll_create1(flags));
@@ -498,6 +524,8 @@ const struct edo_platform edo_platform_system = {
     .open = system_open,
     .fcntl = system_fcntl,
     .eventfd = system_eventfd,
+    .pipe = system_pipe,
+    .pipe_writev = system_pipe_writev,
     .openat = system_openat,
     .pwrite = system_pwrite,
     .fstat = system_fstat,

@@ -47,6 +47,7 @@ void edo_source_open(struct edo_source *source, int fd)
     for (int i = 0; i < 2; i++)
         atomic_store_explicit(&source->waiter[i], NULL, memory_order_relaxed);
     atomic_store_explicit(&source->readiness, EDO_READY_IN | EDO_READY_OUT, memory_order_relaxed);
+    source->pipe = false;
     source->exposed = false;
     source->borrowed = false;
     atomic_fetch_add_explicit(&source->users, 1 - was, memory_order_release); /* the owner's, until it closes */

@@ -71,12 +71,13 @@ static bool edo_stream_arm_now(edo_arm *arm)
         return true;
     if (!edo_source_ready(source, direction, &seen))
         return false;
-    if (direction == EDO_IN &&
-        edo_platform->recv(source->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT | MSG_NOSIGNAL) == -EAGAIN) {
-        edo_source_drained(source, direction, seen);
-        return false;
-    }
-    return true;
+    if (direction == EDO_OUT)
+        return true;
+    if (source->pipe ? edo_fd_look(source->fd, 1 << EDO_IN) != 0
+                     : edo_platform->recv(source->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT | MSG_NOSIGNAL) != -EAGAIN)
+        return true;
+    edo_source_drained(source, direction, seen);
+    return false;
 }
 
 static int edo_stream_arm_begin(edo_arm *arm, struct edo_task *task)

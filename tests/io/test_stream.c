@@ -559,10 +559,9 @@ static int from_wrong_descriptors(void *argument)
         close(fds[0]);
         close(fds[1]);
     }
-    CHECK_EQUAL(pipe2(fds, O_CLOEXEC), 0);
+    fds[0] = open("/dev/null", O_RDWR | O_CLOEXEC); /* pipes are streams, see test_pipe.c */
     CHECK_EQUAL(edo_stream_from_fd(&stream, fds[0]), -ENOTSOCK);
     close(fds[0]);
-    close(fds[1]);
     CHECK(stream == NULL);
     return 0;
 }
