@@ -14,6 +14,7 @@
 #include <edo/file.h>
 #include <edo/memory.h>
 #include <edo/park.h>
+#include <edo/process.h>
 #include <edo/runtime.h>
 #include <edo/scope.h>
 #include <edo/select.h>

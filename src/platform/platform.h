@@ -20,7 +20,10 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
+
+struct edo_process_plan;
 
 struct edo_platform {
     /* Memory. allocate gives memory that is aligned to 16; zeroed. */
@@ -64,7 +67,6 @@ struct edo_platform {
     int (*fchmod)(int fd, mode_t mode);
     int (*ftruncate)(int fd, off_t size);
     int (*fsync)(int fd);
-    int (*fdatasync)(int fd);
     int (*renameat)(int directory, const char *from, int to_directory, const char *to);
     int (*unlinkat)(int directory, const char *path, int flags);
     int (*mkdirat)(int directory, const char *path, mode_t mode);
@@ -73,6 +75,13 @@ struct edo_platform {
     int (*epoll_create)(int flags);
     int (*epoll_ctl)(int epoll, int operation, int fd, struct epoll_event *event);
     int (*epoll_wait)(int epoll, struct epoll_event *events, int count, int64_t timeout_ns); /* < 0: for ever */
+
+    /* Processes and pidfds. start: see process.h. */
+    int (*process_start)(pid_t *out, const struct edo_process_plan *plan);
+    int (*pidfd_open)(pid_t process);
+    int (*pidfd_send_signal)(int pidfd, int signal);
+    int (*kill)(pid_t process, int signal); /* negative: a process group */
+    int (*waitid)(idtype_t type, id_t id, siginfo_t *out, int options);
 
     /* Sockets. */
     int (*socket)(int domain, int type, int protocol);

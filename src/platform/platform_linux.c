@@ -10,7 +10,8 @@
  * Any thread may call anything here. The only data are two relaxed atomics: a flag that says that a syscall is
  * missing, and a count that makes random numbers differ where the kernel gives none.
  */
-#include "platform/platform.h"
+#include "platform/platform_linux.h"
+#include "platform/process.h"
 #include "platform/syscall.h"
 
 #include <errno.h>
@@ -20,7 +21,6 @@
 #include <linux/time_types.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -340,69 +340,6 @@ static int system_unlink(const char *path)
     return result(unlink(path));
 }
 
-/* --- Files and directories
- * ---------------------------------------------------------------------------------------- */
-
-static int system_openat(int directory, const char *path, int flags, mode_t mode)
-{
-    return result(openat(directory, path, flags, mode));
-}
-
-static ssize_t system_pwrite(int fd, const void *buffer, size_t size, off_t offset)
-{
-    return count(pwrite(fd, buffer, size, offset));
-}
-
-static int system_fstat(int fd, struct stat *out)
-{
-    return result(fstat(fd, out));
-}
-
-static int system_fstatat(int directory, const char *path, struct stat *out, int flags)
-{
-    return result(fstatat(directory, path, out, flags));
-}
-
-static int system_fchmod(int fd, mode_t mode)
-{
-    return result(fchmod(fd, mode));
-}
-
-static int system_ftruncate(int fd, off_t size)
-{
-    return result(ftruncate(fd, size));
-}
-
-static int system_fsync(int fd)
-{
-    return result(fsync(fd));
-}
-
-static int system_fdatasync(int fd)
-{
-    return result(fdatasync(fd));
-}
-
-static int system_renameat(int directory, const char *from, int to_directory, const char *to)
-{
-    return result(renameat(directory, from, to_directory, to));
-}
-
-static int system_unlinkat(int directory, const char *path, int flags)
-{
-    return result(unlinkat(directory, path, flags));
-}
-
-static int system_mkdirat(int directory, const char *path, mode_t mode)
-{
-    return result(mkdirat(directory, path, mode));
-}
-
-static ssize_t system_getdents(int fd, void *buffer, size_t size)
-{
-    return count(syscall(SYS_getdents64, fd, buffer, size));
-}
-
 /* --- Sockets
  * ------------------------------------------------------------------------------------------------------ */
 
@@ -526,21 +463,25 @@ const struct edo_platform edo_platform_system = {
     .eventfd = system_eventfd,
     .pipe = system_pipe,
     .pipe_writev = system_pipe_writev,
-    .openat = system_openat,
-    .pwrite = system_pwrite,
-    .fstat = system_fstat,
-    .fstatat = system_fstatat,
-    .fchmod = system_fchmod,
-    .ftruncate = system_ftruncate,
-    .fsync = system_fsync,
-    .fdatasync = system_fdatasync,
-    .renameat = system_renameat,
-    .unlinkat = system_unlinkat,
-    .mkdirat = system_mkdirat,
-    .getdents = system_getdents,
+    .openat = edo_system_openat,
+    .pwrite = edo_system_pwrite,
+    .fstat = edo_system_fstat,
+    .fstatat = edo_system_fstatat,
+    .fchmod = edo_system_fchmod,
+    .ftruncate = edo_system_ftruncate,
+    .fsync = edo_system_fsync,
+    .renameat = edo_system_renameat,
+    .unlinkat = edo_system_unlinkat,
+    .mkdirat = edo_system_mkdirat,
+    .getdents = edo_system_getdents,
     .epoll_create = system_epoll_create,
     .epoll_ctl = system_epoll_ctl,
     .epoll_wait = system_epoll_wait,
+    .process_start = edo_process_start,
+    .pidfd_open = edo_system_pidfd_open,
+    .pidfd_send_signal = edo_system_pidfd_send_signal,
+    .kill = edo_system_kill,
+    .waitid = edo_system_waitid,
     .socket = system_socket,
     .bind = system_bind,
     .listen = system_listen,
