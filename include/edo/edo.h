@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The core of Edo in one header: tasks, scopes, time, streams, files.
+ * The core of Edo in one header: tasks, scopes, time, streams, files, processes, signals.
  */
 #ifndef EDO_EDO_H
 #define EDO_EDO_H
@@ -18,6 +18,7 @@
 #include <edo/runtime.h>
 #include <edo/scope.h>
 #include <edo/select.h>
+#include <edo/signal.h>
 #include <edo/stream.h>
 #include <edo/sync.h>
 #include <edo/task.h>

@@ -116,6 +116,9 @@ const uint32_t *edo_word_of(const struct edo_task *task);
 bool edo_signals_begin(struct edo_runtime *runtime);
 void edo_signals_end(struct edo_runtime *runtime);
 
+/* How many handlers are at work that may call an earlier one: that one was then perhaps not called by the kernel. */
+extern _Atomic int edo_signals_chaining;
+
 /* In a child of fork(2): signals mean what they meant before. Async-signal-safe. */
 void edo_signals_forget(void);
 

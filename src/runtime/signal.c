@@ -17,6 +17,7 @@ static const int edo_signals[] = {SIGINT, SIGTERM};
 static struct sigaction edo_signals_before[EDO_COUNT(edo_signals)];
 static _Atomic(struct edo_runtime *) edo_signal_runtime;
 static _Atomic bool edo_signal_seen;
+_Atomic int edo_signals_chaining;
 static _Atomic int edo_signal_handlers; /* at work now: the runtime they look at must not go away */
 
 /* Calls the handler that was there before; false if there was none. */
@@ -53,11 +54,13 @@ static void edo_signal_handle(int number, siginfo_t *info, void *context)
             edo_poller_wake(&runtime->workers[i].poller);
     }
     atomic_fetch_sub(&edo_signal_handlers, 1);
+    atomic_fetch_add(&edo_signals_chaining, 1);
     /* Without a runtime: it has ended since this handler was chosen, so the signal is the earlier handler's alone. */
     if ((!first && runtime) || (!edo_signal_chain(number, info, context) && !first)) {
         signal(number, SIG_DFL);
         raise(number);
     }
+    atomic_fetch_sub(&edo_signals_chaining, 1);
     errno = before;
 }
 

