@@ -257,6 +257,8 @@ static int next_job(struct job *job, edo_channel *urgent, edo_channel *usual)
     if (arm < 0)
         return arm; /* -ECANCELED: none of them has happened */
     return arm == IDLE ? -EAGAIN : arms[arm].rc;
+}
+
 /* --- sync.md ---------------------------------------------------------------------------------------------------------- */
 
 static struct {

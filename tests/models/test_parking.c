@@ -105,7 +105,7 @@ static void setup(void)
 static void check(void)
 {
     model_assert(world.woken == world.returned);
-    model_assert(!edo_bucket_of(&world.word)->first);
+    model_assert(!edo_bucket_of(&world.word)->lines);
 }
 
 static struct model near = {

@@ -4,6 +4,8 @@
  */
 #include "runtime/helpers.h"
 
+#include "runtime/parking.h"
+
 #include <pthread.h>
 
 static edo_notify notify;
@@ -249,6 +251,60 @@ static void test_no_notification_is_lost(void **state)
     assert_int_equal(run(counting_root, NULL), 0);
 }
 
+/*
+ * A notifier has seen that somebody waits, and stands before the line; meanwhile the waiter leaves it. The notification is
+ * kept as a permit.
+ */
+static __thread bool is_notifier;
+static _Atomic bool notifier_waits;
+
+static int told_wait(uint32_t *word, uint32_t expected, int64_t deadline)
+{
+    if (is_notifier)
+        atomic_store(&notifier_waits, true);
+    return edo_platform_system.futex_wait(word, expected, deadline);
+}
+
+static void *thread_waits(void *argument)
+{
+    edo_notify_wait(&notify);
+    return argument;
+}
+
+static void *thread_notifies(void *argument)
+{
+    is_notifier = true;
+    edo_notify_one(&notify);
+    return argument;
+}
+
+static void test_c2_a_notification_that_finds_the_line_left_is_kept(void **state)
+{
+    static struct edo_platform table;
+    pthread_t waiter, notifier;
+    struct edo_line line;
+
+    (void)state;
+    table = edo_platform_system;
+    table.futex_wait = told_wait;
+    edo_platform = &table;
+    notify = (edo_notify)EDO_NOTIFY_INIT;
+    assert_int_equal(pthread_create(&waiter, NULL, thread_waits, NULL), 0);
+    while (!edo_line_waited_for(&notify))
+        ;
+    edo_line_begin(&line, &notify);
+    assert_int_equal(pthread_create(&notifier, NULL, thread_notifies, NULL), 0);
+    while (!atomic_load(&notifier_waits))
+        ;
+    edo_line_take(&line, line.first, 0); /* as if it gave up */
+    __atomic_store_n(&notify.word_, 0, __ATOMIC_RELEASE);
+    edo_line_end(&line);
+    pthread_join(waiter, NULL);
+    pthread_join(notifier, NULL);
+    edo_platform = &edo_platform_system;
+    assert_int_equal(edo_notify_wait_until(&notify, 0), 0);
+}
+
 /* What was written before a notification is seen by who takes the permit, also if the permit was there already. TSan looks. */
 static int told;
 static _Atomic bool has_told;
@@ -302,6 +358,7 @@ int main(void)
         alone_test(test_c2_a_wait_that_was_given_up_consumed_nothing),
         alone_test(test_c2_who_was_notified_is_told_so_though_cancelled),
         cmocka_unit_test(test_no_notification_is_lost),
+        cmocka_unit_test(test_c2_a_notification_that_finds_the_line_left_is_kept),
         cmocka_unit_test(test_what_was_written_before_is_seen),
         cmocka_unit_test(test_f2_finishing_a_notify_that_is_waited_for_is_told),
     };
