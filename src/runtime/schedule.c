@@ -283,10 +283,7 @@ void edo_turn(struct edo_task *task)
         edo_leave(thread); /* nobody else is here */
         return;
     }
-    if (worker->alone) /* early, for the reason that edo_park_inline gives */
-        edo_ready_last(thread, task);
-    else
-        edo_leave_behind(thread, task, edo_after_yield);
+    edo_leave_behind(thread, task, edo_after_yield);
     edo_leave(edo_switch_to(thread, thread->worker, task, next));
 }
 

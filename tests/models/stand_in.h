@@ -16,6 +16,7 @@
 
 /* Instead of switch.h, which switches to the next task: edo_park_inline below. */
 #define EDO_RUNTIME_SWITCH_H
+#define EDO_ALWAYS_INLINE static inline
 
 #include "platform/platform.h"
 #include "runtime/fork.h"
@@ -23,7 +24,9 @@
 #include "runtime/runtime.h"
 
 __thread struct edo_thread *edo_self_pointer;
-_Atomic bool edo_forked;
+
+/* Nobody forks here. */
+#define edo_in_forked_child() false
 
 static struct {
     _Atomic uint32_t queued[2];
