@@ -82,7 +82,7 @@ EDO_API int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_s
  * Waits until the task has ended, puts its return value into *result (NULL: nowhere) and releases the handle.
  * 0; -ECANCELED: only this wait has ended, the handle is still good; -EDEADLK: the task is the caller itself.
  * From any task, and from threads that run none: those block, and must know that the task's runtime outlives the call.
- * One joiner a handle.
+ * -EBUSY: another task joins it already. One joiner a handle.
  */
 EDO_API int edo_join(int *result, edo_task *task);
 

@@ -6,8 +6,9 @@
  * stack; so no later step of its life can fail. What needs a syscall or malloc happens before the guard is entered, and
  * everything is given back if a later step fails; the argument is then still the caller's (rule C10).
  *
- * The handle's word `joiner` settles the end against a join: the end exchanges it to DONE and wakes the joiner it finds
- * there, if any; a joiner exchanges 0 for itself and parks until it sees DONE. After DONE the handle is the joiner's.
+ * The handle's word `joiner` settles the end against a join: the end adds DONE to it and wakes the joiner it finds there, if
+ * any; a joiner exchanges 0 for itself and parks until it sees DONE. After DONE the handle is that joiner's, or if there is
+ * none, that of whoever comes first.
  */
 #include "runtime/fork.h"
 #include "runtime/ready.h"
@@ -255,7 +256,7 @@ static struct edo_thread *edo_handle_done(struct edo_thread *thread, struct edo_
     uintptr_t joiner;
 
     handle->result = result;
-    joiner = atomic_exchange_explicit(&handle->joiner, EDO_HANDLE_DONE, memory_order_acq_rel);
+    joiner = atomic_fetch_or_explicit(&handle->joiner, EDO_HANDLE_DONE, memory_order_acq_rel);
     if (joiner == 0)
         return thread;
     if (joiner == EDO_HANDLE_DETACHED) {
@@ -322,7 +323,7 @@ static int edo_join_from_elsewhere(int *result, struct edo_handle *handle)
     if (edo_in_forked_child())
         return -EPERM;
     if (atomic_compare_exchange_strong_explicit(&handle->joiner, &joiner, (uintptr_t)&word + 1, memory_order_acq_rel,
-                                                memory_order_acquire))
+                                                memory_order_acquire)) {
         while (!__atomic_load_n(&word, __ATOMIC_SEQ_CST)) {
             joiner = (uintptr_t)&word + 1;
             if (edo_wait_word(&word, 0, EDO_FOREVER) == -ECANCELED &&
@@ -330,6 +331,9 @@ static int edo_join_from_elsewhere(int *result, struct edo_handle *handle)
                                                         memory_order_acquire))
                 return -ECANCELED;
         }
+    } else if (joiner != EDO_HANDLE_DONE) {
+        return -EBUSY;
+    }
     if (result)
         *result = handle->result;
     edo_handle_free(handle);
@@ -353,7 +357,7 @@ int edo_join(int *result, edo_task *handle)
     thread = edo_enter(edo_thread_self());
     if (atomic_compare_exchange_strong_explicit(&handle->joiner, &joiner, (uintptr_t)task, memory_order_acq_rel,
                                                 memory_order_acquire)) {
-        while (atomic_load_explicit(&handle->joiner, memory_order_acquire) != EDO_HANDLE_DONE) {
+        while (!edo_task_done(handle)) {
             if (edo_task_cancelled(task)) {
                 joiner = (uintptr_t)task;
                 if (atomic_compare_exchange_strong_explicit(&handle->joiner, &joiner, 0, memory_order_acq_rel,
@@ -365,6 +369,9 @@ int edo_join(int *result, edo_task *handle)
             }
             thread = edo_park_inside(thread, task);
         }
+    } else if (__builtin_expect(joiner != EDO_HANDLE_DONE, 0)) {
+        edo_leave(thread);
+        return -EBUSY;
     }
     rc = handle->result;
     edo_block_put(&thread->worker->handles, &thread->runtime->handles, handle);
@@ -389,8 +396,11 @@ void edo_handle_forgo(struct edo_handle *handle, struct edo_task *task)
 {
     uintptr_t joiner = (uintptr_t)task;
 
-    /* If that fails it has ended: the handle says so from now on. */
-    atomic_compare_exchange_strong_explicit(&handle->joiner, &joiner, 0, memory_order_acq_rel, memory_order_acquire);
+    /* If that fails it has ended: the handle is anybody's to join from now on. */
+    if (!atomic_compare_exchange_strong_explicit(&handle->joiner, &joiner, 0, memory_order_acq_rel,
+                                                 memory_order_acquire) &&
+        joiner == ((uintptr_t)task | EDO_HANDLE_DONE))
+        atomic_store_explicit(&handle->joiner, EDO_HANDLE_DONE, memory_order_release);
 }
 
 void edo_handle_take(int *result, struct edo_handle *handle)
@@ -402,7 +412,7 @@ void edo_handle_take(int *result, struct edo_handle *handle)
 
 bool edo_task_done(const edo_task *handle)
 {
-    return atomic_load_explicit(&((edo_task *)(uintptr_t)handle)->joiner, memory_order_acquire) == EDO_HANDLE_DONE;
+    return atomic_load_explicit(&((edo_task *)(uintptr_t)handle)->joiner, memory_order_acquire) & EDO_HANDLE_DONE;
 }
 
 void edo_detach(edo_task *handle)
@@ -412,8 +422,11 @@ void edo_detach(edo_task *handle)
     if (!handle)
         return;
     if (!atomic_compare_exchange_strong_explicit(&handle->joiner, &none, EDO_HANDLE_DETACHED, memory_order_acq_rel,
-                                                 memory_order_acquire))
-        edo_handle_free(handle);
+                                                 memory_order_acquire)) {
+        EDO_MISUSE_IF(none != EDO_HANDLE_DONE, "a handle was detached that another task joins");
+        if (none == EDO_HANDLE_DONE)
+            edo_handle_free(handle);
+    }
 }
 
 /* --- Who am I ----------------------------------------------------------------------------------------------------------- */

@@ -82,7 +82,8 @@ struct edo_task {
 /* What a joiner holds. 64 bytes at most: all that remains of a task that has ended. */
 struct edo_handle {
     struct edo_block *free_link;
-    _Atomic uintptr_t joiner; /* 0; a task; a thread's word + 1; EDO_HANDLE_DONE or EDO_HANDLE_DETACHED */
+    _Atomic uintptr_t
+        joiner; /* 0; a task; a thread's word + 1; EDO_HANDLE_DETACHED; with EDO_HANDLE_DONE once it has ended */
     int result;
     struct edo_runtime *runtime;
     struct edo_task *task; /* for -EDEADLK; only compared */
@@ -149,10 +150,14 @@ static inline int edo_suspension_point(struct edo_task *task)
 struct edo_thread *edo_task_end(struct edo_thread *thread, struct edo_task *task, int result);
 
 /*
- * A join in parts, for selects; the handle is of the task's own runtime. await: the task is unparked when the handle's task
+ * A join in parts, for selects; the handle is of the task's own runtime. free_to_take: it has ended, and nobody joins it. await: the task is unparked when the handle's task
  * ends (0; -EBUSY: another one joins it). forgo: no longer. take: it has ended and nobody waits; its result (NULL:
  * nowhere), and the handle is released. OUTSIDE.
  */
+static inline bool edo_handle_free_to_take(struct edo_handle *handle)
+{
+    return atomic_load_explicit(&handle->joiner, memory_order_acquire) == EDO_HANDLE_DONE;
+}
 int edo_handle_await(struct edo_handle *handle, struct edo_task *task);
 void edo_handle_forgo(struct edo_handle *handle, struct edo_task *task);
 void edo_handle_take(int *result, struct edo_handle *handle);

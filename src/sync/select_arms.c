@@ -138,7 +138,7 @@ bool edo_arm_now(edo_arm *arm, bool look)
 {
     switch (arm->what_) {
     case EDO_ARM_JOINED:
-        return edo_task_done((edo_task *)arm->object_);
+        return edo_handle_free_to_take((edo_task *)arm->object_);
     case EDO_ARM_STREAM:
         return edo_stream_arm_now(arm);
     case EDO_ARM_FD:

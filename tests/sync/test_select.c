@@ -380,6 +380,7 @@ static int wrong_root(void *argument)
         arms[1] = EDO_RECV(channel, &value);
         CHECK_RC(edo_select(arms, 2), 0);
         CHECK_RC(arms[0].rc, -EBUSY);
+        CHECK_RC(edo_join(&value, joined_by_two), -EBUSY);
         gate_open(&gate);
     }
     CHECK_RC(edo_send(channel, &value), 0); /* it left the channel */
