@@ -188,6 +188,7 @@ int edo_worker_take(struct edo_worker *worker)
                                                     memory_order_acq_rel, memory_order_relaxed);
     if (taken) {
         worker->thread = spare;
+        worker->own_first = true;
         edo_turns_end(worker); /* timers and poller have waited: they come first */
     }
     edo_lock_release(&worker->thread_lock);

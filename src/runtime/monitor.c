@@ -9,7 +9,7 @@
  *
  *   - After a hand-off the threshold is 1 ms until the worker's queue has been seen empty: where one task stalls the next
  *     may be of the same kind, and those behind it have waited already.
- *   - Inside a blocking region (region.c) a worker is taken when the same region is seen twice.
+ *   - Inside a blocking region (region.c) a worker is taken when the same region is seen twice, or, after a hand-off, once.
  *   - A worker that switches, but has not polled since the last look, runs long tasks or one that never finds anybody to
  *     yield to: its turns are over, so that it looks at its poller and timers at the next turn.
  *   - A worker that stalls and can't be taken (a pinned runtime, no thread to be had) has its poller looked at from here:
@@ -53,11 +53,11 @@ static bool edo_worker_drained(struct edo_worker *worker)
            atomic_load_explicit(&worker->runtime->global_count, memory_order_relaxed) == 0;
 }
 
-/* Counts a stall by what its thread did since the view was taken. */
+/* Counts a stall by what its thread did since the view was taken; in a region it blocks, it said so. */
 static void edo_monitor_count(struct edo_monitor *monitor, const struct edo_monitor_view *view, int64_t cpu,
                               int64_t now)
 {
-    bool blocked = cpu >= 0 && view->cpu >= 0 && cpu - view->cpu < (now - view->since) / 10;
+    bool blocked = (view->region & 1) || (cpu >= 0 && view->cpu >= 0 && cpu - view->cpu < (now - view->since) / 10);
 
     atomic_fetch_add_explicit(blocked ? &monitor->blocked : &monitor->computing, 1, memory_order_relaxed);
 }
@@ -133,10 +133,12 @@ static int64_t edo_monitor_look_at(struct edo_runtime *runtime, struct edo_worke
                                           .eager = view->eager};
         if (waiting)
             return moved ? EDO_MONITOR_PERIOD : EDO_FOREVER;
+        if (view->eager && (region & 1) && guard == EDO_GUARD_OUTSIDE) /* in haste a region is taken where it is seen */
+            edo_monitor_take(runtime, worker, view, cpu, now);
         return view->eager ? EDO_MONITOR_EAGER : EDO_MONITOR_PERIOD;
     }
     patience = edo_least(runtime->options.stall_after, view->eager ? EDO_MONITOR_EAGER : EDO_FOREVER);
-    if (now - view->since >= patience || ((region & 1) && region == view->region))
+    if (now - view->since >= patience || ((region & 1) && (region == view->region || view->eager)))
         edo_monitor_take(runtime, worker, view, cpu, now);
     view->region = region;
     if (view->eager)

@@ -98,7 +98,8 @@ static struct edo_task *edo_thread_next(struct edo_thread *thread)
         edo_worker_check(thread);
         if (!thread->worker || edo_thread_yield_worker(thread))
             return NULL;
-        task = edo_global_take(thread);
+        task = worker->own_first ? NULL : edo_global_take(thread);
+        worker->own_first = false;
         if (task)
             return task;
     }

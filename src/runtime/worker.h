@@ -37,6 +37,8 @@ struct edo_worker {
     _Atomic(struct edo_task *) lifo; /* the task that was made ready last; taken by thieves only as a last resort */
     _Atomic int32_t turns; /* left until the next look at poller, timers and global queue; negative: now. The monitor
                               sets it to have one taken soon */
+    bool
+        own_first; /* it was taken: what waits in its own queue comes before the global one, where stalls come back to */
     uint32_t lifo_streak;
     bool alone; /* the runtime has one worker: nobody steals */
     struct edo_runtime *runtime;
