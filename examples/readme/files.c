@@ -94,14 +94,11 @@ static int stop(int *status, edo_process *process)
 /* Reads its settings anew whenever SIGHUP comes, which otherwise would end the process. */
 static int reloads(void *settings)
 {
+    static const int wanted[] = {SIGHUP};
     edo_signal *signals EDO_AUTO(edo_signal_close) = NULL;
-    sigset_t set;
     int number;
-    int rc;
+    int rc = edo_signal_open(&signals, wanted, EDO_COUNT(wanted));
 
-    sigemptyset(&set);
-    sigaddset(&set, SIGHUP);
-    rc = edo_signal_open(&signals, &set);
     while (rc == 0 && (rc = edo_signal_wait(&number, signals)) == 0)
         ++*(int *)settings;
     return rc;

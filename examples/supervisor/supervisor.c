@@ -83,14 +83,11 @@ static int restart(void *argument)
 
 static int run(void *argument)
 {
+    static const int wanted[] = {SIGHUP};
     edo_signal *hangup EDO_AUTO(edo_signal_close) = NULL;
-    sigset_t set;
-    int rc;
+    int rc = edo_signal_open(&hangup, wanted, EDO_COUNT(wanted));
 
     (void)argument;
-    sigemptyset(&set);
-    sigaddset(&set, SIGHUP);
-    rc = edo_signal_open(&hangup, &set);
     if (rc < 0)
         return rc;
     EDO_SCOPE (all, &rc) {

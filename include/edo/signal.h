@@ -2,12 +2,11 @@
 /*
  * Signals as something a task waits for.
  *
- *     sigset_t set;
- *     sigemptyset(&set);
- *     sigaddset(&set, SIGHUP);
- *     rc = edo_signal_open(&signals, &set);
+ *     static const int wanted[] = {SIGHUP, SIGUSR1};
+ *
+ *     rc = edo_signal_open(&signals, wanted, EDO_COUNT(wanted));
  *     while (rc == 0 && (rc = edo_signal_wait(&number, signals)) == 0)
- *         reload();
+ *         act(number);
  *
  * While a signal is open somewhere it does not have its default meaning (SIGHUP does not end the process); the handler that
  * the program had before is called too, and is there again when the last one is closed. That goes for the runtime's own
@@ -25,8 +24,6 @@
 
 #include <edo/base.h>
 
-#include <signal.h>
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -35,11 +32,11 @@ extern "C" {
 typedef struct edo_signal edo_signal;
 
 /*
- * From now on signals of the set are noted. 0 and a handle that is the caller's; -EINVAL: the set is empty, or has one that
+ * From now on signals of these numbers are noted. 0 and a handle that is the caller's; -EINVAL: none, or one that is none or
  * cannot be waited for (SIGKILL, SIGSTOP; SIGSEGV, SIGBUS, SIGFPE, SIGILL, which tell a thread of itself); -EMFILE, -ENOMEM,
  * -ENOTSUP. Never waits.
  */
-EDO_API int edo_signal_open(edo_signal **out, const sigset_t *set);
+EDO_API int edo_signal_open(edo_signal **out, const int *numbers, size_t count);
 
 /*
  * Waits for one of the signals and puts its number into *number; of several that have come the lowest first. 0; -ECANCELED: it

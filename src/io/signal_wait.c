@@ -24,6 +24,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 
 enum { EDO_SIGNALS_MOST = 64 };
@@ -146,21 +147,24 @@ static int edo_signal_want_all(uint64_t set)
 
 /* --- Opening, waiting, closing -------------------------------------------------------------------------------------------------- */
 
-static uint64_t edo_signal_set(const sigset_t *set)
+/* 0: these cannot be waited for. */
+static uint64_t edo_signal_set(const int *numbers, size_t count)
 {
     static const int never[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
     uint64_t bits = 0;
 
-    for (int number = 1; number <= EDO_SIGNALS_MOST; number++)
-        if (sigismember(set, number) == 1)
-            bits |= edo_signal_bit(number);
+    for (size_t i = 0; i < count; i++) {
+        if (numbers[i] < 1 || numbers[i] > EDO_SIGNALS_MOST)
+            return 0;
+        bits |= edo_signal_bit(numbers[i]);
+    }
     for (size_t i = 0; i < EDO_COUNT(never); i++)
         if (bits & edo_signal_bit(never[i]))
             return 0;
     return bits;
 }
 
-int edo_signal_open(edo_signal **out, const sigset_t *set)
+int edo_signal_open(edo_signal **out, const int *numbers, size_t count)
 {
     struct edo_task *task = edo_task_self();
     edo_signal *signal;
@@ -171,7 +175,7 @@ int edo_signal_open(edo_signal **out, const sigset_t *set)
         return -EPERM;
     if (task->home->runtime->hooks)
         return -ENOTSUP;
-    wanted = set ? edo_signal_set(set) : 0;
+    wanted = edo_signal_set(numbers, count);
     if (!wanted)
         return -EINVAL;
     signal = (edo_signal *)edo_platform->allocate(sizeof *signal);

@@ -16,7 +16,7 @@ static char files_directory[64];
 /* A path in the directory; good until the fourth next call of its thread. */
 static inline const char *files_path(const char *name)
 {
-    static _Thread_local char paths[4][128];
+    static _Thread_local char paths[4][512];
     static _Thread_local unsigned next;
     char *path = paths[next++ % 4];
 

@@ -311,6 +311,7 @@ static void test_t1_a_bad_descriptor_is_ebadf_everywhere(void **state)
     struct iovec piece = {&event, 1};
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
     socklen_t size = sizeof address;
+    struct stat status;
     char byte = 0;
 
     (void)state;
@@ -320,6 +321,18 @@ static void test_t1_a_bad_descriptor_is_ebadf_everywhere(void **state)
     assert_int_equal(os->readv(-1, &piece, 1), -EBADF);
     assert_int_equal(os->writev(-1, &piece, 1), -EBADF);
     assert_int_equal(os->pread(-1, &byte, 1, 0), -EBADF);
+    assert_int_equal(os->pwrite(-1, &byte, 1, 0), -EBADF);
+    assert_int_equal(os->pipe_writev(-1, &piece, 1), -EBADF);
+    assert_int_equal(os->openat(-1, "name", O_RDONLY, 0), -EBADF);
+    assert_int_equal(os->fstat(-1, &status), -EBADF);
+    assert_int_equal(os->fstatat(-1, "name", &status, 0), -EBADF);
+    assert_int_equal(os->fchmod(-1, 0), -EBADF);
+    assert_int_equal(os->fsync(-1), -EBADF);
+    assert_int_equal(os->renameat(-1, "name", -1, "other"), -EBADF);
+    assert_int_equal(os->unlinkat(-1, "name", 0), -EBADF);
+    assert_int_equal(os->mkdirat(-1, "name", 0), -EBADF);
+    assert_int_equal(os->getdents(-1, &event, sizeof event), -EBADF);
+    assert_int_equal(os->pidfd_send_signal(-1, 0), -EBADF);
     assert_int_equal(os->fcntl(-1, F_GETFD, 0), -EBADF);
     assert_int_equal(os->epoll_ctl(-1, EPOLL_CTL_ADD, 0, &event), -EBADF);
     assert_int_equal(os->epoll_wait(-1, &event, 1, 0), -EBADF);
