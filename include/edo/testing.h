@@ -132,7 +132,7 @@ EDO_API int edo_test_reset(edo_stream *stream);
  *
  * and in a report. Lines are found by addr2line(1), where that is installed, for programs built with -g. A run that
  * does not end is told, too, and aborts: nothing could be done about it. (On the simulated kernel it ends with
- * -EDEADLK, and that is the breach.) A run that aborts is told.
+ * -EDEADLK, and that is the breach.) A run that aborts is told without its line.
  */
 typedef struct edo_test_report {
     size_t size;  /* EDO_TEST_REPORT_INIT */

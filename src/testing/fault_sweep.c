@@ -4,7 +4,6 @@
  * which some calls fail.
  */
 #include "testing/sweep.h"
-#include "base/container.h"
 #include "runtime/options.h"
 #include "runtime/runtime.h"
 
@@ -30,12 +29,6 @@ static void edo_fault_sweep_note(struct edo_sweep *sweep)
              edo_strerror(edo_fault_error(call, edo_faults.variant)));
 }
 
-static void edo_fault_sweep_turn(struct edo_test_watch *watch, struct edo_thread *thread)
-{
-    (void)thread;
-    edo_fault_sweep_note(&EDO_CONTAINER_OF(watch, struct edo_fault_sweep, watch)->sweep); /* should it hang */
-}
-
 /* A run whose Nth call fails. True: all was well. */
 static bool edo_fault_sweep_run(struct edo_fault_sweep *run, size_t nth, int variant)
 {
@@ -47,8 +40,7 @@ static bool edo_fault_sweep_run(struct edo_fault_sweep *run, size_t nth, int var
 
 int edo_test_fault_sweep(edo_task_fn fn, void *argument, const edo_test_sweep_options *options)
 {
-    struct edo_fault_sweep run = {.watch = {.turn = edo_fault_sweep_turn},
-                                  .sweep = {.name = "fault sweep", .unit = "call"}};
+    struct edo_fault_sweep run = {.sweep = {.name = "fault sweep", .unit = "call", .note = edo_fault_sweep_note}};
     int rc = edo_sweep_begin(&run.sweep, fn, argument, options, &run.watch);
     size_t nth = 1;
     size_t swept = 0;

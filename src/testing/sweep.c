@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* The one at work: a run that hangs is noticed by what knows of no sweep. */
 static struct edo_sweep *edo_sweep_at_work;
@@ -123,14 +124,23 @@ static void edo_sweep_tell(struct edo_sweep *sweep)
 
 /* --- Begin and end ------------------------------------------------------------------------------------------------ */
 
-/* A run aborts: by misuse, or since it waits on after its cancellation. On its task's stack, and for the last time. */
+/*
+ * A run aborts: by misuse, or since it waits on after its cancellation. Nothing may be called here that takes memory, so
+ * the place is not told.
+ */
 static void edo_sweep_aborts(int number)
 {
     struct edo_sweep *sweep = edo_sweep_at_work;
+    char text[256];
+    int size;
 
     sigaction(number, &sweep->abort_before, NULL);
-    snprintf(sweep->what, sizeof sweep->what, "aborts");
-    edo_sweep_tell(sweep);
+    if (sweep->note)
+        sweep->note(sweep);
+    size = sweep->point == 0 ? snprintf(text, sizeof text, "edo: %s: when nothing goes wrong: aborts\n", sweep->name)
+                             : snprintf(text, sizeof text, "edo: %s: %s %zu (%s): aborts\n", sweep->name, sweep->unit,
+                                        sweep->point, sweep->how);
+    edo_platform_system.write(STDERR_FILENO, text, (size_t)size);
     raise(number);
 }
 
@@ -184,6 +194,8 @@ void edo_sweep_hangs(const char *what)
 {
     struct edo_sweep *sweep = edo_sweep_at_work;
 
+    if (sweep->note)
+        sweep->note(sweep);
     snprintf(sweep->what, sizeof sweep->what, "does not end: %s", what);
     edo_sweep_tell(sweep);
     sigaction(SIGABRT, &sweep->abort_before, NULL); /* it has been told */

@@ -30,6 +30,7 @@ struct edo_sweep {
     size_t point;
     char how[64];
     struct edo_place place;
+    void (*note)(struct edo_sweep *sweep); /* brings these up to date, if they are not; NULL: they are */
 };
 
 /* Reads the options, puts the table in force, and runs the function as it is. 0, or what the sweep returns. */

@@ -455,8 +455,8 @@ static void test_a_run_that_waits_for_nothing_is_told_and_aborts(void **state)
 static void test_a_run_that_aborts_is_told(void **state)
 {
     (void)state;
-    assert_aborts(minds, false, "in minds()", "aborts");
-    assert_aborts(minds, true, "in minds()", "aborts");
+    assert_aborts(minds, false, "", "edo: cancel sweep: point 1 (on entry): aborts");
+    assert_aborts(minds, true, "", "edo: cancel sweep: point 1 (on entry): aborts");
 }
 
 /* --- Options ------------------------------------------------------------------------------------------------------ */
