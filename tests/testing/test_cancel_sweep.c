@@ -150,6 +150,27 @@ static void test_k5_going_dormant_is_a_point(void **state)
     assert_true(resumptions[0] >= 3); /* before it runs, on entry, and while it waits */
 }
 
+static void looks_at_the_clock(void *argument)
+{
+    *(int64_t *)argument = edo_now();
+}
+
+static int reads_the_clock(void *argument)
+{
+    return *(int64_t *)argument == edo_now() ? edo_checkpoint() : 0;
+}
+
+static void test_t1_between_simulated_runs_the_system_is_there(void **state)
+{
+    int64_t now = 0;
+
+    (void)state;
+    assert_int_equal(SWEEP(reads_the_clock, &now, .reset = looks_at_the_clock,
+                           .run = EDO_OPTIONS(edo_test_options, .schedule = EDO_SCHEDULE_FIFO)),
+                     0);
+    assert_in_range(edo_now() - now, 0, EDO_SEC(100));
+}
+
 /* --- What is cancelled -------------------------------------------------------------------------------------------- */
 
 static int child_steps(void *argument)
@@ -496,6 +517,7 @@ int main(void)
         cmocka_unit_test(test_each_point_is_cancelled_on_entry),
         cmocka_unit_test(test_c2_a_wait_is_cancelled_on_entry_while_it_lasts_and_when_it_is_over),
         cmocka_unit_test(test_k5_going_dormant_is_a_point),
+        cmocka_unit_test(test_t1_between_simulated_runs_the_system_is_there),
         cmocka_unit_test(test_the_innermost_scope_alone_is_cancelled_where_that_is_asked_for),
         cmocka_unit_test(test_a_descriptor_that_is_left_open_is_reported_with_its_line),
         cmocka_unit_test(test_a_descriptor_that_edo_knows_nothing_of_is_reported_too),

@@ -283,6 +283,7 @@ static int row_region(void *argument)
         if (rc == 0) {
             book_add(book, RAN, 1);
             edo_blocking_end();
+            CHECK(!edo_cancelled()); /* then it would not have begun */
         }
         if (rc == 0)
             rc = edo_yield();
