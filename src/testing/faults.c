@@ -7,7 +7,7 @@
  * has the kernel report its state once more (EPOLL_CTL_MOD). An edge that comes before the liar's answer is read is
  * told from an older one by the sequence of readiness (rule S2 c).
  */
-#include "testing/faults.h"
+#include "testing/faults_table.h"
 #include "runtime/task.h"
 
 #include <errno.h>
@@ -52,6 +52,12 @@ static const struct {
     [EDO_CALL_GETSOCKOPT] = {"getsockopt", {ENOBUFS}},
     [EDO_CALL_GETSOCKNAME] = {"getsockname", {ENOBUFS}},
     [EDO_CALL_GETPEERNAME] = {"getpeername", {ENOTCONN}},
+    [EDO_CALL_STAT] = {"stat", {ENOMEM}},
+    [EDO_CALL_CHANGE] = {"a change of a file or directory", {ENOSPC, EACCES}},
+    [EDO_CALL_SYNC] = {"fsync", {EIO, EINTR}},
+    [EDO_CALL_PIPE] = {"pipe", {EMFILE}},
+    [EDO_CALL_PROCESS_START] = {"process_start", {EAGAIN, ENOMEM}},
+    [EDO_CALL_PIDFD_OPEN] = {"pidfd_open", {EMFILE}},
 };
 
 int edo_fault_variants(int call)
@@ -118,8 +124,7 @@ static int edo_faults_count(int call)
     return 0;
 }
 
-/* What the call is to return instead of being made; 0: it is made. */
-static int edo_faults_before(int call)
+int edo_faults_before(int call)
 {
     uint64_t bit = EDO_CALL_BIT(call);
     int rc = edo_faults_count(call);
@@ -131,6 +136,13 @@ static int edo_faults_before(int call)
     if ((edo_calls_short & bit) && edo_faults_storm(edo_faults.storm.shortages))
         return edo_fault_error(call, 0);
     return 0;
+}
+
+int edo_faults_opened(int call, int fd)
+{
+    if (fd >= 0)
+        edo_left_opened(&edo_faults.left, fd, edo_fault_name(call));
+    return fd;
 }
 
 /* --- Memory and threads ------------------------------------------------------------------------------------------- */
@@ -190,115 +202,6 @@ static int edo_faulty_thread_start(pthread_t *out, size_t stack_size, void *(*fn
     int rc = edo_faults_before(EDO_CALL_THREAD_START);
 
     return rc < 0 ? rc : edo_faults.base.thread_start(out, stack_size, fn, argument);
-}
-
-/* --- Descriptors -------------------------------------------------------------------------------------------------- */
-
-static int edo_faults_opened(int call, int fd)
-{
-    if (fd >= 0)
-        edo_left_opened(&edo_faults.left, fd, edo_fault_name(call));
-    return fd;
-}
-
-/* Whether it is one by which threads wake each other: its calls cannot fail, and nobody could bear it. */
-static bool edo_faults_is_wake(int fd)
-{
-    return edo_left_kind(&edo_faults.left, fd) == edo_fault_name(EDO_CALL_EVENTFD);
-}
-
-static int edo_faulty_close(int fd)
-{
-    edo_left_closed(&edo_faults.left, fd); /* before: the number may be another's at once */
-    return edo_faults.base.close(fd);
-}
-
-static ssize_t edo_faulty_read(int fd, void *buffer, size_t size)
-{
-    int rc = edo_faults_is_wake(fd) ? 0 : edo_faults_before(EDO_CALL_READ);
-
-    return rc < 0 ? rc : edo_faults.base.read(fd, buffer, size);
-}
-
-static ssize_t edo_faulty_write(int fd, const void *buffer, size_t size)
-{
-    int rc = edo_faults_is_wake(fd) ? 0 : edo_faults_before(EDO_CALL_WRITE);
-
-    return rc < 0 ? rc : edo_faults.base.write(fd, buffer, size);
-}
-
-static ssize_t edo_faulty_readv(int fd, const struct iovec *pieces, int count)
-{
-    int rc = edo_faults_before(EDO_CALL_READV);
-
-    return rc < 0 ? rc : edo_faults.base.readv(fd, pieces, count);
-}
-
-static ssize_t edo_faulty_writev(int fd, const struct iovec *pieces, int count)
-{
-    int rc = edo_faults_before(EDO_CALL_WRITEV);
-
-    return rc < 0 ? rc : edo_faults.base.writev(fd, pieces, count);
-}
-
-static ssize_t edo_faulty_pread(int fd, void *buffer, size_t size, off_t offset)
-{
-    int rc = edo_faults_before(EDO_CALL_PREAD);
-
-    return rc < 0 ? rc : edo_faults.base.pread(fd, buffer, size, offset);
-}
-
-static int edo_faulty_open(const char *path, int flags, mode_t mode)
-{
-    int rc = edo_faults_before(EDO_CALL_OPEN);
-
-    return rc < 0 ? rc : edo_faults_opened(EDO_CALL_OPEN, edo_faults.base.open(path, flags, mode));
-}
-
-static int edo_faulty_fcntl(int fd, int command, long argument)
-{
-    int rc = edo_faults_before(EDO_CALL_FCNTL);
-
-    return rc < 0 ? rc : edo_faults.base.fcntl(fd, command, argument);
-}
-
-static int edo_faulty_eventfd(unsigned initial, int flags)
-{
-    int rc = edo_faults_before(EDO_CALL_EVENTFD);
-
-    return rc < 0 ? rc : edo_faults_opened(EDO_CALL_EVENTFD, edo_faults.base.eventfd(initial, flags));
-}
-
-static int edo_faulty_epoll_create(int flags)
-{
-    int rc = edo_faults_before(EDO_CALL_EPOLL_CREATE);
-
-    return rc < 0 ? rc : edo_faults_opened(EDO_CALL_EPOLL_CREATE, edo_faults.base.epoll_create(flags));
-}
-
-static int edo_faulty_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
-{
-    int rc = operation == EPOLL_CTL_DEL ? 0 : edo_faults_before(EDO_CALL_EPOLL_CTL);
-
-    if (rc == 0)
-        rc = edo_faults.base.epoll_ctl(epoll, operation, fd, event);
-    if (rc == 0)
-        edo_left_watched(&edo_faults.left, fd, operation == EPOLL_CTL_DEL ? -1 : epoll, event);
-    return rc;
-}
-
-static int edo_faulty_epoll_wait(int epoll, struct epoll_event *events, int count, int64_t timeout)
-{
-    bool bounded = edo_faults.patience > 0 && (timeout < 0 || timeout > edo_faults.patience) &&
-                   edo_faults.base.epoll_wait == edo_platform_system.epoll_wait;
-    int rc = edo_faults_before(EDO_CALL_EPOLL_WAIT);
-
-    if (rc < 0)
-        return rc;
-    rc = edo_faults.base.epoll_wait(epoll, events, count, bounded ? edo_faults.patience : timeout);
-    if (rc == 0 && bounded && edo_faults.stuck)
-        edo_faults.stuck();
-    return rc;
 }
 
 /* --- Sockets ------------------------------------------------------------------------------------------------------ */
@@ -453,18 +356,7 @@ const struct edo_platform *edo_faults_stand_before(const struct edo_platform *ba
     table->protect = edo_faulty_protect;
     table->advise = edo_faulty_advise;
     table->thread_start = edo_faulty_thread_start;
-    table->close = edo_faulty_close;
-    table->read = edo_faulty_read;
-    table->write = edo_faulty_write;
-    table->readv = edo_faulty_readv;
-    table->writev = edo_faulty_writev;
-    table->pread = edo_faulty_pread;
-    table->open = edo_faulty_open;
-    table->fcntl = edo_faulty_fcntl;
-    table->eventfd = edo_faulty_eventfd;
-    table->epoll_create = edo_faulty_epoll_create;
-    table->epoll_ctl = edo_faulty_epoll_ctl;
-    table->epoll_wait = edo_faulty_epoll_wait;
+    edo_faults_fill_descriptors(table);
     table->socket = edo_faulty_socket;
     table->bind = edo_faulty_bind;
     table->listen = edo_faulty_listen;

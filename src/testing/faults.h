@@ -47,6 +47,12 @@ enum edo_fault_call {
     EDO_CALL_GETSOCKOPT,
     EDO_CALL_GETSOCKNAME,
     EDO_CALL_GETPEERNAME,
+    EDO_CALL_STAT,
+    EDO_CALL_CHANGE, /* rename, mkdir, ftruncate, fchmod; what removes is not among them: it cleans up */
+    EDO_CALL_SYNC,
+    EDO_CALL_PIPE,
+    EDO_CALL_PROCESS_START,
+    EDO_CALL_PIDFD_OPEN,
     EDO_FAULT_CALLS
 };
 

@@ -3,9 +3,10 @@
  * Public functions under the sweeps: a row a scenario, which says what functions it is about. Each goes through the
  * cancel sweep, for the root scope and for the innermost one, through the fault sweep, and through faulty weather.
  *
- * The list tests/testing/cases/waits names every public function that may wait, and the program that sweeps it; `-`
- * stands for those that never do. Each program checks that it has a row for all that name it; test_sweep_runtime also
- * that all that src/edo.map exports is in the list. So a new function wants a line there, and one that waits a row.
+ * The list tests/testing/cases/waits names every public function, and the program that sweeps it if it may wait; `-`
+ * stands for those that never wait, `unseeded` for those that seeded runs refuse. Each program checks that it has a row
+ * for all that name it; test_sweep_runtime also that all that src/edo.map exports is in the list. So a new function
+ * wants a line there, and one that waits a row.
  */
 #ifndef EDO_TESTS_TESTING_SWEEPS_H
 #define EDO_TESTS_TESTING_SWEEPS_H
