@@ -156,6 +156,7 @@ static int row_barrier(void *argument)
     edo_barrier_init(&shared.barrier, 3);
     rc = three_of(argument, meets);
     CHECK(book_get(argument, COUNT) == 0 || book_get(argument, COUNT) == 3);
+    CHECK_RC(shared.barrier.arrived_, 0); /* who gave up does not count */
     edo_barrier_finish(&shared.barrier);
     return rc;
 }
