@@ -7,8 +7,9 @@
  * the list first (seq_cst), and its memory goes when nobody is at work any more. The handler's copy of the earlier handler is
  * made in that time too. Everything else lies under `lock`: who is in the list, and how many want each signal.
  *
- * A bit is set before the eventfd is written, and the eventfd emptied before the bits are looked at: a signal that comes in
- * between makes the next wait return at once. Whoever takes one bit and leaves others writes again for those who wait.
+ * The eventfd is a semaphore. Whoever sets a bit adds one to it, afterwards; whoever looks for a bit takes one off first, if there
+ * is one: so there are never fewer than bits, counting those that are about to be added, and nobody sleeps while a bit is set.
+ * A close adds more than anybody will take off.
  *
  * Handlers are a stack of which we are one layer. When nobody wants a signal any more, what was there before is put back, if we
  * are still on top; else we stay below, and pass on what comes. The kernel's default for a signal that nobody wants is ours to
@@ -54,11 +55,9 @@ static uint64_t edo_signal_bit(int number)
     return UINT64_C(1) << (number - 1);
 }
 
-static void edo_signal_ring(struct edo_signal *signal)
+static void edo_signal_ring(struct edo_signal *signal, uint64_t times)
 {
-    uint64_t one = 1;
-
-    edo_platform->write(signal->event, &one, sizeof one);
+    edo_platform->write(signal->event, &times, sizeof times);
 }
 
 /* --- The handler ------------------------------------------------------------------------------------------------------------ */
@@ -85,8 +84,8 @@ static void edo_signal_arrive(int number, siginfo_t *info, void *context)
     for (struct edo_signal *signal = edo_in_forked_child() ? NULL : atomic_load(&signals.first); signal;
          signal = atomic_load(&signal->next))
         if (signal->wanted & edo_signal_bit(number)) {
-            atomic_fetch_or(&signal->pending, edo_signal_bit(number));
-            edo_signal_ring(signal);
+            if (!(atomic_fetch_or(&signal->pending, edo_signal_bit(number)) & edo_signal_bit(number)))
+                edo_signal_ring(signal, 1);
             wanted = true;
         }
     atomic_fetch_sub(&signals.at_work, 1);
@@ -181,7 +180,7 @@ int edo_signal_open(edo_signal **out, const int *numbers, size_t count)
     signal = (edo_signal *)edo_platform->allocate(sizeof *signal);
     if (!signal)
         return -ENOMEM;
-    rc = edo_platform->eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    rc = edo_platform->eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
     if (rc < 0) {
         edo_platform->release(signal);
         return rc;
@@ -218,15 +217,9 @@ static int edo_signal_take(edo_signal *signal)
 {
     uint64_t pending = atomic_load(&signal->pending);
 
-    while (pending) {
-        uint64_t rest = pending & (pending - 1);
-
-        if (atomic_compare_exchange_weak(&signal->pending, &pending, rest)) {
-            if (rest)
-                edo_signal_ring(signal);
+    while (pending)
+        if (atomic_compare_exchange_weak(&signal->pending, &pending, pending & (pending - 1)))
             return __builtin_ctzll(pending) + 1;
-        }
-    }
     return 0;
 }
 
@@ -245,7 +238,6 @@ int edo_signal_wait(int *number, edo_signal *signal)
 
         edo_platform->read(signal->event, &count, sizeof count);
         if (atomic_load(&signal->closed)) {
-            edo_signal_ring(signal); /* for the others */
             rc = -EBADF;
             break;
         }
@@ -277,6 +269,6 @@ void edo_signal_close(edo_signal *signal)
         sched_yield();
     edo_lock_release(&signals.lock);
     atomic_store(&signal->closed, true);
-    edo_signal_ring(signal);
+    edo_signal_ring(signal, UINT64_C(1) << 62);
     edo_signal_leave(signal);
 }

@@ -69,7 +69,7 @@ static void test_much_goes_through_a_pipe_and_ends(void **state)
 static int tries(void *argument)
 {
     edo_stream *pair[2];
-    char byte;
+    char byte = 'x';
     ssize_t n;
 
     (void)argument;

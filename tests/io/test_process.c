@@ -702,6 +702,13 @@ int main(void)
         TEST(test_f4_a_forked_child_has_no_processes),
     };
 
+    int pidfd = edo_platform_system.pidfd_open(getpid());
+
+    if (pidfd == -ENOSYS) { /* Valgrind, older emulators */
+        print_message("no pidfds here: no processes\n");
+        return 0;
+    }
+    close(pidfd);
     cmocka_set_test_filter(getenv("EDO_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
