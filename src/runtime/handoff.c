@@ -233,6 +233,28 @@ bool edo_thread_yield_worker(struct edo_thread *thread)
     return true;
 }
 
+/* --- A thread that has lost its worker enters -------------------------------------------------------------------------- */
+
+static void edo_after_lost_worker(struct edo_thread *thread, struct edo_task *task)
+{
+    (void)thread;
+    edo_ready(NULL, task);
+}
+
+struct edo_thread *edo_enter_slow(struct edo_thread *thread, uint32_t found)
+{
+    if (found == EDO_GUARD_REMOTE) {
+        edo_remote_wait(thread);
+        return thread;
+    }
+    EDO_MISUSE_IF(found == EDO_GUARD_INSIDE, "the runtime was entered twice");
+    /* TAKEN: the worker belongs to another thread by now. */
+    thread->worker = NULL;
+    if (!thread->current)
+        return thread;
+    return edo_suspend(thread, thread->current, edo_after_lost_worker);
+}
+
 /* --- Pinned tasks ------------------------------------------------------------------------------------------------------ */
 
 void edo_ready_pinned(struct edo_thread *self, struct edo_task *task)

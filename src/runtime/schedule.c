@@ -209,28 +209,6 @@ void edo_resume(struct edo_thread *thread, struct edo_task *task)
     edo_after_switch(thread);
 }
 
-/* --- Entering --------------------------------------------------------------------------------------------------------- */
-
-static void edo_after_lost_worker(struct edo_thread *thread, struct edo_task *task)
-{
-    (void)thread;
-    edo_ready(NULL, task);
-}
-
-struct edo_thread *edo_enter_slow(struct edo_thread *thread, uint32_t found)
-{
-    if (found == EDO_GUARD_REMOTE) {
-        edo_remote_wait(thread);
-        return thread;
-    }
-    EDO_MISUSE_IF(found == EDO_GUARD_INSIDE, "the runtime was entered twice");
-    /* TAKEN: the worker belongs to another thread by now. */
-    thread->worker = NULL;
-    if (!thread->current)
-        return thread;
-    return edo_suspend(thread, thread->current, edo_after_lost_worker);
-}
-
 /* --- Parking ---------------------------------------------------------------------------------------------------------- */
 
 struct edo_thread *edo_park_inside(struct edo_thread *thread, struct edo_task *task)

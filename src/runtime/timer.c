@@ -9,6 +9,7 @@
 #include "runtime/runtime.h"
 #include "platform/platform.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sched.h>
 
@@ -141,6 +142,7 @@ static __attribute__((noinline, cold)) void edo_timer_start_elsewhere(struct edo
     /* A callback's thread has lost its worker. Where the timer was before, since a stop may be looking for it there. */
     if (!worker)
         worker = &thread->runtime->workers[0];
+    assert(worker); /* a runtime has one */
     edo_leave(thread);
     edo_remote_begin(worker);
     if (timer->alarm.worker != worker)
