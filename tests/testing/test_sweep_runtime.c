@@ -431,7 +431,7 @@ static const struct row rows[] = {
     {"EDO_SHIELD", row_shield, 4, false},
     {"edo_sleep edo_sleep_until edo_interval_tick edo_yield edo_checkpoint", row_time, 10, false},
     {"edo_blocking_with", row_blocking, 3, false},
-    {"edo_blocking_with abandonable", row_abandonable, 2, false},
+    {"edo_blocking_with abandonable", row_abandonable, 1, false}, /* it may be done before it is waited for */
     {"edo_blocking_begin edo_blocking_end", row_region, 4, false},
     {"edo_run", row_nested, 2, false},
     {"edo_wait_word", row_words, 10, false},
