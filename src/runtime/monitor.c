@@ -121,8 +121,10 @@ static int64_t edo_monitor_look_at(struct edo_runtime *runtime, struct edo_worke
     if (!waiting && !edo_monitor_see(&on, &guard, &region, &cpu, worker))
         return EDO_MONITOR_PERIOD;
     if (waiting || guard != EDO_GUARD_OUTSIDE || moved || on != view->on) {
-        if (moved && !waiting && polls == view->polls)
+        if (moved && !waiting && polls == view->polls) {
             edo_turns_end(worker);
+            turns = edo_turns_left(worker); /* else it would seem to have moved next time */
+        }
         *view = (struct edo_monitor_view){.switches = switches,
                                           .turns = turns,
                                           .polls = polls,
