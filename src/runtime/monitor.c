@@ -209,8 +209,10 @@ static void *edo_monitor_main(void *argument)
         int64_t pause = edo_monitor_look(runtime);
 
         if (pause == EDO_FOREVER) {
-            edo_monitor_sleep(runtime); /* and looks at once: what woke it may be the beginning of a stall */
-            continue;
+            edo_monitor_sleep(runtime);
+            /* What woke it may be the beginning of a stall: it looks at once, and then not before a period has passed. */
+            edo_monitor_look(runtime);
+            pause = edo_least(EDO_MONITOR_PERIOD, runtime->options.stall_after / 2);
         }
         edo_monitor_pause(monitor, pause);
         if (!runtime->options.pinned)
