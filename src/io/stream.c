@@ -2,7 +2,7 @@
 /*
  * Streams over sockets, and pipes (stream_pipe.c): reading, writing, closing.
  *
- * The order in every call: become a user of the source, spend budget and ask for cancellation (rule C1), try the syscall if
+ * The order in every call: spend budget and ask for cancellation (rule C1), become a user of the source, try the syscall if
  * readiness says it is worth it, wait only when the kernel has said EAGAIN or delivered less than was asked (S2). No
  * syscall is made under the guard.
  */
@@ -17,6 +17,22 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+
+__attribute__((cold)) int edo_source_enter_turn(struct edo_source *source, struct edo_task *task)
+{
+    int rc = edo_source_begin(source);
+
+    edo_budget_spent(task);
+    if (rc < 0)
+        return edo_task_cancelled(task) ? -ECANCELED : rc;
+    if (edo_task_cancelled(task))
+        rc = -ECANCELED;
+    else if (edo_source_is_closed(source))
+        rc = -EBADF;
+    if (rc < 0)
+        edo_source_end(source);
+    return rc;
+}
 
 /* Begins a call: 0, and the caller is a user of the source; else what the call returns. *thread is where the task runs then. */
 static inline int edo_stream_begin_on(edo_stream *stream, struct edo_thread **thread, struct edo_task *task)
@@ -68,7 +84,7 @@ static inline bool edo_stream_settle(struct edo_source *source, int direction, u
                                      size_t size)
 {
     if (__builtin_expect(moved > 0, 1)) {
-        if ((size_t)moved < size && !(seen & EDO_HUP) && !source->pipe)
+        if ((size_t)moved < size && !(seen & EDO_HUP))
             edo_source_drained(source, direction, seen);
         return true;
     }
@@ -145,7 +161,7 @@ ssize_t edo_read(edo_stream *stream, void *buffer, size_t size)
         if (__builtin_expect(result == 0, 1)) {
             bool settled = false;
 
-            if (__builtin_expect((seen & EDO_READY_IN) && !source->pipe, 1)) {
+            if (__builtin_expect((seen & (EDO_READY_IN | EDO_HUP)) == EDO_READY_IN, 1)) {
                 result = edo_platform->recv(source->fd, buffer, size, 0);
                 settled = edo_stream_settle(source, EDO_IN, seen, result, size);
             }
@@ -252,7 +268,8 @@ ssize_t edo_write_all(edo_stream *stream, const void *buffer, size_t size)
     if (__builtin_expect(moved < 0, 0))
         return moved;
     EDO_ANEW(stream);
-    if (__builtin_expect(!edo_source_ready(&stream->source, EDO_OUT, &seen) || stream->source.pipe, 0))
+    edo_source_ready(&stream->source, EDO_OUT, &seen);
+    if (__builtin_expect((seen & (EDO_READY_OUT | EDO_HUP)) != EDO_READY_OUT, 0))
         return edo_stream_write_rest(&written, stream, buffer, size, 0);
     moved = size > 0 ? edo_platform->send(stream->source.fd, buffer, size, MSG_NOSIGNAL) : 0;
     if (__builtin_expect(moved != (ssize_t)size, 0))
@@ -409,6 +426,8 @@ int edo_stream_from_fd(edo_stream **out, int fd)
     }
     edo_source_open(source, fd);
     source->pipe = pipe;
+    if (pipe) /* for good: a short transfer means nothing there, and the fast ways are for sockets */
+        atomic_fetch_or_explicit(&source->readiness, EDO_HUP, memory_order_relaxed);
     source->exposed = true; /* others may hold duplicates */
     *out = (edo_stream *)source;
     return 0;

@@ -21,30 +21,24 @@ struct edo_listener {
     char *path; /* of a Unix socket, to be removed; NULL: none */
 };
 
+/* The next when the task's budget is spent: others have a turn, while the caller is a user of the source. */
+int edo_source_enter_turn(struct edo_source *source, struct edo_task *task);
+
 /*
- * The beginning of every call on a stream or a listener, in a task: the caller becomes a user of the source, and 0 is
- * returned; or what the call returns. First a user, then a suspension point: others may have a turn there, close the
- * stream, and open another one that lies in its place. The task runs on *thread, which may be another one afterwards.
+ * The beginning of every call on a stream or a listener, in a task: spends budget, asks for cancellation, and the caller
+ * becomes a user of the source; 0, or what the call returns. If others have a turn here, it is a user before: they may close
+ * the stream, and open another one that lies in its place. The task runs on *thread, which may be another one afterwards.
  */
 static inline int edo_source_enter(struct edo_source *source, struct edo_thread **thread, struct edo_task *task)
 {
-    int rc = edo_source_begin(source);
-
     EDO_MISUSE_IF(edo_thread_in_region(edo_thread_self()), EDO_IN_REGION);
     if (__builtin_expect(--task->budget < 0, 0)) {
-        edo_budget_spent(task);
+        int rc = edo_source_enter_turn(source, task);
+
         *thread = edo_thread_self();
-        if (rc == 0 && edo_source_is_closed(source)) {
-            edo_source_end(source);
-            rc = -EBADF;
-        }
+        return rc;
     }
-    if (__builtin_expect(edo_task_cancelled(task), 0)) {
-        if (rc == 0)
-            edo_source_end(source);
-        rc = -ECANCELED;
-    }
-    return rc;
+    return __builtin_expect(edo_task_cancelled(task), 0) ? -ECANCELED : edo_source_begin(source);
 }
 
 /* --- stream_pipe.c: what sockets do by recv, send and sendmsg --------------------------------------------------------------- */

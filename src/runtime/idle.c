@@ -221,7 +221,8 @@ struct edo_task *edo_worker_idle(struct edo_thread *thread)
     atomic_store_explicit(&worker->waiting, true, memory_order_relaxed);
     edo_poller_poll(thread, &worker->poller, timeout);
     atomic_store_explicit(&worker->waiting, false, memory_order_seq_cst); /* then looks at the monitor's state */
-    edo_monitor_wake(&runtime->monitor);
+    if (__builtin_expect(edo_monitor_sleeps(&runtime->monitor), 0))
+        edo_monitor_wake(&runtime->monitor);
     edo_turns_begin(worker); /* it has just looked at all that the next look is for */
     edo_sleep_end(runtime, thread);
     edo_worker_fire(thread);

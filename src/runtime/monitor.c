@@ -260,8 +260,7 @@ void edo_monitor_wake(struct edo_monitor *monitor)
 {
     uint32_t sleeps = EDO_MONITOR_SLEEPS;
 
-    if (__atomic_load_n(&monitor->state, __ATOMIC_SEQ_CST) == EDO_MONITOR_SLEEPS &&
-        __atomic_compare_exchange_n(&monitor->state, &sleeps, EDO_MONITOR_WATCHES, false, __ATOMIC_SEQ_CST,
+    if (__atomic_compare_exchange_n(&monitor->state, &sleeps, EDO_MONITOR_WATCHES, false, __ATOMIC_SEQ_CST,
                                     __ATOMIC_SEQ_CST))
         edo_platform->futex_wake(&monitor->state, 1);
 }

@@ -37,7 +37,11 @@ struct edo_monitor {
 int edo_monitor_start(struct edo_runtime *runtime);
 void edo_monitor_stop(struct edo_runtime *runtime);
 
-/* Some worker is busy, and the monitor may sleep: ends that. Any thread. */
+/* Some worker is busy: whether the monitor sleeps; ends that. Any thread. */
+static inline bool edo_monitor_sleeps(struct edo_monitor *monitor)
+{
+    return __atomic_load_n(&monitor->state, __ATOMIC_SEQ_CST) == EDO_MONITOR_SLEEPS;
+}
 void edo_monitor_wake(struct edo_monitor *monitor);
 
 #endif

@@ -59,7 +59,7 @@ struct edo_source {
     _Atomic uint8_t registering; /* 1 while somebody does */
     bool exposed;                /* its descriptor may have been duplicated: deregister before close */
     bool borrowed;               /* its descriptor is not ours to close */
-    bool pipe;                   /* no socket: read(2), write(2), and a short transfer does not mean drained (S2 d) */
+    bool pipe;                   /* no socket: read(2), write(2); EDO_HUP is set from the beginning (S2 d) */
     _Atomic(struct edo_task *) waiter[2];
     _Atomic uint32_t users; /* count, and EDO_SOURCE_CLOSED, EDO_SOURCE_GONE */
     int fd;
