@@ -23,15 +23,12 @@ __attribute__((cold)) int edo_source_enter_turn(struct edo_source *source, struc
     int rc = edo_source_begin(source);
 
     edo_budget_spent(task);
-    if (rc < 0)
-        return edo_task_cancelled(task) ? -ECANCELED : rc;
-    if (edo_task_cancelled(task))
-        rc = -ECANCELED;
-    else if (edo_source_is_closed(source))
-        rc = -EBADF;
-    if (rc < 0)
+    if (rc == 0) {
+        if (edo_source_is_closed(source))
+            rc = -EBADF;
         edo_source_end(source);
-    return rc;
+    }
+    return rc < 0 && edo_task_cancelled(task) ? -ECANCELED : rc;
 }
 
 /* Begins a call: 0, and the caller is a user of the source; else what the call returns. *thread is where the task runs then. */

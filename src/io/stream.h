@@ -21,7 +21,7 @@ struct edo_listener {
     char *path; /* of a Unix socket, to be removed; NULL: none */
 };
 
-/* The next when the task's budget is spent: others have a turn, while the caller is a user of the source. */
+/* When the task's budget is spent: others have a turn, while the caller is a user of the source. -EBADF: it is closed. */
 int edo_source_enter_turn(struct edo_source *source, struct edo_task *task);
 
 /*
@@ -36,7 +36,8 @@ static inline int edo_source_enter(struct edo_source *source, struct edo_thread 
         int rc = edo_source_enter_turn(source, task);
 
         *thread = edo_thread_self();
-        return rc;
+        if (rc < 0)
+            return rc;
     }
     return __builtin_expect(edo_task_cancelled(task), 0) ? -ECANCELED : edo_source_begin(source);
 }

@@ -81,7 +81,7 @@ static void edo_monitor_take(struct edo_runtime *runtime, struct edo_worker *wor
     if (rc != -EPERM)
         atomic_fetch_add_explicit(&monitor->refused, 1, memory_order_relaxed);
     if (atomic_load_explicit(&worker->poller.sources, memory_order_relaxed) > 0)
-        edo_poller_poll(&monitor->self, &worker->poller, 0);
+        edo_poller_look(&monitor->self, &worker->poller);
 }
 
 /* What the thread of a worker does, as far as it can be told from here. False: nothing can, look again next time. */

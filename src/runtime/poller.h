@@ -93,10 +93,13 @@ void edo_poller_finish(struct edo_poller *poller);
 
 /*
  * Calls epoll_wait on the poller with the timeout (0: look only; < 0: for ever) and makes ready what waited. INSIDE for
- * timeout 0 (or on the monitor's thread, which has no worker); with another timeout the thread is POLLING meanwhile. Returns the number of events, wakes not counted: a
+ * timeout 0; with another timeout the thread is POLLING meanwhile. Returns the number of events, wakes not counted: a
  * wake that is passed on to a busy sibling would otherwise be found, and passed on, again and again.
  */
 int edo_poller_poll(struct edo_thread *thread, struct edo_poller *poller, int64_t timeout);
+
+/* The same, without waiting, for the monitor, which has no worker: what is ready goes to the global queue. */
+int edo_poller_look(struct edo_thread *monitor, struct edo_poller *poller);
 
 /* Ends the sleep of whoever waits on this poller. Async-signal-safe. */
 void edo_poller_wake(struct edo_poller *poller);

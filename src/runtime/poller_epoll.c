@@ -3,6 +3,7 @@
 #include "runtime/poller.h"
 #include "runtime/ready.h"
 #include "runtime/runtime.h"
+#include "runtime/switch.h"
 #include "platform/platform.h"
 
 #include <errno.h>
@@ -71,14 +72,14 @@ void edo_poller_remove(struct edo_poller *poller, struct edo_source *source)
 }
 
 /* Almost always a waiter is there, who is parked, and room in the ring. `worker` is the thread's; the monitor has none. */
-static inline void edo_source_notify(struct edo_thread *thread, struct edo_worker *worker, struct edo_source *source,
-                                     int direction)
+EDO_ALWAYS_INLINE void edo_source_notify(struct edo_thread *thread, struct edo_worker *worker,
+                                         struct edo_source *source, int direction)
 {
     struct edo_task *task = atomic_exchange_explicit(&source->waiter[direction], NULL, memory_order_seq_cst);
 
     if (__builtin_expect(!task || !edo_park_word_notify(&task->wake), 0))
         return;
-    if (__builtin_expect(worker != NULL, 1))
+    if (worker)
         edo_ready_last_in(worker, thread, task);
     else
         edo_ready_elsewhere(thread, task);
@@ -92,8 +93,8 @@ static inline struct edo_source *edo_event_source(const struct epoll_event *even
     return (struct edo_source *)(uintptr_t)(event->data.u64 & (EDO_GENERATION - 1));
 }
 
-static inline void edo_event_handle(struct edo_thread *thread, struct edo_worker *worker, struct edo_source *source,
-                                    const struct epoll_event *event)
+EDO_ALWAYS_INLINE void edo_event_handle(struct edo_thread *thread, struct edo_worker *worker, struct edo_source *source,
+                                        const struct epoll_event *event)
 {
     uint32_t events = event->events;
     uint32_t bits = events & (EPOLLIN | EPOLLOUT);
@@ -113,11 +114,12 @@ static inline void edo_event_handle(struct edo_thread *thread, struct edo_worker
         edo_source_notify(thread, worker, source, EDO_OUT);
 }
 
-int edo_poller_poll(struct edo_thread *thread, struct edo_poller *poller, int64_t timeout)
+/* `worker` is the thread's; a constant NULL for the monitor, so that the others are not asked. */
+EDO_ALWAYS_INLINE int edo_poll(struct edo_thread *thread, struct edo_worker *worker, struct edo_poller *poller,
+                               int64_t timeout)
 {
     enum { EDO_EVENTS = 128 };
     struct epoll_event events[EDO_EVENTS];
-    struct edo_worker *worker = thread->worker;
     int handled;
     int count;
 
@@ -127,11 +129,11 @@ int edo_poller_poll(struct edo_thread *thread, struct edo_poller *poller, int64_
     if (timeout != 0 &&
         atomic_exchange_explicit(&thread->guard, EDO_GUARD_INSIDE, memory_order_acq_rel) == EDO_GUARD_REMOTE)
         edo_remote_wait(thread);
-    if (__builtin_expect(worker != NULL, 1))
+    if (worker)
         edo_count(&worker->counts.polls, 1);
     if (count <= 0)
         return 0;
-    if (__builtin_expect(worker != NULL, 1))
+    if (worker)
         edo_count(&worker->counts.events, (uint64_t)count);
     handled = count;
     for (int i = 0; i < count; i++) {
@@ -147,4 +149,18 @@ int edo_poller_poll(struct edo_thread *thread, struct edo_poller *poller, int64_
         } /* else: of an earlier use of the source */
     }
     return handled;
+}
+
+int edo_poller_poll(struct edo_thread *thread, struct edo_poller *poller, int64_t timeout)
+{
+    struct edo_worker *worker = thread->worker;
+
+    if (!worker)
+        __builtin_unreachable();
+    return edo_poll(thread, worker, poller, timeout);
+}
+
+int edo_poller_look(struct edo_thread *monitor, struct edo_poller *poller)
+{
+    return edo_poll(monitor, NULL, poller, 0);
 }

@@ -209,7 +209,7 @@ static void test_s6_mutants_of_the_guard_are_rejected(void **state)
     static const struct model_mutant split_try = {"edo_remote_try", MODEL_SPLIT};
     static const struct model_mutant split_end = {"edo_remote_end", MODEL_SPLIT};
     static const struct model_mutant split_take = {"edo_worker_take", MODEL_SPLIT};
-    static const struct model_mutant split_poll = {"edo_poller_poll", MODEL_SPLIT};
+    static const struct model_mutant split_poll = {"edo_poll", MODEL_SPLIT};
 
     (void)state;
     assert_true(model_rejects(with_regions(&remotes), &split_enter));
