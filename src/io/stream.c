@@ -422,9 +422,8 @@ int edo_stream_from_fd(edo_stream **out, int fd)
         return rc;
     }
     edo_source_open(source, fd);
-    source->pipe = pipe;
-    if (pipe) /* for good: a short transfer means nothing there, and the fast ways are for sockets */
-        atomic_fetch_or_explicit(&source->readiness, EDO_HUP, memory_order_relaxed);
+    if (pipe)
+        edo_source_set_pipe(source);
     source->exposed = true; /* others may hold duplicates */
     *out = (edo_stream *)source;
     return 0;

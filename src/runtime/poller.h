@@ -114,6 +114,16 @@ int edo_source_get(struct edo_source **out);
 void edo_source_open(struct edo_source *source, int fd);
 void edo_source_put(struct edo_source *source);
 
+/*
+ * The open source's descriptor is a pipe's end: read(2) and write(2). EDO_HUP is set for good: a short transfer means nothing
+ * there (S2 d), and the fast ways of reading and writing are for sockets.
+ */
+static inline void edo_source_set_pipe(struct edo_source *source)
+{
+    source->pipe = true;
+    atomic_fetch_or_explicit(&source->readiness, EDO_HUP, memory_order_relaxed);
+}
+
 /* Marks it closed and wakes its waiters; the descriptor goes with the last user. From a task, OUTSIDE, or its runtime's end. */
 void edo_source_close(struct edo_source *source);
 
