@@ -84,6 +84,23 @@ static int patience(void *argument)
     return rc;
 }
 
+/* Right as long as the task stays on its thread: a wait may end on another one, which has another counter. */
+static __thread int requests_here;
+
+static int counts_requests(void *argument)
+{
+    int before = ++requests_here;
+
+    (void)argument;
+    edo_sleep(EDO_MS(1));
+    return requests_here == before ? 0 : -EDOM;
+}
+
+static int finds_thread_locals(void)
+{
+    return edo_run(counts_requests, NULL, EDO_OPTIONS(edo_run_options, .workers = 2, .migrate_always = true));
+}
+
 /* --- Running them ------------------------------------------------------------------------------------------------------- */
 
 int main(void)
@@ -92,6 +109,10 @@ int main(void)
 
     if (rc == -EIO)
         rc = edo_test_seeds(patience, NULL, 50, EDO_OPTIONS(edo_test_options, .short_transfers = true));
+    if (rc >= 0) {
+        rc = finds_thread_locals();
+        rc = rc == -EDOM ? 0 : rc; /* found, if the other thread was awake */
+    }
     if (rc < 0)
         fprintf(stderr, "testing: %s\n", edo_strerror(rc));
     return rc < 0;
