@@ -15,10 +15,10 @@
 struct edo_timer_body;
 
 enum {
-    EDO_TICKS_BETWEEN_CHECKS = 61, /* tasks run between looks at the poller, the timers and the global queue */
-    EDO_LIFO_STREAK = 3,           /* tasks taken from the LIFO slot in a row before the ring has its turn */
-    EDO_STACK_CACHE = 32,          /* stacks a worker keeps at most; refilled and emptied by halves */
-    EDO_STACK_CREDIT = 32          /* reservations taken from the pool at once */
+    EDO_TURNS_BETWEEN_LOOKS = 61, /* tasks run between looks at the poller, the timers and the global queue */
+    EDO_LIFO_STREAK = 3,          /* tasks taken from the LIFO slot in a row before the ring has its turn */
+    EDO_STACK_CACHE = 32,         /* stacks a worker keeps at most; refilled and emptied by halves */
+    EDO_STACK_CREDIT = 32         /* reservations taken from the pool at once */
 };
 
 /* Counted by the owner with plain (relaxed) stores; read by anybody. */
@@ -91,7 +91,7 @@ static inline int32_t edo_turns_left(struct edo_worker *worker)
 /* The worker has looked at everything; it is to look as soon as its task gives it a turn. */
 static inline void edo_turns_begin(struct edo_worker *worker)
 {
-    atomic_store_explicit(&worker->turns, EDO_TICKS_BETWEEN_CHECKS - 1, memory_order_relaxed);
+    atomic_store_explicit(&worker->turns, EDO_TURNS_BETWEEN_LOOKS - 1, memory_order_relaxed);
 }
 
 static inline void edo_turns_end(struct edo_worker *worker)

@@ -8,8 +8,6 @@
 #include <errno.h>
 #include <string.h>
 
-enum { EDO_VALUE_MOST = 65536 };
-
 int edo_broadcast_init(struct edo_broadcast *broadcast, size_t size, size_t capacity)
 {
     edo_meeting_init(&broadcast->meeting);

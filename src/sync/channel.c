@@ -15,8 +15,6 @@
 
 #include <errno.h>
 
-enum { EDO_VALUE_MOST = 65536 };
-
 int edo_channel_create(edo_channel **out, size_t size, size_t capacity)
 {
     struct edo_channel *channel;

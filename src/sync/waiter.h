@@ -31,6 +31,8 @@
 
 struct edo_task;
 
+enum { EDO_VALUE_MOST = 65536 }; /* bytes of a value that is handed on: it is copied under a lock */
+
 #define EDO_WAITER_CANCELLED UINT32_MAX /* `winner` of one that gave up */
 
 struct edo_waiter {

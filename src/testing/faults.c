@@ -8,6 +8,7 @@
  * told from an older one by the sequence of readiness (rule S2 c).
  */
 #include "testing/faults_table.h"
+#include "testing/random.h"
 #include "runtime/task.h"
 
 #include <errno.h>
@@ -84,11 +85,8 @@ int edo_fault_error(int call, int variant)
 /* splitmix64, for any thread */
 static uint64_t edo_faults_random(void)
 {
-    uint64_t z = atomic_fetch_add(&edo_faults.random, UINT64_C(0x9e3779b97f4a7c15)) + UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
+    return edo_random_stir(atomic_fetch_add(&edo_faults.random, UINT64_C(0x9e3779b97f4a7c15)) +
+                           UINT64_C(0x9e3779b97f4a7c15));
 }
 
 static bool edo_faults_storm(int in_thousand)

@@ -246,7 +246,7 @@ static int polite_until_timer(void *argument)
         usleep(100);
         edo_checkpoint();
     }
-    CHECK(checkpoints < EDO_BUDGET * EDO_TICKS_BETWEEN_CHECKS / 2);
+    CHECK(checkpoints < EDO_BUDGET * EDO_TURNS_BETWEEN_LOOKS / 2);
     return 0;
 }
 
