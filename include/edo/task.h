@@ -74,7 +74,7 @@ typedef struct edo_spawn_options {
     edo_spawn_at((scope), (fn), (argument), EDO_HERE, &(edo_spawn_options){__VA_ARGS__})
 #define EDO_DETACHED ((edo_scope *)NULL)
 
-/* The function beneath. `site` may be NULL; `options` may be NULL. */
+/* The function beneath. `site` may be NULL; `options` may be NULL. No cancellation refuses it (rule C10). */
 EDO_API int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *site,
                          const edo_spawn_options *options);
 

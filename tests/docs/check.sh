@@ -3,7 +3,7 @@
 #
 # What the documents show is true: every C example of README.md and docs/guide stands word for word in a program under
 # examples/, the programs of examples/readme run, links between documents lead somewhere, and every name in the
-# documents that looks like a function, a macro or a test of Edo's exists.
+# documents that looks like a function, a macro or a test of Edo's exists; and the table of cancellation is complete.
 # Usage: check.sh <source> [program]...   (reports in TAP)
 set -u
 cd "$1" || exit 1
@@ -63,6 +63,10 @@ grep -ohE '\b(edo|EDO|test)_[A-Za-z0-9_]*[A-Za-z0-9]\b' $(echo "$documents" | se
 } | sort -u >"$dir/known"
 comm -23 "$dir/named" "$dir/known" >"$dir/unknown"
 verdict "the names in the documents exist" "$dir/unknown"
+
+awk -f tests/docs/cancellation.awk tests/testing/cases/waits docs/guide/cancellation-table.md include/edo/*.h |
+    sort >"$dir/cancellation"
+verdict "the table of cancellation names what waits, and the headers say what it means" "$dir/cancellation"
 
 for program; do
     : >"$dir/failed"
