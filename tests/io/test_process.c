@@ -144,10 +144,13 @@ static int is_refused(void *argument)
     struct edo_process_options odd = {.size = 3};
 
     (void)argument;
-    CHECK_EQUAL(edo_process_spawn(&process, nothing, NULL), -ENOENT);
-    CHECK_EQUAL(edo_process_spawn(&process, nothing, EDO_OPTIONS(edo_process_options, .in = EDO_STDIO_PIPE)), -ENOENT);
-    CHECK_EQUAL(edo_process_spawn(&process, directory, NULL), -EACCES);
-    CHECK_EQUAL(edo_process_spawn(&process, shells, EDO_OPTIONS(edo_process_options, .cwd = "/nowhere")), -ENOENT);
+    if (!EDO_TEST_EMULATED) { /* qemu makes of vfork(2) a fork, and the child's failure is not told */
+        CHECK_EQUAL(edo_process_spawn(&process, nothing, NULL), -ENOENT);
+        CHECK_EQUAL(edo_process_spawn(&process, nothing, EDO_OPTIONS(edo_process_options, .in = EDO_STDIO_PIPE)),
+                    -ENOENT);
+        CHECK_EQUAL(edo_process_spawn(&process, directory, NULL), -EACCES);
+        CHECK_EQUAL(edo_process_spawn(&process, shells, EDO_OPTIONS(edo_process_options, .cwd = "/nowhere")), -ENOENT);
+    }
     CHECK_EQUAL(edo_process_spawn(&process, none, NULL), -EINVAL);
     CHECK_EQUAL(edo_process_spawn(&process, NULL, NULL), -EINVAL);
     CHECK_EQUAL(edo_process_spawn(&process, shells, &odd), -EINVAL);
