@@ -5,7 +5,10 @@
  *
  * An operation looks first, under the lock, whether it can be done at once: with a party that waits, whose operation it
  * completes too, or with the values in the channel. Otherwise it enlists in the same critical section, so no wake is lost,
- * and waits.
+ * and waits. So an operation takes the lock once, whether it waits or not.
+ *
+ * The way of a send and of a receive is inline from the call to the switch to the next task; what else comes by here
+ * (selects, unbounded channels, cancellations) calls the same as functions.
  */
 #include "sync/channel.h"
 #include "sync/channel_store.h"
@@ -71,70 +74,73 @@ int edo_channel_close(edo_channel *channel)
 
 size_t edo_channel_count(edo_channel *channel)
 {
-    return atomic_load_explicit(&channel->count, memory_order_relaxed);
+    return edo_channel_count_inline(channel);
 }
 
 bool edo_channel_closed(edo_channel *channel)
 {
-    return atomic_load_explicit(&channel->closed, memory_order_relaxed);
+    return edo_channel_closed_inline(channel);
 }
 
 /* --- Under the lock ------------------------------------------------------------------------------------------------------ */
 
-static bool edo_channel_full(struct edo_channel *channel)
+static inline void edo_channel_enlist_inline(struct edo_channel *channel, struct edo_place *place, bool send)
 {
-    return atomic_load_explicit(&channel->count, memory_order_relaxed) >= channel->capacity;
+    _Atomic size_t *count = send ? &channel->senders_count : &channel->receivers_count;
+
+    edo_place_enlist(send ? &channel->senders : &channel->receivers, place);
+    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1, memory_order_relaxed);
 }
 
-bool edo_channel_may_send(struct edo_channel *channel)
+static inline void edo_channel_delist_inline(struct edo_channel *channel, struct edo_place *place, bool send)
 {
-    return !edo_channel_full(channel) || atomic_load_explicit(&channel->receivers_count, memory_order_relaxed) > 0 ||
-           edo_channel_closed(channel);
-}
+    _Atomic size_t *count = send ? &channel->senders_count : &channel->receivers_count;
 
-bool edo_channel_may_recv(struct edo_channel *channel)
-{
-    return edo_channel_count(channel) > 0 || atomic_load_explicit(&channel->senders_count, memory_order_relaxed) > 0 ||
-           edo_channel_closed(channel);
+    edo_place_delist(place);
+    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) - 1, memory_order_relaxed);
 }
 
 /*
  * A select was claimed here that waits here with other arms too: they go now, since it won't come back to a channel that
  * it, or the claimer, may destroy.
  */
-static void edo_channel_delist_siblings(struct edo_channel *channel, struct edo_place *place)
+static inline void edo_channel_delist_siblings(struct edo_channel *channel, struct edo_place *place)
 {
     if (place->sibling)
         for (struct edo_place *other = place->sibling; other != place; other = other->sibling)
             edo_channel_delist(channel, other);
 }
 
-/* The party that has waited for longest. */
-static struct edo_place *edo_channel_claim(struct edo_channel *channel, bool send, const struct edo_waiter *self)
+/* The party that has waited for longest and can be claimed, claimed and out of its list; NULL: there is none. */
+EDO_ALWAYS_INLINE struct edo_place *edo_channel_claim(struct edo_channel *channel, bool send,
+                                                      const struct edo_waiter *self)
 {
     struct edo_link *list = send ? &channel->senders : &channel->receivers;
-    _Atomic size_t *count = send ? &channel->senders_count : &channel->receivers_count;
-    struct edo_place *place;
-    size_t dropped = 0;
+    struct edo_link *link = edo_list_first(list);
 
-    if (edo_list_empty(list))
-        return NULL;
-    place = edo_places_claim(&dropped, list, self);
-    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) - dropped, memory_order_relaxed);
-    if (place) {
+    while (link) {
+        struct edo_place *place = EDO_CONTAINER_OF(link, struct edo_place, link);
+
+        link = edo_list_next(list, link);
+        if (place->waiter == self)
+            continue;
+        edo_channel_delist_inline(channel, place, send);
+        if (!edo_place_claim(place))
+            continue; /* won elsewhere: it is dropped */
         place->rc = 0;
         edo_channel_delist_siblings(channel, place);
+        return place;
     }
-    return place;
+    return NULL;
 }
 
-int edo_channel_put(struct edo_waiter **other, struct edo_channel *channel, const void *value,
-                    const struct edo_waiter *self)
+EDO_ALWAYS_INLINE int edo_channel_put_inline(struct edo_waiter **other, struct edo_channel *channel, const void *value,
+                                             const struct edo_waiter *self)
 {
     struct edo_place *receiver;
 
     *other = NULL;
-    if (atomic_load_explicit(&channel->closed, memory_order_relaxed))
+    if (__builtin_expect(edo_channel_closed_inline(channel), 0))
         return -EPIPE;
     receiver = edo_channel_claim(channel, false, self);
     if (receiver) {
@@ -148,10 +154,11 @@ int edo_channel_put(struct edo_waiter **other, struct edo_channel *channel, cons
     return 0;
 }
 
-int edo_channel_take(struct edo_waiter **other, struct edo_channel *channel, void *value, const struct edo_waiter *self)
+EDO_ALWAYS_INLINE int edo_channel_take_inline(struct edo_waiter **other, struct edo_channel *channel, void *value,
+                                              const struct edo_waiter *self)
 {
     struct edo_place *sender;
-    bool buffered = edo_channel_count(channel) > 0;
+    bool buffered = edo_channel_count_inline(channel) > 0;
 
     *other = NULL;
     if (buffered)
@@ -167,10 +174,22 @@ int edo_channel_take(struct edo_waiter **other, struct edo_channel *channel, voi
     }
     if (buffered)
         return 0;
-    return atomic_load_explicit(&channel->closed, memory_order_relaxed) ? -EPIPE : -EAGAIN;
+    return edo_channel_closed_inline(channel) ? -EPIPE : -EAGAIN;
 }
 
-int edo_channel_lock_to_send(struct edo_channel *channel)
+int edo_channel_put(struct edo_waiter **other, struct edo_channel *channel, const void *value,
+                    const struct edo_waiter *self)
+{
+    return edo_channel_put_inline(other, channel, value, self);
+}
+
+int edo_channel_take(struct edo_waiter **other, struct edo_channel *channel, void *value, const struct edo_waiter *self)
+{
+    return edo_channel_take_inline(other, channel, value, self);
+}
+
+/* Of an unbounded channel. */
+static __attribute__((noinline)) int edo_channel_lock_with_block(struct edo_channel *channel)
 {
     struct edo_channel_block *block = NULL;
 
@@ -191,22 +210,28 @@ int edo_channel_lock_to_send(struct edo_channel *channel)
     return 0;
 }
 
+static inline int edo_channel_lock_to_send_inline(struct edo_channel *channel)
+{
+    if (__builtin_expect(channel->capacity == EDO_UNBOUNDED, 0))
+        return edo_channel_lock_with_block(channel);
+    edo_lock_acquire(&channel->meeting.lock);
+    return 0;
+}
+
+int edo_channel_lock_to_send(struct edo_channel *channel)
+{
+    return edo_channel_lock_to_send_inline(channel);
+}
+
 void edo_channel_enlist(struct edo_channel *channel, struct edo_place *place)
 {
-    _Atomic size_t *count = place->send ? &channel->senders_count : &channel->receivers_count;
-
-    edo_place_enlist(place->send ? &channel->senders : &channel->receivers, place);
-    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1, memory_order_relaxed);
+    edo_channel_enlist_inline(channel, place, place->send);
 }
 
 void edo_channel_delist(struct edo_channel *channel, struct edo_place *place)
 {
-    _Atomic size_t *count = place->send ? &channel->senders_count : &channel->receivers_count;
-
-    if (!place->listed)
-        return;
-    edo_place_delist(place);
-    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) - 1, memory_order_relaxed);
+    if (place->listed)
+        edo_channel_delist_inline(channel, place, place->send);
 }
 
 /* --- Sending and receiving ------------------------------------------------------------------------------------------------ */
@@ -219,82 +244,80 @@ static inline int edo_channel_begin(struct edo_channel *channel, size_t size, st
     return __builtin_expect(size != channel->size, 0) ? -EINVAL : rc;
 }
 
-/* The place is enlisted: waits until the operation has happened, or has been given up. */
-static int edo_channel_wait(struct edo_channel *channel, struct edo_place *place)
+/* Cancelled, while the place was enlisted: whether it has been given up, or has happened after all. */
+static bool edo_channel_give_up(struct edo_channel *channel, struct edo_place *place)
 {
-    if (!edo_waiter_wait(place->waiter, true)) {
-        bool given_up;
-
-        edo_lock_acquire(&channel->meeting.lock);
-        given_up = place->listed;
-        edo_channel_delist(channel, place);
-        edo_lock_release(&channel->meeting.lock);
-        if (given_up)
-            return -ECANCELED;
-        edo_waiter_wait(place->waiter, false); /* it has happened, or will any moment */
-    }
-    return place->rc;
-}
-
-static __attribute__((noinline)) int edo_channel_send_slowly(struct edo_channel *channel, const void *value,
-                                                             struct edo_task *task)
-{
-    struct edo_waiter waiter = {.task = task};
-    struct edo_place place = {.waiter = &waiter, .value = (void *)(uintptr_t)value, .send = true};
-    struct edo_waiter *receiver;
-    int rc = edo_channel_lock_to_send(channel);
-
-    if (rc < 0)
-        return rc;
-    rc = edo_channel_put(&receiver, channel, value, NULL);
-    if (rc == -EAGAIN)
-        edo_channel_enlist(channel, &place);
-    edo_lock_release(&channel->meeting.lock);
-    if (receiver)
-        edo_waiter_finish(receiver);
-    return rc == -EAGAIN ? edo_channel_wait(channel, &place) : rc;
-}
-
-static __attribute__((noinline)) int edo_channel_recv_slowly(void *value, struct edo_channel *channel,
-                                                             struct edo_task *task)
-{
-    struct edo_waiter waiter = {.task = task};
-    struct edo_place place = {.waiter = &waiter, .value = value};
-    struct edo_waiter *sender;
-    int rc;
+    bool given_up;
 
     edo_lock_acquire(&channel->meeting.lock);
-    rc = edo_channel_take(&sender, channel, value, NULL);
-    if (rc == -EAGAIN)
-        edo_channel_enlist(channel, &place);
+    given_up = place->listed;
+    edo_channel_delist(channel, place);
     edo_lock_release(&channel->meeting.lock);
-    if (sender)
-        edo_waiter_finish(sender);
-    return rc == -EAGAIN ? edo_channel_wait(channel, &place) : rc;
+    if (!given_up)
+        edo_waiter_wait(place->waiter, false); /* or will happen any moment */
+    return given_up;
 }
 
-/* Without waiting. */
-static inline int edo_channel_send_now(struct edo_channel *channel, const void *value)
+/*
+ * The operation has to wait, and the channel is locked: enlists, lets the lock go, and waits until the operation has
+ * happened, or has been given up.
+ */
+EDO_ALWAYS_INLINE int edo_channel_wait(struct edo_channel *channel, void *value, struct edo_task *task, bool send)
 {
+    struct edo_waiter waiter = {.task = task};
+    struct edo_place place = {.waiter = &waiter, .value = value, .send = send};
+
+    edo_channel_enlist_inline(channel, &place, send);
+    edo_lock_release(&channel->meeting.lock);
+    if (!edo_waiter_wait_inline(&waiter, true) && edo_channel_give_up(channel, &place))
+        return -ECANCELED;
+    return place.rc;
+}
+
+static __attribute__((noinline)) int edo_channel_wait_to_send(struct edo_channel *channel, const void *value,
+                                                              struct edo_task *task)
+{
+    return edo_channel_wait(channel, (void *)(uintptr_t)value, task, true);
+}
+
+static __attribute__((noinline)) int edo_channel_wait_to_recv(struct edo_channel *channel, void *value,
+                                                              struct edo_task *task)
+{
+    return edo_channel_wait(channel, value, task, false);
+}
+
+EDO_ALWAYS_INLINE int edo_channel_send_inline(struct edo_channel *channel, const void *value, size_t size, bool wait)
+{
+    struct edo_task *task = edo_task_self();
+    int rc = edo_channel_begin(channel, size, task);
     struct edo_waiter *receiver;
-    int rc = edo_channel_lock_to_send(channel);
 
     if (__builtin_expect(rc < 0, 0))
         return rc;
-    rc = edo_channel_put(&receiver, channel, value, NULL);
+    rc = edo_channel_lock_to_send_inline(channel);
+    if (__builtin_expect(rc < 0, 0))
+        return rc;
+    rc = edo_channel_put_inline(&receiver, channel, value, NULL);
+    if (wait && rc == -EAGAIN)
+        return edo_channel_wait_to_send(channel, value, task);
     edo_lock_release(&channel->meeting.lock);
     if (receiver)
         edo_waiter_finish(receiver);
     return rc;
 }
 
-static inline int edo_channel_recv_now(void *value, struct edo_channel *channel)
+EDO_ALWAYS_INLINE int edo_channel_recv_inline(void *value, struct edo_channel *channel, size_t size, bool wait)
 {
+    struct edo_task *task = edo_task_self();
+    int rc = edo_channel_begin(channel, size, task);
     struct edo_waiter *sender;
-    int rc;
 
+    if (__builtin_expect(rc < 0, 0))
+        return rc;
     edo_lock_acquire(&channel->meeting.lock);
-    rc = edo_channel_take(&sender, channel, value, NULL);
+    rc = edo_channel_take_inline(&sender, channel, value, NULL);
+    if (wait && rc == -EAGAIN)
+        return edo_channel_wait_to_recv(channel, value, task);
     edo_lock_release(&channel->meeting.lock);
     if (sender)
         edo_waiter_finish(sender);
@@ -303,40 +326,20 @@ static inline int edo_channel_recv_now(void *value, struct edo_channel *channel)
 
 int edo_channel_send(edo_channel *channel, const void *value, size_t size)
 {
-    struct edo_task *task = edo_task_self();
-    int rc = edo_channel_begin(channel, size, task);
-
-    if (__builtin_expect(rc < 0, 0))
-        return rc;
-    if (!edo_channel_may_send(channel))
-        return edo_channel_send_slowly(channel, value, task);
-    rc = edo_channel_send_now(channel, value);
-    return rc == -EAGAIN ? edo_channel_send_slowly(channel, value, task) : rc;
+    return edo_channel_send_inline(channel, value, size, true);
 }
 
 int edo_channel_recv(void *value, edo_channel *channel, size_t size)
 {
-    struct edo_task *task = edo_task_self();
-    int rc = edo_channel_begin(channel, size, task);
-
-    if (__builtin_expect(rc < 0, 0))
-        return rc;
-    if (!edo_channel_may_recv(channel))
-        return edo_channel_recv_slowly(value, channel, task);
-    rc = edo_channel_recv_now(value, channel);
-    return rc == -EAGAIN ? edo_channel_recv_slowly(value, channel, task) : rc;
+    return edo_channel_recv_inline(value, channel, size, true);
 }
 
 int edo_channel_try_send(edo_channel *channel, const void *value, size_t size)
 {
-    int rc = edo_channel_begin(channel, size, edo_task_self());
-
-    return rc < 0 ? rc : edo_channel_send_now(channel, value);
+    return edo_channel_send_inline(channel, value, size, false);
 }
 
 int edo_channel_try_recv(void *value, edo_channel *channel, size_t size)
 {
-    int rc = edo_channel_begin(channel, size, edo_task_self());
-
-    return rc < 0 ? rc : edo_channel_recv_now(value, channel);
+    return edo_channel_recv_inline(value, channel, size, false);
 }

@@ -42,14 +42,39 @@ struct edo_channel {
     struct edo_channel_block *reserve; /* an empty one, kept */
 };
 
+static inline size_t edo_channel_count_inline(struct edo_channel *channel)
+{
+    return atomic_load_explicit(&channel->count, memory_order_relaxed);
+}
+
+static inline bool edo_channel_closed_inline(struct edo_channel *channel)
+{
+    return atomic_load_explicit(&channel->closed, memory_order_relaxed);
+}
+
+static inline bool edo_channel_full(struct edo_channel *channel)
+{
+    return edo_channel_count_inline(channel) >= channel->capacity;
+}
+
 /* Whether an operation would not wait, by a look without the lock. */
-bool edo_channel_may_send(struct edo_channel *channel);
-bool edo_channel_may_recv(struct edo_channel *channel);
+static inline bool edo_channel_may_send(struct edo_channel *channel)
+{
+    return !edo_channel_full(channel) || atomic_load_explicit(&channel->receivers_count, memory_order_relaxed) > 0 ||
+           edo_channel_closed_inline(channel);
+}
+
+static inline bool edo_channel_may_recv(struct edo_channel *channel)
+{
+    return edo_channel_count_inline(channel) > 0 ||
+           atomic_load_explicit(&channel->senders_count, memory_order_relaxed) > 0 ||
+           edo_channel_closed_inline(channel);
+}
 
 /*
  * The operations, under the lock. 0 or -EPIPE: done; -EAGAIN: it would have to wait. *other: an operation that this one has
  * completed and claimed, to be finished once the lock is let go; else NULL. `self`: the caller's waiter, which is passed over.
- * Sending on an unbounded channel: see edo_channel_prepare.
+ * For put the channel was locked by edo_channel_lock_to_send.
  */
 int edo_channel_put(struct edo_waiter **other, struct edo_channel *channel, const void *value,
                     const struct edo_waiter *self);

@@ -73,13 +73,8 @@ void edo_store_add_block(struct edo_channel *channel, struct edo_channel_block *
     channel->reserve = block;
 }
 
-static void *edo_store_back(struct edo_channel *channel)
+void *edo_store_block_back(struct edo_channel *channel)
 {
-    if (channel->capacity != EDO_UNBOUNDED) {
-        size_t at = channel->head + atomic_load_explicit(&channel->count, memory_order_relaxed);
-
-        return channel->slots + (at >= channel->capacity ? at - channel->capacity : at) * channel->size;
-    }
     if (!channel->last || channel->last->end == edo_block_capacity(channel)) {
         struct edo_channel_block *block = channel->reserve;
 
@@ -93,15 +88,7 @@ static void *edo_store_back(struct edo_channel *channel)
     return channel->last->values + channel->last->end++ * channel->size;
 }
 
-void edo_store_push(struct edo_channel *channel, const void *value)
-{
-    if (channel->size)
-        edo_value_copy(edo_store_back(channel), value, channel->size);
-    atomic_store_explicit(&channel->count, atomic_load_explicit(&channel->count, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-}
-
-static void edo_store_pop_block(void *value, struct edo_channel *channel)
+void edo_store_block_pop(void *value, struct edo_channel *channel)
 {
     struct edo_channel_block *block = channel->first;
 
@@ -112,17 +99,4 @@ static void edo_store_pop_block(void *value, struct edo_channel *channel)
     if (!channel->first)
         channel->last = NULL;
     edo_store_add_block(channel, block);
-}
-
-void edo_store_pop(void *value, struct edo_channel *channel)
-{
-    if (channel->size && channel->capacity == EDO_UNBOUNDED) {
-        edo_store_pop_block(value, channel);
-    } else if (channel->size) {
-        edo_value_copy(value, channel->slots + channel->head * channel->size, channel->size);
-        if (++channel->head == channel->capacity)
-            channel->head = 0;
-    }
-    atomic_store_explicit(&channel->count, atomic_load_explicit(&channel->count, memory_order_relaxed) - 1,
-                          memory_order_relaxed);
 }

@@ -24,8 +24,38 @@ bool edo_store_wants_block(const struct edo_channel *channel);
 struct edo_channel_block *edo_store_block_create(const struct edo_channel *channel);
 void edo_store_add_block(struct edo_channel *channel, struct edo_channel_block *block);
 
-/* Appends a value, for which there is room; removes the oldest, which there is. */
-void edo_store_push(struct edo_channel *channel, const void *value);
-void edo_store_pop(void *value, struct edo_channel *channel);
+/* Of unbounded channels: where the next value goes, for which there is a block; takes the oldest one out. */
+void *edo_store_block_back(struct edo_channel *channel);
+void edo_store_block_pop(void *value, struct edo_channel *channel);
+
+/* Appends a value, for which there is room. */
+static inline void edo_store_push(struct edo_channel *channel, const void *value)
+{
+    size_t count = atomic_load_explicit(&channel->count, memory_order_relaxed);
+
+    if (channel->size && channel->capacity == EDO_UNBOUNDED) {
+        edo_value_copy(edo_store_block_back(channel), value, channel->size);
+    } else if (channel->size) {
+        size_t at = channel->head + count;
+
+        edo_value_copy(channel->slots + (at >= channel->capacity ? at - channel->capacity : at) * channel->size, value,
+                       channel->size);
+    }
+    atomic_store_explicit(&channel->count, count + 1, memory_order_relaxed);
+}
+
+/* Removes the oldest value, which there is. */
+static inline void edo_store_pop(void *value, struct edo_channel *channel)
+{
+    if (channel->size && channel->capacity == EDO_UNBOUNDED) {
+        edo_store_block_pop(value, channel);
+    } else if (channel->size) {
+        edo_value_copy(value, channel->slots + channel->head * channel->size, channel->size);
+        if (++channel->head == channel->capacity)
+            channel->head = 0;
+    }
+    atomic_store_explicit(&channel->count, atomic_load_explicit(&channel->count, memory_order_relaxed) - 1,
+                          memory_order_relaxed);
+}
 
 #endif

@@ -14,24 +14,6 @@ void edo_meeting_init(struct edo_meeting *meeting)
     meeting->serial = atomic_fetch_add_explicit(&serial, 1, memory_order_relaxed);
 }
 
-struct edo_place *edo_places_claim(size_t *out_of_list, struct edo_link *list, const struct edo_waiter *self)
-{
-    struct edo_link *link = edo_list_first(list);
-
-    while (link) {
-        struct edo_place *place = EDO_CONTAINER_OF(link, struct edo_place, link);
-
-        link = edo_list_next(list, link);
-        if (place->waiter == self)
-            continue;
-        edo_place_delist(place);
-        ++*out_of_list;
-        if (edo_place_claim(place))
-            return place;
-    }
-    return NULL;
-}
-
 void edo_places_claim_all(struct edo_place **claimed, struct edo_link *list, int rc)
 {
     struct edo_link *link = edo_list_first(list);
@@ -55,11 +37,15 @@ void edo_places_claim_all(struct edo_place **claimed, struct edo_link *list, int
 void edo_waiter_finish(struct edo_waiter *waiter)
 {
     struct edo_task *task = waiter->task;
-    struct edo_task *self = edo_task_self();
+    struct edo_thread *thread = edo_thread_self();
 
-    if (__builtin_expect(task && self && self->home->runtime == task->home->runtime, 1)) {
+    if (__builtin_expect(task && thread && thread->current && thread->runtime == task->home->runtime, 1)) {
         __atomic_store_n(&waiter->done, EDO_WAITER_DONE, __ATOMIC_RELEASE);
-        edo_unpark(task);
+        if (!edo_park_word_notify(&task->wake))
+            return;
+        thread = edo_enter(thread);
+        edo_ready(thread, task);
+        edo_leave(thread);
     } else if (task) { /* its runtime may go as soon as it has seen DONE */
         __atomic_store_n(&waiter->done, EDO_WAITER_DONE_FROM_AFAR, __ATOMIC_RELEASE);
         edo_unpark(task);
@@ -80,29 +66,17 @@ void edo_places_finish(struct edo_place *claimed)
     }
 }
 
-static bool edo_waiter_done(struct edo_waiter *waiter)
+void edo_waiter_wait_for_afar(struct edo_waiter *waiter)
 {
-    uint32_t done = __atomic_load_n(&waiter->done, __ATOMIC_ACQUIRE);
-
-    while (
-        __builtin_expect(done == EDO_WAITER_DONE_FROM_AFAR, 0)) { /* some instructions long, if it is not preempted */
-        sched_yield();
-        done = __atomic_load_n(&waiter->done, __ATOMIC_ACQUIRE);
-    }
-    return done == EDO_WAITER_DONE;
+    while (__atomic_load_n(&waiter->done, __ATOMIC_ACQUIRE) != EDO_WAITER_DONE)
+        sched_yield(); /* some instructions long, if it is not preempted */
 }
 
 bool edo_waiter_wait(struct edo_waiter *waiter, bool cancellable)
 {
-    if (!waiter->task) {
-        while (!edo_waiter_done(waiter))
-            edo_platform->futex_wait(&waiter->done, EDO_WAITER_WAITS, EDO_FOREVER);
-        return true;
-    }
-    while (!edo_waiter_done(waiter)) {
-        if (cancellable && edo_task_cancelled(waiter->task))
-            return false;
-        edo_park(waiter->task);
-    }
+    if (waiter->task)
+        return edo_waiter_wait_inline(waiter, cancellable);
+    while (!edo_waiter_done(waiter))
+        edo_platform->futex_wait(&waiter->done, EDO_WAITER_WAITS, EDO_FOREVER);
     return true;
 }

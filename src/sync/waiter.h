@@ -24,6 +24,7 @@
 #include "base/container.h"
 #include "base/list.h"
 #include "platform/lock.h"
+#include "runtime/switch.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -93,13 +94,6 @@ static inline void edo_place_delist(struct edo_place *place)
     place->listed = false;
 }
 
-/*
- * The first place in the list whose waiter can be claimed, claimed and out of the list; NULL if there is none. *out_of_list
- * is raised by how many have left the list, the claimed one and those won elsewhere. `self`: a waiter that is passed over, since it
- * is the caller's own; may be NULL. Under the object's lock.
- */
-struct edo_place *edo_places_claim(size_t *out_of_list, struct edo_link *list, const struct edo_waiter *self);
-
 /* Claims all of them, with the result `rc`, and adds them to *claimed (by `next`). Under the object's lock. */
 void edo_places_claim_all(struct edo_place **claimed, struct edo_link *list, int rc);
 
@@ -107,11 +101,36 @@ void edo_places_claim_all(struct edo_place **claimed, struct edo_link *list, int
 void edo_waiter_finish(struct edo_waiter *waiter);
 void edo_places_finish(struct edo_place *claimed);
 
+/* The claimer is a task of another runtime, or a thread: until it is done with the waiter's task. */
+void edo_waiter_wait_for_afar(struct edo_waiter *waiter);
+
+static inline bool edo_waiter_done(struct edo_waiter *waiter)
+{
+    uint32_t done = __atomic_load_n(&waiter->done, __ATOMIC_ACQUIRE);
+
+    if (__builtin_expect(done == EDO_WAITER_DONE_FROM_AFAR, 0))
+        edo_waiter_wait_for_afar(waiter);
+    return done != EDO_WAITER_WAITS;
+}
+
 /*
  * Waits until the waiter is done: true. False: its task was cancelled (with `cancellable`), or the deadline passed on a
  * plain thread, and it is not done yet: the caller finds out, under the locks, whether it has been claimed. May return
  * false early. OUTSIDE.
  */
 bool edo_waiter_wait(struct edo_waiter *waiter, bool cancellable);
+
+/* The same inline, for channels: tasks that hand values to and fro go this way with each of them. */
+EDO_ALWAYS_INLINE bool edo_waiter_wait_inline(struct edo_waiter *waiter, bool cancellable)
+{
+    if (__builtin_expect(!waiter->task, 0))
+        return edo_waiter_wait(waiter, cancellable);
+    while (!edo_waiter_done(waiter)) {
+        if (cancellable && edo_task_cancelled(waiter->task))
+            return false;
+        edo_leave(edo_park_inline(edo_enter(edo_thread_self()), waiter->task));
+    }
+    return true;
+}
 
 #endif
