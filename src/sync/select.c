@@ -24,7 +24,9 @@
 struct edo_select {
     edo_arm *arms;
     int count;
-    int start; /* with which arm to begin */
+    int start;    /* with which arm to begin */
+    int fallback; /* the default's index; -1: there is none */
+    int held;     /* arms that are checked and hold something; see edo_arm_check */
     struct edo_waiter waiter;
     int meetings;                     /* arms with channels and the like */
     uint8_t by_serial[EDO_ARMS_MOST]; /* those arms, in the order in which they are locked */
@@ -73,24 +75,36 @@ static int edo_select_index(const struct edo_select *select, int i)
 
 /* --- 1: at once ---------------------------------------------------------------------------------------------------------- */
 
+/* What that arm is checked for before anything else; notes in the select what it has found. */
+static inline int edo_select_check_arm(struct edo_select *select, int index, struct edo_task *task)
+{
+    edo_arm *arm = &select->arms[index];
+    int rc;
+
+    if (edo_arm_is_meeting(arm))
+        return arm->size_ == edo_arm_size(arm) ? 0 : -EINVAL;
+    if (arm->what_ == EDO_ARM_DEFAULT)
+        select->fallback = index;
+    if (edo_arm_is_idle(arm))
+        return 0;
+    if (arm->what_ < EDO_ARM_NONE || arm->what_ > EDO_ARM_DEFAULT)
+        return -EINVAL;
+    rc = edo_arm_check(arm, task);
+    if (rc == 0)
+        select->held++;
+    return rc;
+}
+
 /* Looks whether all can be arms of this task, and takes hold of their streams; *checked tells of how many. */
 static int edo_select_check(int *checked, struct edo_select *select, struct edo_task *task)
 {
-    for (*checked = 0; *checked < select->count; ++*checked) {
-        edo_arm *arm = &select->arms[*checked];
-        int rc = 0;
+    int rc = 0;
+    int i;
 
-        if (arm->what_ < EDO_ARM_NONE || arm->what_ > EDO_ARM_DEFAULT)
-            rc = -EINVAL;
-        else if (edo_arm_is_meeting(arm))
-            rc = arm->size_ == edo_arm_size(arm) ? 0 : -EINVAL;
-        else if (!edo_arm_is_idle(arm))
-            rc = edo_arm_check(arm, task);
-        arm->rc = rc;
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
+    for (i = 0; i < select->count && rc == 0; i++)
+        select->arms[i].rc = rc = edo_select_check_arm(select, i, task);
+    *checked = rc < 0 ? i - 1 : i;
+    return rc;
 }
 
 /* Hears the next value. Under the lock. */
@@ -358,11 +372,13 @@ static int edo_select_wait(struct edo_select *select, int wrong)
     }
 }
 
-static int edo_select_slowly(struct edo_select *select)
+static int edo_select_slowly(struct edo_select *select, struct edo_task *task)
 {
-    int index = edo_select_enlist(select);
+    int index;
     int wrong;
 
+    select->waiter = (struct edo_waiter){.task = task, .select = true};
+    index = edo_select_enlist(select);
     if (index >= 0)
         return index;
     wrong = edo_select_begin_others(select);
@@ -370,7 +386,7 @@ static int edo_select_slowly(struct edo_select *select)
     edo_select_delist(select);
     for (int i = 0; i < select->count; i++)
         if (!edo_arm_is_meeting(&select->arms[i]) && !edo_arm_is_idle(&select->arms[i]))
-            edo_arm_end(&select->arms[i], select->waiter.task);
+            edo_arm_end(&select->arms[i], task);
     if (index >= 0 && index != wrong && !edo_arm_is_meeting(&select->arms[index]))
         edo_arm_happen(&select->arms[index]);
     return index;
@@ -379,6 +395,8 @@ static int edo_select_slowly(struct edo_select *select)
 /* Lets go of what edo_select_check has taken hold of in the first `count` arms. */
 static void edo_select_finish(struct edo_select *select, int count)
 {
+    if (__builtin_expect(select->held == 0, 1))
+        return;
     for (int i = 0; i < count; i++)
         if (!edo_arm_is_meeting(&select->arms[i]) && !edo_arm_is_idle(&select->arms[i]))
             edo_arm_finish(&select->arms[i]);
@@ -388,30 +406,23 @@ static void edo_select_finish(struct edo_select *select, int count)
 static int edo_select_checked(struct edo_select *select)
 {
     struct edo_task *task = edo_task_self();
-    int fallback = -1;
     int index = edo_suspension_point(task); /* only now: others have a turn here, and may close what is selected on */
 
     if (index < 0)
         return index;
     select->start = select->count ? (int)(edo_thread_self()->rotor++ % (uint32_t)select->count) : 0;
-    for (int i = 0; i < select->count; i++)
-        if (select->arms[i].what_ == EDO_ARM_DEFAULT)
-            fallback = i;
-    index = edo_select_now(select, fallback >= 0);
+    index = edo_select_now(select, select->fallback >= 0);
     if (index >= 0)
         return index;
-    if (fallback >= 0) {
-        select->arms[fallback].rc = 0;
-        return fallback;
-    }
-    select->waiter = (struct edo_waiter){.task = task, .select = true};
-    return edo_select_slowly(select);
+    if (select->fallback >= 0)
+        return select->fallback; /* its rc is 0 */
+    return edo_select_slowly(select, task);
 }
 
 int edo_select(edo_arm *arms, size_t count)
 {
     struct edo_task *task = edo_task_self();
-    struct edo_select select = {.arms = arms, .count = (int)count};
+    struct edo_select select; /* what waiting needs is filled in by edo_select_slowly */
     int checked;
     int rc;
 
@@ -419,6 +430,10 @@ int edo_select(edo_arm *arms, size_t count)
         return -EPERM;
     if (count > EDO_ARMS_MOST)
         return -EINVAL;
+    select.arms = arms;
+    select.count = (int)count;
+    select.fallback = -1;
+    select.held = 0;
     rc = edo_select_check(&checked, &select, task);
     if (rc == 0)
         rc = edo_select_checked(&select);
