@@ -62,6 +62,11 @@ void edo_ready_elsewhere(struct edo_thread *thread, struct edo_task *task)
     }
 }
 
+void edo_ready(struct edo_thread *thread, struct edo_task *task)
+{
+    edo_ready_elsewhere(thread, task);
+}
+
 void edo_ready_offer(struct edo_thread *thread)
 {
     (void)thread;
