@@ -286,7 +286,7 @@ static int edo_start(edo_process *process, struct edo_start *start, const int *s
     for (int i = 0; i < 3 && rc == 0; i++)
         if (start->sources[i]) {
             edo_source_open(start->sources[i], start->ours[i]);
-            edo_source_set_pipe(start->sources[i]);
+            edo_source_set_kind(start->sources[i], &edo_pipe_beneath);
             process->streams[i] = (edo_stream *)start->sources[i];
         }
     return rc;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams over sockets, and pipes (stream_pipe.c): reading, writing, closing.
+ * Streams: reading, writing, closing. What is beneath is a kind (runtime/poller.h): sockets (stream_socket.c), pipes
+ * (stream_pipe.c).
  *
  * The order in every call: spend budget and ask for cancellation (rule C1), become a user of the source, try the syscall if
  * readiness says it is worth it, wait only when the kernel has said EAGAIN or delivered less than was asked (S2). No
@@ -45,32 +46,23 @@ static inline int edo_stream_begin(edo_stream *stream, struct edo_task *task)
     return edo_stream_begin_on(stream, &thread, task);
 }
 
-/* What a call moves, in which way. */
+/* What a call moves, in which way: a buffer, or pieces. */
 struct edo_transfer {
-    ssize_t (*move)(const struct edo_source *source, const struct edo_transfer *transfer);
     int direction;
+    int count; /* of pieces; -1: `what` is a buffer */
     void *what;
-    size_t size;
+    size_t size; /* in all */
 };
 
-static ssize_t edo_stream_recv(const struct edo_source *source, const struct edo_transfer *transfer)
+static inline ssize_t edo_transfer_make(struct edo_source *source, const struct edo_transfer *transfer)
 {
-    return source->pipe ? edo_pipe_recv(source->fd, transfer->what, transfer->size)
-                        : edo_platform->recv(source->fd, transfer->what, transfer->size, 0);
-}
+    const struct edo_source_kind *kind = edo_source_kind_of(source);
 
-static ssize_t edo_stream_send(const struct edo_source *source, const struct edo_transfer *transfer)
-{
-    return source->pipe ? edo_pipe_send(source->fd, transfer->what, transfer->size)
-                        : edo_platform->send(source->fd, transfer->what, transfer->size, MSG_NOSIGNAL);
-}
-
-static ssize_t edo_stream_sendmsg(const struct edo_source *source, const struct edo_transfer *transfer)
-{
-    const struct msghdr *message = (const struct msghdr *)transfer->what;
-
-    return source->pipe ? edo_pipe_sendv(source->fd, message->msg_iov, (int)message->msg_iovlen)
-                        : edo_platform->sendmsg(source->fd, message, MSG_NOSIGNAL);
+    if (transfer->direction == EDO_IN)
+        return kind->recv(source, transfer->what, transfer->size);
+    if (transfer->count < 0)
+        return kind->send(source, transfer->what, transfer->size);
+    return kind->sendv(source, (const struct iovec *)transfer->what, transfer->count);
 }
 
 /*
@@ -99,7 +91,7 @@ static __attribute__((noinline)) ssize_t edo_stream_move(struct edo_source *sour
 
     for (;;) {
         if (edo_source_ready(source, direction, &seen)) {
-            ssize_t moved = transfer->move(source, transfer);
+            ssize_t moved = edo_transfer_make(source, transfer);
 
             if (edo_stream_settle(source, direction, seen, moved, transfer->size))
                 return moved;
@@ -114,14 +106,14 @@ static __attribute__((noinline)) ssize_t edo_stream_move(struct edo_source *sour
 
 static ssize_t edo_stream_receive(struct edo_source *source, void *buffer, size_t size, struct edo_task *task)
 {
-    struct edo_transfer transfer = {edo_stream_recv, EDO_IN, buffer, size};
+    struct edo_transfer transfer = {EDO_IN, -1, buffer, size};
 
     return edo_stream_move(source, &transfer, task);
 }
 
 static ssize_t edo_stream_deliver(struct edo_source *source, const void *buffer, size_t size, struct edo_task *task)
 {
-    struct edo_transfer transfer = {edo_stream_send, EDO_OUT, (void *)(uintptr_t)buffer, size};
+    struct edo_transfer transfer = {EDO_OUT, -1, (void *)(uintptr_t)buffer, size};
 
     return edo_stream_move(source, &transfer, task);
 }
@@ -130,8 +122,7 @@ static ssize_t edo_stream_deliver(struct edo_source *source, const void *buffer,
 static ssize_t edo_stream_deliver_pieces(struct edo_source *source, const struct iovec *pieces, int count, size_t size,
                                          struct edo_task *task)
 {
-    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = (size_t)count};
-    struct edo_transfer transfer = {edo_stream_sendmsg, EDO_OUT, &message, size};
+    struct edo_transfer transfer = {EDO_OUT, count, (void *)(uintptr_t)pieces, size};
 
     return edo_stream_move(source, &transfer, task);
 }
@@ -423,7 +414,7 @@ int edo_stream_from_fd(edo_stream **out, int fd)
     }
     edo_source_open(source, fd);
     if (pipe)
-        edo_source_set_pipe(source);
+        edo_source_set_kind(source, &edo_pipe_beneath);
     source->exposed = true; /* others may hold duplicates */
     *out = (edo_stream *)source;
     return 0;
@@ -437,7 +428,6 @@ void edo_close(edo_stream *stream)
 
 int edo_shutdown(edo_stream *stream, int half)
 {
-    static const int how[] = {SHUT_RD, SHUT_WR, SHUT_RDWR};
     int rc;
 
     if (edo_in_forked_child())
@@ -447,7 +437,7 @@ int edo_shutdown(edo_stream *stream, int half)
     rc = edo_source_begin(&stream->source);
     if (rc < 0)
         return rc;
-    rc = edo_platform->shutdown(stream->source.fd, how[half]);
+    rc = edo_source_kind_of(&stream->source)->shutdown(&stream->source, half);
     edo_source_end(&stream->source);
     return rc;
 }

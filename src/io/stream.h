@@ -42,11 +42,15 @@ static inline int edo_source_enter(struct edo_source *source, struct edo_thread 
     return __builtin_expect(edo_task_cancelled(task), 0) ? -ECANCELED : edo_source_begin(source);
 }
 
-/* --- stream_pipe.c: what sockets do by recv, send and sendmsg --------------------------------------------------------------- */
+/* --- What streams stand on -------------------------------------------------------------------------------------------------- */
 
-ssize_t edo_pipe_recv(int fd, void *buffer, size_t size);
-ssize_t edo_pipe_send(int fd, const void *buffer, size_t size);
-ssize_t edo_pipe_sendv(int fd, const struct iovec *pieces, int count);
+extern const struct edo_source_kind edo_socket_kind; /* stream_socket.c */
+extern const struct edo_beneath edo_pipe_beneath;    /* stream_pipe.c */
+
+static inline const struct edo_source_kind *edo_source_kind_of(const struct edo_source *source)
+{
+    return source->beneath ? source->beneath->kind : &edo_socket_kind;
+}
 
 /* For a descriptor that is no socket: 0 if it is a pipe's or a FIFO's end, else -ENOTSOCK. */
 int edo_pipe_check(int fd);

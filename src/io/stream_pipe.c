@@ -5,25 +5,49 @@
  */
 #include "io/stream.h"
 #include "platform/platform.h"
+#include "runtime/fd_wait.h"
 
 #include <errno.h>
 
-ssize_t edo_pipe_recv(int fd, void *buffer, size_t size)
+static ssize_t edo_pipe_recv(struct edo_source *source, void *buffer, size_t size)
 {
-    return edo_platform->read(fd, buffer, size);
+    return edo_platform->read(source->fd, buffer, size);
 }
 
-ssize_t edo_pipe_send(int fd, const void *buffer, size_t size)
+static ssize_t edo_pipe_sendv(struct edo_source *source, const struct iovec *pieces, int count)
+{
+    return edo_platform->pipe_writev(source->fd, pieces, count);
+}
+
+static ssize_t edo_pipe_send(struct edo_source *source, const void *buffer, size_t size)
 {
     struct iovec piece = {(void *)(uintptr_t)buffer, size};
 
-    return edo_platform->pipe_writev(fd, &piece, 1);
+    return edo_pipe_sendv(source, &piece, 1);
 }
 
-ssize_t edo_pipe_sendv(int fd, const struct iovec *pieces, int count)
+static int edo_pipe_shutdown(struct edo_source *source, int half)
 {
-    return edo_platform->pipe_writev(fd, pieces, count);
+    (void)source;
+    (void)half;
+    return -ENOTSOCK;
 }
+
+static bool edo_pipe_look(struct edo_source *source)
+{
+    return edo_fd_look(source->fd, 1 << EDO_IN) != 0;
+}
+
+static const struct edo_source_kind edo_pipe_kind = {
+    .name = "a pipe",
+    .recv = edo_pipe_recv,
+    .send = edo_pipe_send,
+    .sendv = edo_pipe_sendv,
+    .shutdown = edo_pipe_shutdown,
+    .look = edo_pipe_look,
+};
+
+const struct edo_beneath edo_pipe_beneath = {&edo_pipe_kind};
 
 int edo_pipe_check(int fd)
 {

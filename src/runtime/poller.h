@@ -28,7 +28,10 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
 
 struct edo_task;
 struct edo_thread;
@@ -53,18 +56,46 @@ static inline uint32_t edo_ready_bit(int direction)
 #define EDO_SOURCE_CLOSED (UINT32_C(1) << 31)
 #define EDO_SOURCE_GONE   (UINT32_C(1) << 30)
 
+struct edo_source;
+
+/*
+ * What a stream stands on. Sockets are the plain kind, which has no table here (io/stream_socket.c): the runtime knows what to do
+ * with a descriptor. Calls move as much as can be moved at once, answer as recv(2) and send(2) do, -EAGAIN included, and make
+ * no signal; the caller is a user of the source, OUTSIDE.
+ */
+struct edo_source_kind {
+    const char *name; /* for reports */
+    ssize_t (*recv)(struct edo_source *source, void *buffer, size_t size);
+    ssize_t (*send)(struct edo_source *source, const void *buffer, size_t size);
+    ssize_t (*sendv)(struct edo_source *source, const struct iovec *pieces, int count);
+    int (*shutdown)(struct edo_source *source, int half); /* half: as edo_shutdown has it */
+    bool (*look)(struct edo_source *source);              /* whether recv would not say -EAGAIN; takes nothing */
+
+    /* Where there is no descriptor; NULL where there is one, and a poller tells of it. */
+    void (*ask)(struct edo_source *source);   /* raises the readiness of the moment */
+    void (*close)(struct edo_source *source); /* the last user has gone */
+};
+
+/* What a source of another kind than a socket has beneath; the first member of whatever the kind keeps there. */
+struct edo_beneath {
+    const struct edo_source_kind *kind;
+};
+
 struct edo_source {
-    struct edo_source *free_link;
+    union {
+        struct edo_source *free_link;      /* while it is free */
+        const struct edo_beneath *beneath; /* while it is open; NULL: a plain descriptor */
+    };
     _Atomic uint32_t readiness;
     _Atomic uint8_t registering; /* 1 while somebody does */
     bool exposed;                /* its descriptor may have been duplicated: deregister before close */
     bool borrowed;               /* its descriptor is not ours to close */
-    bool pipe;                   /* no socket: read(2), write(2); EDO_HUP is set from the beginning (S2 d) */
     _Atomic(struct edo_task *) waiter[2];
     _Atomic uint32_t users; /* count, and EDO_SOURCE_CLOSED, EDO_SOURCE_GONE */
-    int fd;
+    int fd;                 /* -1: a kind without descriptor */
     struct edo_runtime *runtime;
-    _Atomic(struct edo_worker *) registered; /* whose poller; NULL: not yet */
+    _Atomic(struct edo_worker *)
+        registered; /* whose poller; NULL: not yet. Without descriptor: any worker's, never asked */
     uint64_t
         mark; /* what its events carry: its address, and above that (EDO_GENERATION) which use of it this is; atomic */
 };
@@ -115,12 +146,12 @@ void edo_source_open(struct edo_source *source, int fd);
 void edo_source_put(struct edo_source *source);
 
 /*
- * The open source's descriptor is a pipe's end: read(2) and write(2). EDO_HUP is set for good: a short transfer means nothing
+ * The source that was just opened is of another kind than a socket. EDO_HUP is set for good: a short transfer means nothing
  * there (S2 d), and the fast ways of reading and writing are for sockets.
  */
-static inline void edo_source_set_pipe(struct edo_source *source)
+static inline void edo_source_set_kind(struct edo_source *source, const struct edo_beneath *beneath)
 {
-    source->pipe = true;
+    source->beneath = beneath;
     atomic_fetch_or_explicit(&source->readiness, EDO_HUP, memory_order_relaxed);
 }
 

@@ -47,7 +47,7 @@ void edo_source_open(struct edo_source *source, int fd)
     for (int i = 0; i < 2; i++)
         atomic_store_explicit(&source->waiter[i], NULL, memory_order_relaxed);
     atomic_store_explicit(&source->readiness, EDO_READY_IN | EDO_READY_OUT, memory_order_relaxed);
-    source->pipe = false;
+    source->beneath = NULL;
     source->exposed = false;
     source->borrowed = false;
     atomic_fetch_add_explicit(&source->users, 1 - was, memory_order_release); /* the owner's, until it closes */
@@ -71,17 +71,10 @@ void edo_source_put(struct edo_source *source)
     }
 }
 
-void edo_source_gone(struct edo_source *source)
+static void edo_descriptor_gone(struct edo_source *source)
 {
-    struct edo_runtime *runtime = source->runtime;
-    struct edo_worker *worker;
-    uint32_t closed = EDO_SOURCE_CLOSED;
+    struct edo_worker *worker = atomic_load_explicit(&source->registered, memory_order_acquire);
 
-    /* Another call may have seen the same count. From here on, and not before, this one has the source to itself. */
-    if (!atomic_compare_exchange_strong_explicit(&source->users, &closed, EDO_SOURCE_CLOSED | EDO_SOURCE_GONE,
-                                                 memory_order_acq_rel, memory_order_relaxed))
-        return;
-    worker = atomic_load_explicit(&source->registered, memory_order_acquire);
     if (worker) {
         /* A duplicate elsewhere would keep the registration alive behind a closed number. */
         if (source->exposed || source->borrowed)
@@ -90,6 +83,21 @@ void edo_source_gone(struct edo_source *source)
     }
     if (!source->borrowed)
         edo_platform->close(source->fd);
+}
+
+void edo_source_gone(struct edo_source *source)
+{
+    struct edo_runtime *runtime = source->runtime;
+    uint32_t closed = EDO_SOURCE_CLOSED;
+
+    /* Another call may have seen the same count. From here on, and not before, this one has the source to itself. */
+    if (!atomic_compare_exchange_strong_explicit(&source->users, &closed, EDO_SOURCE_CLOSED | EDO_SOURCE_GONE,
+                                                 memory_order_acq_rel, memory_order_relaxed))
+        return;
+    if (source->beneath && source->beneath->kind->close)
+        source->beneath->kind->close(source);
+    else
+        edo_descriptor_gone(source);
     atomic_fetch_sub_explicit(&runtime->streams, 1, memory_order_relaxed);
     edo_source_put(source);
     if (atomic_load_explicit(&runtime->fd_shortage, memory_order_relaxed) > 0) {
@@ -162,6 +170,10 @@ int edo_source_ask(struct edo_source *source, int direction, struct edo_worker *
     if (!edo_source_ready(source, direction, &seen))
         return 0;
     edo_source_drained(source, direction, seen);
+    if (source->beneath && source->beneath->kind->ask) {
+        source->beneath->kind->ask(source);
+        return 0;
+    }
     worker = atomic_load_explicit(&source->registered, memory_order_acquire);
     return edo_poller_ask(&worker->poller, source);
 }

@@ -73,8 +73,8 @@ static bool edo_stream_arm_now(edo_arm *arm)
         return false;
     if (direction == EDO_OUT)
         return true;
-    if (source->pipe ? edo_fd_look(source->fd, 1 << EDO_IN) != 0
-                     : edo_platform->recv(source->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT | MSG_NOSIGNAL) != -EAGAIN)
+    if (source->beneath ? source->beneath->kind->look(source)
+                        : edo_platform->recv(source->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT | MSG_NOSIGNAL) != -EAGAIN)
         return true;
     edo_source_drained(source, direction, seen);
     return false;

@@ -69,6 +69,8 @@ static void edo_report_source(const struct edo_wait *wait)
 
     if (here && there)
         fprintf(stderr, "to %s between %s and %s\n", wait->direction == EDO_IN ? "read" : "write", here, there);
+    else if (wait->source->beneath)
+        fprintf(stderr, "to %s %s\n", wait->direction == EDO_IN ? "read" : "write", wait->source->beneath->kind->name);
     else if (here)
         fprintf(stderr, "for a connection at %s\n", here);
     else
