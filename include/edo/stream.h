@@ -118,6 +118,28 @@ EDO_API int edo_shutdown(edo_stream *stream, int half);
 EDO_API void edo_close(edo_stream *stream);
 EDO_AUTO_DEFINE(edo_stream *, edo_close);
 
+/*
+ * Closing by halves: a stream whose reader and writer are different tasks is handed to both, and each closes its own half. The
+ * second of the two closes the stream, so nobody has to know which comes last. NULL is accepted; like edo_close these always
+ * close, never wait, and may be called from any thread of the runtime, and by EDO_AUTO.
+ *
+ *     rc = edo_spawn(scope, reader, stream);     // edo_stream *in EDO_AUTO(edo_close_read) = argument;
+ *     if (rc < 0)
+ *         edo_close_read(stream);                // a failed spawn leaves that half here; the writer's is not touched
+ *
+ * edo_close_write says at once that nothing more will be written: the other end reads what was written, then the end.
+ * edo_close_read says, where that can be said (Unix sockets, streams in memory), that nothing more will be read: the other
+ * end's writes give -EPIPE. Calls of that half that are at work return -EBADF; none may begin after it. The other half is as it was.
+ * An end of a pipe has one half, and closing it closes the stream. Closing a half twice is misuse, which builds with
+ * EDO_DEBUG_CHECKS abort on.
+ *
+ * edo_close closes both halves, or the one that is left.
+ */
+EDO_API void edo_close_read(edo_stream *stream);
+EDO_API void edo_close_write(edo_stream *stream);
+EDO_AUTO_DEFINE(edo_stream *, edo_close_read);
+EDO_AUTO_DEFINE(edo_stream *, edo_close_write);
+
 /* Waits until a read (a write) would not wait, consuming nothing. 0; -ETIMEDOUT; -ECANCELED; -EBADF; -EBUSY. */
 EDO_API int edo_wait_readable(edo_stream *stream, int64_t deadline);
 EDO_API int edo_wait_writable(edo_stream *stream, int64_t deadline);

@@ -285,8 +285,7 @@ static int edo_start(edo_process *process, struct edo_start *start, const int *s
     edo_start_close(start, rc < 0);
     for (int i = 0; i < 3 && rc == 0; i++)
         if (start->sources[i]) {
-            edo_source_open(start->sources[i], start->ours[i]);
-            edo_source_set_kind(start->sources[i], &edo_pipe_beneath);
+            edo_pipe_open(start->sources[i], start->ours[i], i == EDO_STDIN ? O_WRONLY : O_RDONLY);
             process->streams[i] = (edo_stream *)start->sources[i];
         }
     return rc;

@@ -82,6 +82,12 @@ static inline bool edo_stream_settle(struct edo_source *source, int direction, u
     return moved != -EAGAIN && moved != -EINTR;
 }
 
+/* Whether the half of that direction was closed by itself. The whole one is told by its users. */
+static inline bool edo_stream_half_closed(struct edo_source *source, int direction)
+{
+    return (atomic_load_explicit(&source->halves, memory_order_relaxed) & 1 << direction) != 0;
+}
+
 /* Moves some, as a user of the source. With `task` NULL it does not wait: -EAGAIN. */
 static __attribute__((noinline)) ssize_t edo_stream_move(struct edo_source *source, const struct edo_transfer *transfer,
                                                          struct edo_task *task)
@@ -90,6 +96,8 @@ static __attribute__((noinline)) ssize_t edo_stream_move(struct edo_source *sour
     uint32_t seen;
 
     for (;;) {
+        if (__builtin_expect(edo_stream_half_closed(source, direction), 0))
+            return -EBADF;
         if (edo_source_ready(source, direction, &seen)) {
             ssize_t moved = edo_transfer_make(source, transfer);
 
@@ -240,6 +248,8 @@ static __attribute__((noinline, cold)) ssize_t edo_stream_write_more(edo_stream 
     size_t written;
 
     edo_stream_settle(&stream->source, EDO_OUT, seen, moved, size);
+    if (moved == -EPIPE && edo_stream_half_closed(&stream->source, EDO_OUT))
+        moved = -EBADF;
     if (moved > 0 || moved == -EAGAIN || moved == -EINTR)
         return edo_stream_write_rest(&written, stream, buffer, size, moved > 0 ? (size_t)moved : 0);
     edo_source_end(&stream->source);
@@ -361,9 +371,12 @@ static int edo_stream_wait(edo_stream *stream, int direction, int64_t deadline)
 
     if (rc < 0)
         return rc;
-    rc = edo_source_ask(&stream->source, direction, NULL);
+    if (!edo_stream_half_closed(&stream->source, direction))
+        rc = edo_source_ask(&stream->source, direction, NULL);
     if (rc == 0)
         rc = edo_source_wait(&stream->source, direction, deadline);
+    if (rc == 0 && edo_stream_half_closed(&stream->source, direction))
+        rc = -EBADF;
     edo_source_end(&stream->source);
     return rc;
 }
@@ -412,9 +425,10 @@ int edo_stream_from_fd(edo_stream **out, int fd)
         edo_source_put(source);
         return rc;
     }
-    edo_source_open(source, fd);
     if (pipe)
-        edo_source_set_kind(source, &edo_pipe_beneath);
+        edo_pipe_open(source, fd, flags);
+    else
+        edo_source_open(source, fd);
     source->exposed = true; /* others may hold duplicates */
     *out = (edo_stream *)source;
     return 0;
@@ -424,6 +438,49 @@ void edo_close(edo_stream *stream)
 {
     if (stream)
         edo_source_close(&stream->source);
+}
+
+/*
+ * `halves` settles who closes the stream: whoever adds the second bit. Calls of that half that are at work find the bit: a
+ * writer when the kernel refuses it, a reader because EDO_HUP keeps it from the way that does not look.
+ */
+static void edo_stream_close_half(edo_stream *stream, int direction)
+{
+    struct edo_source *source = &stream->source;
+    uint8_t bit = (uint8_t)(1 << direction);
+    uint8_t was;
+    int rc;
+
+    if (edo_in_forked_child())
+        return;
+    rc = edo_source_begin(source);
+    EDO_MISUSE_IF(rc < 0, "a half was closed of a stream that is closed");
+    if (rc < 0)
+        return;
+    was = atomic_fetch_or_explicit(&source->halves, bit, memory_order_seq_cst);
+    EDO_MISUSE_IF(was & bit, "a half of a stream was closed twice");
+    if (was == 0) {
+        struct edo_task *woken[2];
+
+        edo_source_kind_of(source)->shutdown(source, direction == EDO_IN ? EDO_HALF_READ : EDO_HALF_WRITE);
+        edo_source_raise(woken, source, direction == EDO_IN ? EDO_READY_IN | EDO_HUP : EDO_READY_OUT);
+        edo_source_wake(woken);
+    } else if (!(was & bit)) {
+        edo_source_close(source);
+    }
+    edo_source_end(source);
+}
+
+void edo_close_read(edo_stream *stream)
+{
+    if (stream)
+        edo_stream_close_half(stream, EDO_IN);
+}
+
+void edo_close_write(edo_stream *stream)
+{
+    if (stream)
+        edo_stream_close_half(stream, EDO_OUT);
 }
 
 int edo_shutdown(edo_stream *stream, int half)

@@ -45,12 +45,16 @@ static inline int edo_source_enter(struct edo_source *source, struct edo_thread 
 /* --- What streams stand on -------------------------------------------------------------------------------------------------- */
 
 extern const struct edo_source_kind edo_socket_kind; /* stream_socket.c */
-extern const struct edo_beneath edo_pipe_beneath;    /* stream_pipe.c */
 
 static inline const struct edo_source_kind *edo_source_kind_of(const struct edo_source *source)
 {
     return source->beneath ? source->beneath->kind : &edo_socket_kind;
 }
+
+/* --- stream_pipe.c ---------------------------------------------------------------------------------------------------------- */
+
+/* Opens the source with a pipe's end; `flags` are those of open(2): which halves it has. */
+void edo_pipe_open(struct edo_source *source, int fd, int flags);
 
 /* For a descriptor that is no socket: 0 if it is a pipe's or a FIFO's end, else -ENOTSOCK. */
 int edo_pipe_check(int fd);

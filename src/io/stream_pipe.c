@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Streams over pipes and FIFOs: the same sources, waits and rules as over sockets, but other system calls. A write to a pipe
- * that nobody reads must not raise SIGPIPE, which write(2) has no flag for (platform.h, pipe_writev). No data.
+ * that nobody reads must not raise SIGPIPE, which write(2) has no flag for (platform.h, pipe_writev). An end has one half of
+ * a stream. No data.
  */
 #include "io/stream.h"
 #include "platform/platform.h"
 #include "runtime/fd_wait.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 static ssize_t edo_pipe_recv(struct edo_source *source, void *buffer, size_t size)
 {
@@ -47,7 +49,20 @@ static const struct edo_source_kind edo_pipe_kind = {
     .look = edo_pipe_look,
 };
 
-const struct edo_beneath edo_pipe_beneath = {&edo_pipe_kind};
+void edo_pipe_open(struct edo_source *source, int fd, int flags)
+{
+    static const struct edo_beneath beneath = {&edo_pipe_kind};
+    int mode = flags & O_ACCMODE;
+
+    edo_source_open(source, fd);
+    edo_source_set_kind(source, &beneath);
+    /* What it has not got is closed already: the half that it has is all of it. */
+    atomic_store_explicit(&source->halves,
+                          mode == O_RDONLY   ? 1 << EDO_OUT
+                          : mode == O_WRONLY ? 1 << EDO_IN
+                                             : 0,
+                          memory_order_relaxed);
+}
 
 int edo_pipe_check(int fd)
 {

@@ -90,6 +90,7 @@ struct edo_source {
     _Atomic uint8_t registering; /* 1 while somebody does */
     bool exposed;                /* its descriptor may have been duplicated: deregister before close */
     bool borrowed;               /* its descriptor is not ours to close */
+    _Atomic uint8_t halves;      /* of a stream: a bit for each direction that is closed by itself */
     _Atomic(struct edo_task *) waiter[2];
     _Atomic uint32_t users; /* count, and EDO_SOURCE_CLOSED, EDO_SOURCE_GONE */
     int fd;                 /* -1: a kind without descriptor */
@@ -154,6 +155,13 @@ static inline void edo_source_set_kind(struct edo_source *source, const struct e
     source->beneath = beneath;
     atomic_fetch_or_explicit(&source->readiness, EDO_HUP, memory_order_relaxed);
 }
+
+/*
+ * What an event does, for those who make one themselves: raises the readiness, and takes out who waits for it, at most one task a
+ * direction, NULL for none. Wakes them; from anywhere but INSIDE.
+ */
+void edo_source_raise(struct edo_task *woken[2], struct edo_source *source, uint32_t bits);
+void edo_source_wake(struct edo_task *const woken[2]);
 
 /* Marks it closed and wakes its waiters; the descriptor goes with the last user. From a task, OUTSIDE, or its runtime's end. */
 void edo_source_close(struct edo_source *source);

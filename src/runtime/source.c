@@ -48,6 +48,7 @@ void edo_source_open(struct edo_source *source, int fd)
         atomic_store_explicit(&source->waiter[i], NULL, memory_order_relaxed);
     atomic_store_explicit(&source->readiness, EDO_READY_IN | EDO_READY_OUT, memory_order_relaxed);
     source->beneath = NULL;
+    atomic_store_explicit(&source->halves, 0, memory_order_relaxed);
     source->exposed = false;
     source->borrowed = false;
     atomic_fetch_add_explicit(&source->users, 1 - was, memory_order_release); /* the owner's, until it closes */
@@ -104,6 +105,25 @@ void edo_source_gone(struct edo_source *source)
         __atomic_fetch_add(&runtime->fd_released, 1, __ATOMIC_SEQ_CST);
         edo_wake_word(&runtime->fd_released, 1);
     }
+}
+
+void edo_source_raise(struct edo_task *woken[2], struct edo_source *source, uint32_t bits)
+{
+    uint32_t seen = atomic_load_explicit(&source->readiness, memory_order_relaxed);
+
+    while (!atomic_compare_exchange_weak_explicit(&source->readiness, &seen, (seen + EDO_READINESS_STEP) | bits,
+                                                  memory_order_seq_cst, memory_order_relaxed))
+        ;
+    for (int i = 0; i < 2; i++)
+        woken[i] =
+            bits & edo_ready_bit(i) ? atomic_exchange_explicit(&source->waiter[i], NULL, memory_order_seq_cst) : NULL;
+}
+
+void edo_source_wake(struct edo_task *const woken[2])
+{
+    for (int i = 0; i < 2; i++)
+        if (woken[i])
+            edo_unpark(woken[i]);
 }
 
 void edo_source_close(struct edo_source *source)
