@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams: bytes in order, over TCP and Unix sockets and pipes; and listeners, which bring them.
+ * Streams: bytes in order, over TCP and Unix sockets, pipes and in memory; and listeners, which bring them.
  *
  * One task reads from a stream and one writes to it at a time (they may be two); a second reader or writer gets -EBUSY.
  * Any task may close it: calls that are at work on it then return -EBADF, and the descriptor goes when the last of them
@@ -83,6 +83,15 @@ EDO_API int edo_unix_connect(edo_stream **out, const char *path, const edo_conne
 EDO_API int edo_stream_from_fd(edo_stream **out, int fd);
 
 /*
+ * A stream in memory: two connected ends in one process. What is written to one is read from the other; `capacity` bytes each
+ * way (0: 65,536) are taken before a writer waits for its reader. Everything in this header works on them but what needs a
+ * descriptor: addresses, socket options (-ENOTSOCK) and edo_stream_fd (-ENOTSUP). The ends may be used by tasks on any worker of
+ * the runtime, and belong to whoever has them: each is closed for itself. After one is closed the other reads what was written
+ * before, then the end, and its writes give -EPIPE. 0; -ENOMEM: all memory is taken here, none later.
+ */
+EDO_API int edo_duplex(edo_stream **a, edo_stream **b, size_t capacity);
+
+/*
  * Reads what there is, at most `size` bytes: waits only while there is nothing. Returns the count, 0 at the end of the
  * stream (or for size 0), else -ECONNRESET and others of recv(2).
  */
@@ -144,15 +153,18 @@ EDO_AUTO_DEFINE(edo_stream *, edo_close_write);
 EDO_API int edo_wait_readable(edo_stream *stream, int64_t deadline);
 EDO_API int edo_wait_writable(edo_stream *stream, int64_t deadline);
 
-/* The two ends' addresses. 0; -ENOTCONN and others of getsockname(2). Any thread. */
+/* The two ends' addresses. 0; -ENOTSOCK for what is no socket; -ENOTCONN and others of getsockname(2). Any thread. */
 EDO_API int edo_stream_local(edo_addr *out, edo_stream *stream);
 EDO_API int edo_stream_peer(edo_addr *out, edo_stream *stream);
 
-/* TCP_NODELAY; keep-alive probes after so long in silence (0: none). 0, or an error of setsockopt(2). */
+/* TCP_NODELAY; keep-alive probes after so long in silence (0: none). 0; -ENOTSOCK; or an error of setsockopt(2). */
 EDO_API int edo_stream_set_nodelay(edo_stream *stream, bool on);
 EDO_API int edo_stream_set_keepalive(edo_stream *stream, int64_t after);
 
-/* The descriptor itself: the exit to everything this header does not have. It stays the stream's, and non-blocking. */
+/*
+ * The descriptor itself: the exit to everything this header does not have. It stays the stream's, and non-blocking. -ENOTSUP: the
+ * stream has none (edo_duplex).
+ */
 EDO_API int edo_stream_fd(edo_stream *stream);
 
 /* --- Foreign descriptors --------------------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Streams: reading, writing, closing. What is beneath is a kind (runtime/poller.h): sockets (stream_socket.c), pipes
- * (stream_pipe.c).
+ * (stream_pipe.c), memory (duplex.c).
  *
  * The order in every call: spend budget and ask for cancellation (rule C1), become a user of the source, try the syscall if
  * readiness says it is worth it, wait only when the kernel has said EAGAIN or delivered less than was asked (S2). No
@@ -501,12 +501,24 @@ int edo_shutdown(edo_stream *stream, int half)
 
 /* --- About a stream -------------------------------------------------------------------------------------------------- */
 
+/* Becomes a user of a stream that has a socket: 0, -ENOTSOCK, -EBADF. */
+static int edo_stream_begin_socket(edo_stream *stream)
+{
+    int rc = edo_source_begin(&stream->source);
+
+    if (rc == 0 && stream->source.fd < 0) {
+        edo_source_end(&stream->source);
+        rc = -ENOTSOCK;
+    }
+    return rc;
+}
+
 static int edo_stream_name(edo_addr *out, edo_stream *stream,
                            int (*ask)(int fd, struct sockaddr *address, socklen_t *size))
 {
     struct sockaddr_storage storage;
     socklen_t size = sizeof storage;
-    int rc = edo_source_begin(&stream->source);
+    int rc = edo_stream_begin_socket(stream);
 
     if (rc < 0)
         return rc;
@@ -527,7 +539,7 @@ int edo_stream_peer(edo_addr *out, edo_stream *stream)
 
 int edo_stream_set_nodelay(edo_stream *stream, bool on)
 {
-    int rc = edo_source_begin(&stream->source);
+    int rc = edo_stream_begin_socket(stream);
 
     if (rc < 0)
         return rc;
@@ -538,7 +550,7 @@ int edo_stream_set_nodelay(edo_stream *stream, bool on)
 
 int edo_stream_set_keepalive(edo_stream *stream, int64_t after)
 {
-    int rc = edo_source_begin(&stream->source);
+    int rc = edo_stream_begin_socket(stream);
 
     if (rc < 0)
         return rc;
@@ -549,6 +561,8 @@ int edo_stream_set_keepalive(edo_stream *stream, int64_t after)
 
 int edo_stream_fd(edo_stream *stream)
 {
+    if (stream->source.fd < 0)
+        return -ENOTSUP;
     stream->source.exposed = true;
     return stream->source.fd;
 }

@@ -6,7 +6,12 @@
 
 /* --- Pairs of every kind -------------------------------------------------------------------------------------------------- */
 
-static void (*const pairs[])(edo_stream *out[2]) = {net_pair, net_tcp_pair};
+static void duplex_pair(edo_stream *out[2])
+{
+    CHECK_EQUAL(edo_duplex(&out[0], &out[1], 0), 0);
+}
+
+static void (*const pairs[])(edo_stream *out[2]) = {net_pair, net_tcp_pair, duplex_pair};
 
 static uint64_t streams_open(void)
 {
@@ -100,10 +105,14 @@ static int tells_the_peer(void *argument)
     edo_stream *pair[2];
 
     (void)argument;
-    net_pair(pair);
-    edo_close_read(pair[0]);
-    CHECK_EQUAL(edo_write(pair[1], "x", 1), -EPIPE);
-    net_close_pair(pair);
+    for (size_t i = 0; i < EDO_COUNT(pairs); i++) {
+        if (pairs[i] == net_tcp_pair)
+            continue;
+        pairs[i](pair);
+        edo_close_read(pair[0]);
+        CHECK_EQUAL(edo_write(pair[1], "x", 1), -EPIPE);
+        net_close_pair(pair);
+    }
     return 0;
 }
 
@@ -249,7 +258,7 @@ static int four_tasks(void *argument)
 
     (void)argument;
     for (int round = 0; round < edo_test_rounds(40); round++) {
-        pairs[round % 2](pair);
+        pairs[(size_t)round % EDO_COUNT(pairs)](pair);
         EDO_SCOPE (scope, &rc) {
             for (int i = 0; i < 2; i++) {
                 CHECK_EQUAL(edo_spawn(scope, sends, pair[i]), 0);
@@ -287,9 +296,10 @@ static int both_at_once(void *argument)
 
     (void)argument;
     for (int round = 0; round < edo_test_rounds(3000); round++) {
+        bool socket = round % 2;
         int closes;
 
-        net_pair(pair);
+        (socket ? net_pair : duplex_pair)(pair);
         closes = atomic_load(&net_calls[NET_CLOSE]);
         EDO_SCOPE (scope, &rc) {
             CHECK_EQUAL(edo_spawn(scope, closes_reading, pair[0]), 0);
@@ -297,7 +307,7 @@ static int both_at_once(void *argument)
             edo_close_read(pair[1]);
             edo_close_write(pair[1]);
         }
-        CHECK_EQUAL(atomic_load(&net_calls[NET_CLOSE]), closes + 2);
+        CHECK_EQUAL(atomic_load(&net_calls[NET_CLOSE]), closes + 2 * socket);
         CHECK_EQUAL(streams_open(), 0);
     }
     return rc;
