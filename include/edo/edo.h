@@ -10,6 +10,7 @@
 #include <edo/blocking.h>
 #include <edo/broadcast.h>
 #include <edo/channel.h>
+#include <edo/copy.h>
 #include <edo/error.h>
 #include <edo/file.h>
 #include <edo/memory.h>

@@ -51,6 +51,18 @@ static void edo_file_end(edo_file *file)
     edo_blocking_end();
 }
 
+int edo_file_hold(edo_file *file)
+{
+    EDO_MISUSE_IF(!file, "a file is NULL");
+    atomic_fetch_add_explicit(&file->users, 1, memory_order_relaxed);
+    return file->fd;
+}
+
+void edo_file_let_go(edo_file *file)
+{
+    edo_file_leave(file);
+}
+
 /* --- What blocks ------------------------------------------------------------------------------------------------------ */
 
 int edo_file_openat(int directory, const char *path, int flags, mode_t mode)

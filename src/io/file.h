@@ -4,6 +4,7 @@
 #define EDO_IO_FILE_H
 
 #include <edo/base.h>
+#include <edo/file.h>
 
 #include <errno.h>
 
@@ -21,6 +22,10 @@ ssize_t edo_file_put(int fd, const void *data, size_t size, int64_t offset);
 
 /* fsync(2). Blocks. */
 int edo_file_flush(int fd);
+
+/* The file's descriptor, which stays what it is until it is let go. From anywhere. */
+int edo_file_hold(edo_file *file);
+void edo_file_let_go(edo_file *file);
 
 /* Makes the call until it is not interrupted. */
 #define EDO_UNINTERRUPTED(call)                                                                                        \

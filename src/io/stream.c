@@ -82,12 +82,6 @@ static inline bool edo_stream_settle(struct edo_source *source, int direction, u
     return moved != -EAGAIN && moved != -EINTR;
 }
 
-/* Whether the half of that direction was closed by itself. The whole one is told by its users. */
-static inline bool edo_stream_half_closed(struct edo_source *source, int direction)
-{
-    return (atomic_load_explicit(&source->halves, memory_order_relaxed) & 1 << direction) != 0;
-}
-
 /* Moves some, as a user of the source. With `task` NULL it does not wait: -EAGAIN. */
 static __attribute__((noinline)) ssize_t edo_stream_move(struct edo_source *source, const struct edo_transfer *transfer,
                                                          struct edo_task *task)

@@ -51,6 +51,12 @@ static inline const struct edo_source_kind *edo_source_kind_of(const struct edo_
     return source->beneath ? source->beneath->kind : &edo_socket_kind;
 }
 
+/* Whether the half of that direction was closed by itself. The whole one is told by its users. */
+static inline bool edo_stream_half_closed(struct edo_source *source, int direction)
+{
+    return (atomic_load_explicit(&source->halves, memory_order_relaxed) & 1 << direction) != 0;
+}
+
 /* --- stream_pipe.c ---------------------------------------------------------------------------------------------------------- */
 
 /* Opens the source with a pipe's end; `flags` are those of open(2): which halves it has. */

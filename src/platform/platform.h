@@ -92,6 +92,7 @@ struct edo_platform {
     ssize_t (*recv)(int fd, void *buffer, size_t size, int flags);
     ssize_t (*send)(int fd, const void *buffer, size_t size, int flags);
     ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
+    ssize_t (*sendfile)(int fd, int file, off_t offset, size_t size); /* to a socket; raises no SIGPIPE */
     int (*shutdown)(int fd, int how);
     int (*setsockopt)(int fd, int level, int name, const void *value, socklen_t size);
     int (*getsockopt)(int fd, int level, int name, void *value, socklen_t *size);

@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -264,21 +265,45 @@ static int system_pipe(int ends[2], int flags)
  * What send has MSG_NOSIGNAL for. A thread that blocks SIGPIPE already keeps the one that it may get, as with any write; from
  * the others it is taken away before they could see it.
  */
-static ssize_t system_pipe_writev(int fd, const struct iovec *pieces, int pieces_count)
+static void sigpipe_hold(sigset_t *before)
 {
-    const struct timespec at_once = {0, 0};
-    sigset_t sigpipe, before;
-    ssize_t n;
+    sigset_t sigpipe;
 
     sigemptyset(&sigpipe);
     sigaddset(&sigpipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
-    n = system_writev(fd, pieces, pieces_count);
-    if (n == -EPIPE && !sigismember(&before, SIGPIPE))
+    pthread_sigmask(SIG_BLOCK, &sigpipe, before);
+}
+
+/* `n`: what the call answered. */
+static ssize_t sigpipe_release(const sigset_t *before, ssize_t n)
+{
+    const struct timespec at_once = {0, 0};
+    sigset_t sigpipe;
+
+    if (n == -EPIPE && !sigismember(before, SIGPIPE)) {
+        sigemptyset(&sigpipe);
+        sigaddset(&sigpipe, SIGPIPE);
         while (sigtimedwait(&sigpipe, NULL, &at_once) < 0 && failure() == -EINTR)
             ;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    pthread_sigmask(SIG_SETMASK, before, NULL);
     return n;
+}
+
+static ssize_t system_pipe_writev(int fd, const struct iovec *pieces, int pieces_count)
+{
+    sigset_t before;
+
+    sigpipe_hold(&before);
+    return sigpipe_release(&before, system_writev(fd, pieces, pieces_count));
+}
+
+static ssize_t system_sendfile(int fd, int file, off_t offset, size_t size)
+{
+    sigset_t before;
+
+    sigpipe_hold(&before);
+    return sigpipe_release(&before, count(sendfile(fd, file, &offset, size)));
 }
 
 static int system_epoll_create(int flags)
@@ -490,6 +515,7 @@ const struct edo_platform edo_platform_system = {
     .recv = system_recv,
     .send = system_send,
     .sendmsg = system_sendmsg,
+    .sendfile = system_sendfile,
     .shutdown = system_shutdown,
     .setsockopt = system_setsockopt,
     .getsockopt = system_getsockopt,

@@ -48,6 +48,7 @@ static const struct {
     [EDO_CALL_RECV] = {"recv", {ECONNRESET, ETIMEDOUT, EINTR}},
     [EDO_CALL_SEND] = {"send", {EPIPE, ECONNRESET, ENOBUFS, EINTR}},
     [EDO_CALL_SENDMSG] = {"sendmsg", {EPIPE, ECONNRESET, ENOBUFS, EINTR}},
+    [EDO_CALL_SENDFILE] = {"sendfile", {EPIPE, EIO, EINVAL, EINTR}},
     [EDO_CALL_SHUTDOWN] = {"shutdown", {ENOTCONN}},
     [EDO_CALL_SETSOCKOPT] = {"setsockopt", {ENOBUFS}},
     [EDO_CALL_GETSOCKOPT] = {"getsockopt", {ENOBUFS}},
@@ -283,6 +284,13 @@ static ssize_t edo_faulty_send(int fd, const void *buffer, size_t size, int flag
     return rc < 0 ? rc : edo_faults.base.send(fd, buffer, size, flags);
 }
 
+static ssize_t edo_faulty_sendfile(int fd, int file, off_t offset, size_t size)
+{
+    int rc = edo_faults_before_transfer(EDO_CALL_SENDFILE, fd, &size);
+
+    return rc < 0 ? rc : edo_faults.base.sendfile(fd, file, offset, size);
+}
+
 static ssize_t edo_faulty_sendmsg(int fd, const struct msghdr *message, int flags)
 {
     struct msghdr less = *message;
@@ -363,6 +371,7 @@ const struct edo_platform *edo_faults_stand_before(const struct edo_platform *ba
     table->recv = edo_faulty_recv;
     table->send = edo_faulty_send;
     table->sendmsg = edo_faulty_sendmsg;
+    table->sendfile = edo_faulty_sendfile;
     table->shutdown = edo_faulty_shutdown;
     table->setsockopt = edo_faulty_setsockopt;
     table->getsockopt = edo_faulty_getsockopt;

@@ -42,6 +42,7 @@ enum edo_fault_call {
     EDO_CALL_RECV,
     EDO_CALL_SEND,
     EDO_CALL_SENDMSG,
+    EDO_CALL_SENDFILE,
     EDO_CALL_SHUTDOWN,
     EDO_CALL_SETSOCKOPT,
     EDO_CALL_GETSOCKOPT,
@@ -59,7 +60,7 @@ enum edo_fault_call {
 #define EDO_CALL_BIT(call) (UINT64_C(1) << (call))
 #define EDO_CALLS_OF_TRANSFER                                                                                          \
     (EDO_CALL_BIT(EDO_CALL_RECV) | EDO_CALL_BIT(EDO_CALL_SEND) | EDO_CALL_BIT(EDO_CALL_SENDMSG) |                      \
-     EDO_CALL_BIT(EDO_CALL_ACCEPT))
+     EDO_CALL_BIT(EDO_CALL_SENDFILE) | EDO_CALL_BIT(EDO_CALL_ACCEPT))
 
 struct edo_faults {
     struct edo_platform table; /* the one that is in force */

@@ -334,6 +334,25 @@ static ssize_t sim_send(int fd, const void *buffer, size_t size, int flags)
     return traced("send", fd, edo_sim_send(socket, &piece, 1));
 }
 
+/* From a file of the system's. What the socket does not take was not read: the offset is the caller's. */
+static ssize_t sim_sendfile(int fd, int file, off_t offset, size_t size)
+{
+    unsigned char bytes[8192];
+    int rc;
+    struct edo_sim_socket *socket = edo_sim_socket_of(&rc, fd);
+    struct iovec piece = {bytes, 0};
+    ssize_t n;
+
+    if (!socket)
+        return rc < 0 ? rc : edo_platform_system.sendfile(fd, file, offset, size);
+    n = sim_pread(file, bytes, size < sizeof bytes ? size : sizeof bytes, offset);
+    if (n > 0) {
+        piece.iov_len = (size_t)n;
+        n = edo_sim_send(socket, &piece, 1);
+    }
+    return traced("sendfile", fd, n);
+}
+
 static ssize_t sim_sendmsg(int fd, const struct msghdr *message, int flags)
 {
     int rc;
@@ -448,6 +467,7 @@ static void edo_sim_table(struct edo_platform *table)
     table->recv = sim_recv;
     table->send = sim_send;
     table->sendmsg = sim_sendmsg;
+    table->sendfile = sim_sendfile;
     table->shutdown = sim_shutdown;
     table->setsockopt = sim_setsockopt;
     table->getsockopt = sim_getsockopt;
