@@ -4,10 +4,10 @@
 # What the documents show is true: every C example of README.md and docs/guide stands word for word in a program under
 # examples/, the programs of examples/readme run, links between documents lead somewhere, and every name in the
 # documents that looks like a function, a macro or a test of Edo's exists; and the table of cancellation is complete.
-# Usage: check.sh <source> [program]...   (reports in TAP)
+# Usage: check.sh <source> [directory of the examples' programs]   (reports in TAP)
 set -u
 cd "$1" || exit 1
-shift
+examples=${2:-}
 export LC_ALL=C
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -68,7 +68,8 @@ awk -f tests/docs/cancellation.awk tests/testing/cases/waits docs/guide/cancella
     sort >"$dir/cancellation"
 verdict "the table of cancellation names what waits, and the headers say what it means" "$dir/cancellation"
 
-for program; do
+for program in ${examples:+"$examples"/edo-example-guide* "$examples"/edo-example-readme "$examples"/edo-example-sweeps \
+    "$examples"/edo-example-testing}; do
     : >"$dir/failed"
     "$program" >"$dir/output" 2>&1 </dev/null || cat "$dir/output" - >"$dir/failed" <<END
 $program failed
