@@ -13,6 +13,7 @@
 #include <edo/copy.h>
 #include <edo/error.h>
 #include <edo/file.h>
+#include <edo/local.h>
 #include <edo/memory.h>
 #include <edo/park.h>
 #include <edo/process.h>

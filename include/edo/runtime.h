@@ -17,6 +17,15 @@ enum edo_signals {
     EDO_SIGNALS_IGNORE = 1   /* leave signals alone */
 };
 
+/* What .on_task_start and .on_task_stop are told. */
+typedef struct edo_task_info {
+    size_t size;
+    uint64_t id;          /* edo_task_id() */
+    const char *name;     /* edo_task_name() */
+    const edo_site *site; /* of its spawn; NULL: the root task, or it was not said */
+    int result;           /* what its function returned; 0 at its start */
+} edo_task_info;
+
 typedef struct edo_run_options {
     size_t size;
     int workers; /* 0: $EDO_WORKERS, else the usable cores (sched_getaffinity); 1 to 256 */
@@ -35,7 +44,28 @@ typedef struct edo_run_options {
     int threads;           /* most threads for workers; at least two more than workers, or 0: 512 and as many */
     int64_t thread_linger; /* how long one without a worker stays; 0: 10 s */
     uint64_t seed;         /* of random choices (which sibling to steal from); 0: $EDO_SEED, else random */
+    void (*on_thread_start)(void *argument); /* these: see below; NULL: nothing, at no cost */
+    void (*on_thread_stop)(void *argument);
+    void (*on_task_start)(const edo_task_info *info, void *argument);
+    void (*on_task_stop)(const edo_task_info *info, void *argument);
+    void *on_argument; /* what these four get */
 } edo_run_options;
+
+/*
+ * .on_thread_start is the first thing, .on_thread_stop the last, on each thread that runs tasks or jobs of edo_blocking:
+ * the one that called edo_run, those that the runtime starts, whenever it does. (Not the monitor, which runs nothing of yours.)
+ * For foreign libraries that want to know their threads, for affinities and priorities. The thread runs no task then: what plain threads may
+ * call is allowed, but the runtime waits. All stops have returned when edo_run does, but for threads with an
+ * abandoned job of edo_blocking: theirs come when the job ends, so keep what on_argument points to.
+ *
+ * .on_task_start is called in each task, on its stack, before its function runs for the first time (of a task that was spawned
+ * dormant: when it first has a stack); .on_task_stop when its function has returned for good, and not been continued, before its
+ * task-locals are destroyed, its handle says that it has ended and its scope may end. The root task is one of them. They run in a blocking region: may
+ * look at and set task-locals, ask edo_task_id, log; may not wait, wake, spawn or call anything else of the runtime
+ * (builds with EDO_DEBUG_CHECKS abort). They are called on any of the threads, several at once.
+ *
+ * A runtime inside another one has its own, or none.
+ */
 
 /*
  * Runs fn(argument) as the root task of a new runtime and returns when it, and everything it spawned, has ended.

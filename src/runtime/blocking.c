@@ -10,7 +10,15 @@
  *
  * Idle threads sleep each on its own word, the one that came last is used first, so that surplus ones expire. The pool
  * outlives its runtime while abandoned jobs run: it counts references, one for the runtime and one a thread.
+ *
+ * All threads but those are joined before the runtime ends, so that nothing of theirs (the platform's table, thread-local
+ * destructors) outlives it: who ends joins the one that ended before, the runtime's end the last one. Who comes back from
+ * an abandoned job after that (`closed`) has nobody to join it and detaches itself.
+ *
+ * A runtime that runs in a job (nested.c) lies in job->nesting, written by the job's thread under the pool's lock. The job's
+ * caller, when cancelled, sets `cancelled` under that lock and cancels the runtime, before it may abandon the job.
  */
+#include "runtime/callbacks.h"
 #include "runtime/hooks.h"
 #include "runtime/fork.h"
 #include "runtime/runtime.h"
@@ -29,9 +37,15 @@ struct edo_job {
     void *argument;
     void (*drop)(void *);
     struct edo_task *task;
+    struct edo_blocking_pool *pool;
+    struct edo_nesting *nesting; /* the runtime that runs in it; under lock, as is the next */
+    bool cancelled;
     _Atomic uint32_t state;
     int result;
 };
+
+/* The job that the thread is at work on, with which no task is concerned: so a plain thread-local, of this file. */
+static __thread struct edo_job *edo_job_here;
 
 struct edo_idle_thread {
     struct edo_link link;
@@ -48,11 +62,17 @@ struct edo_blocking_pool {
     int queued;
     int64_t linger;
     bool closing;
+    bool closed;    /* no thread is attached, or will be joined; under lock, as are the next two */
+    bool any_ended; /* `last_ended` is to be joined */
+    pthread_t last_ended;
+    void (*on_thread_start)(void *);
+    void (*on_thread_stop)(void *);
+    void *on_argument;
     uint32_t drained; /* futex: raised whenever `attached` falls while closing */
     _Atomic int references;
 };
 
-int edo_blocking_pool_create(struct edo_blocking_pool **out, int threads, int64_t linger)
+int edo_blocking_pool_create(struct edo_blocking_pool **out, const edo_run_options *options)
 {
     struct edo_blocking_pool *pool = (struct edo_blocking_pool *)edo_platform->allocate(sizeof *pool);
 
@@ -61,8 +81,11 @@ int edo_blocking_pool_create(struct edo_blocking_pool **out, int threads, int64_
     edo_lock_init(&pool->lock);
     edo_list_init(&pool->queue);
     edo_list_init(&pool->idle);
-    pool->most = threads;
-    pool->linger = linger;
+    pool->most = options->blocking_threads;
+    pool->linger = options->blocking_linger;
+    pool->on_thread_start = options->on_thread_start;
+    pool->on_thread_stop = options->on_thread_stop;
+    pool->on_argument = options->on_argument;
     atomic_init(&pool->references, 1);
     *out = pool;
     return 0;
@@ -81,9 +104,21 @@ static void edo_idle_call(struct edo_idle_thread *idle)
     edo_platform->futex_wake(&idle->called, 1);
 }
 
+/* Under the lock: takes the thread that ended last, to be joined by the caller; false if there is none. */
+static bool edo_blocking_take_ended(pthread_t *out, struct edo_blocking_pool *pool)
+{
+    bool any = pool->any_ended;
+
+    *out = pool->last_ended;
+    pool->any_ended = false;
+    return any;
+}
+
 void edo_blocking_pool_destroy(struct edo_blocking_pool *pool)
 {
     struct edo_link *link;
+    pthread_t last;
+    bool join;
 
     if (!pool)
         return;
@@ -98,7 +133,11 @@ void edo_blocking_pool_destroy(struct edo_blocking_pool *pool)
         edo_platform->futex_wait(&pool->drained, seen, EDO_FOREVER);
         edo_lock_acquire(&pool->lock);
     }
+    pool->closed = true;
+    join = edo_blocking_take_ended(&last, pool);
     edo_lock_release(&pool->lock);
+    if (join)
+        pthread_join(last, NULL);
     edo_blocking_pool_release(pool);
 }
 
@@ -133,8 +172,11 @@ static void edo_job_free(struct edo_job *job)
 static bool edo_job_run(struct edo_job *job)
 {
     struct edo_task *task = job->task;
-    int result = job->fn(job->argument);
+    int result;
 
+    edo_job_here = job;
+    result = job->fn(job->argument);
+    edo_job_here = NULL;
     job->result = result;
     if (atomic_exchange_explicit(&job->state, EDO_JOB_DONE, memory_order_acq_rel) == EDO_JOB_ABANDONED) {
         edo_job_free(job);
@@ -179,7 +221,10 @@ static void *edo_blocking_main(void *argument)
 {
     struct edo_blocking_pool *pool = (struct edo_blocking_pool *)argument;
     struct edo_job *job;
+    pthread_t before;
+    bool join;
 
+    edo_callback_thread(pool->on_thread_start, pool->on_argument);
     edo_lock_acquire(&pool->lock);
     while ((job = edo_blocking_next(pool))) {
         bool attached;
@@ -190,9 +235,21 @@ static void *edo_blocking_main(void *argument)
         if (!attached)
             pool->attached++;
     }
-    pool->threads--;
+    pool->threads--; /* from now on a job that comes has another thread started for it */
+    edo_lock_release(&pool->lock);
+    edo_callback_thread(pool->on_thread_stop, pool->on_argument);
+    edo_lock_acquire(&pool->lock);
+    join = edo_blocking_take_ended(&before, pool);
+    if (pool->closed) {
+        pthread_detach(pthread_self());
+    } else {
+        pool->last_ended = pthread_self();
+        pool->any_ended = true;
+    }
     edo_blocking_detach_thread(pool);
     edo_lock_release(&pool->lock);
+    if (join)
+        pthread_join(before, NULL); /* it is on its way out */
     edo_blocking_pool_release(pool);
     return NULL;
 }
@@ -218,9 +275,7 @@ static int edo_job_submit(struct edo_blocking_pool *pool, struct edo_job *job)
         pool->attached++;
         atomic_fetch_add_explicit(&pool->references, 1, memory_order_relaxed);
         rc = edo_platform->thread_start(&id, EDO_BLOCKING_STACK, edo_blocking_main, pool);
-        if (rc == 0) {
-            pthread_detach(id);
-        } else {
+        if (rc < 0) {
             pool->threads--;
             pool->attached--;
             atomic_fetch_sub_explicit(&pool->references, 1, memory_order_relaxed);
@@ -251,6 +306,44 @@ static bool edo_job_unqueue(struct edo_blocking_pool *pool, struct edo_job *job)
     return queued;
 }
 
+/* Passes the caller's cancellation on to the runtime that runs in the job, or will. */
+static void edo_job_cancel_nested(struct edo_blocking_pool *pool, struct edo_job *job)
+{
+    struct edo_nesting *nesting;
+
+    edo_lock_acquire(&pool->lock);
+    job->cancelled = true;
+    nesting = job->nesting;
+    if (nesting)
+        edo_nesting_hold(nesting); /* so that it stays when the pool's lock is released */
+    edo_lock_release(&pool->lock);
+    if (nesting)
+        edo_nesting_cancel_held(nesting);
+}
+
+bool edo_job_nesting_begin(int *rc, struct edo_nesting **outer, struct edo_nesting *nesting)
+{
+    struct edo_job *job = edo_job_here;
+
+    if (!job)
+        return false;
+    edo_lock_acquire(&job->pool->lock);
+    *outer = job->nesting;
+    *rc = job->cancelled ? -ECANCELED : 0;
+    job->nesting = nesting;
+    edo_lock_release(&job->pool->lock);
+    return true;
+}
+
+void edo_job_nesting_end(struct edo_nesting *outer)
+{
+    struct edo_job *job = edo_job_here;
+
+    edo_lock_acquire(&job->pool->lock);
+    job->nesting = outer;
+    edo_lock_release(&job->pool->lock);
+}
+
 /* Leaves a running job to itself; false if it is done. */
 static bool edo_job_abandon(struct edo_blocking_pool *pool, struct edo_job *job)
 {
@@ -276,6 +369,7 @@ static int edo_job_wait(bool *abandoned, struct edo_blocking_pool *pool, struct 
         if (edo_task_cancelled(job->task) && !tried) {
             if (edo_job_unqueue(pool, job))
                 return -ECANCELED;
+            edo_job_cancel_nested(pool, job);
             if (abandonable && edo_job_abandon(pool, job)) {
                 *abandoned = true;
                 return -ECANCELED;
@@ -318,6 +412,7 @@ int edo_blocking_with(int (*fn)(void *), void *argument, const edo_blocking_opti
         job->argument = argument;
         job->drop = options.drop;
         job->task = task;
+        job->pool = pool;
         rc = edo_job_submit(pool, job);
         if (rc == 0)
             rc = edo_job_wait(&abandoned, pool, job, options.abandonable);

@@ -15,6 +15,7 @@
  * threads_lock, so it is the one or the other. The struct of a retired thread stays, since late looks at it must be
  * harmless (timer.c, global.c), and serves the next thread, once the old one has been joined.
  */
+#include "runtime/callbacks.h"
 #include "runtime/runtime.h"
 #include "runtime/options.h"
 #include "runtime/overflow.h"
@@ -355,7 +356,9 @@ struct edo_task *edo_pinned_turn(struct edo_thread *thread)
 static void *edo_thread_main(void *argument)
 {
     struct edo_thread *thread = (struct edo_thread *)argument;
+    const edo_run_options *options = &thread->runtime->options;
 
+    edo_callback_thread(options->on_thread_start, options->on_argument);
     edo_thread_set_self(thread);
     edo_overflow_thread_init();
     edo_context_adopt(&thread->native);
@@ -365,6 +368,7 @@ static void *edo_thread_main(void *argument)
     edo_context_forget(&thread->native);
     edo_overflow_thread_finish();
     edo_thread_set_self(NULL);
+    edo_callback_thread(options->on_thread_stop, options->on_argument);
     return NULL;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A runtime inside a task of another one (rule S8): it runs on a thread of its own, and threads that that one starts, while
- * the calling task is parked. The task's cancellation is passed on to the inner root scope.
+ * the calling task is parked. The task's cancellation is passed on to the inner root scope. Inside a job of edo_blocking it runs on
+ * the job's thread, and hears the cancellation of the job's caller (blocking.c).
  *
  * `lock` guards `root` and `cancel`: the inner root task publishes its scope and takes it back under it, so a canceller
  * that holds the lock knows the scope to be alive.
@@ -48,9 +49,13 @@ static void *edo_nested_main(void *argument)
     return NULL;
 }
 
-static void edo_nesting_cancel(struct edo_nesting *nesting)
+void edo_nesting_hold(struct edo_nesting *nesting)
 {
     edo_lock_acquire(&nesting->lock);
+}
+
+void edo_nesting_cancel_held(struct edo_nesting *nesting)
+{
     nesting->cancel = true;
     if (nesting->root)
         edo_scope_cancel_at(edo_scope_public(nesting->root), EDO_REASON_USER, NULL);
@@ -73,11 +78,29 @@ int edo_run_nested(struct edo_task *task, edo_task_fn fn, void *argument, const 
     while (!atomic_load_explicit(&nesting.done, memory_order_acquire)) {
         if (!told && edo_task_cancelled(task)) {
             told = true;
-            edo_nesting_cancel(&nesting);
+            edo_nesting_hold(&nesting);
+            edo_nesting_cancel_held(&nesting);
             continue;
         }
         edo_park(task);
     }
     pthread_join(id, NULL); /* it has said that it is done: no wait worth the name */
     return nesting.result;
+}
+
+int edo_run_on_thread(edo_task_fn fn, void *argument, const edo_run_options *options)
+{
+    struct edo_nesting nesting = {.options = *options};
+    struct edo_nesting *outer;
+    int rc;
+
+    if (!edo_job_nesting_begin(&rc, &outer, &nesting))
+        return edo_run_here(fn, argument, options, NULL, NULL);
+    nesting.options.signals = EDO_SIGNALS_IGNORE;
+    if (rc == 0)
+        rc = edo_run_here(fn, argument, &nesting.options, &nesting, NULL);
+    edo_job_nesting_end(outer);
+    edo_nesting_hold(&nesting); /* who has found it there has done with it */
+    edo_lock_release(&nesting.lock);
+    return rc;
 }

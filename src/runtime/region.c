@@ -23,14 +23,6 @@
 
 #include <errno.h>
 
-/* The next odd number, or the next even one, whatever it was: a task may have left its region open. */
-static void edo_region_set(struct edo_thread *thread, uint32_t inside)
-{
-    uint32_t region = atomic_load_explicit(&thread->region, memory_order_relaxed) | 1;
-
-    atomic_store_explicit(&thread->region, region + 1 + inside, memory_order_release);
-}
-
 /* The worker may be another thread's by now; then this looks at a queue that is none of ours, which does no harm. */
 static void edo_region_offer(struct edo_worker *worker)
 {
@@ -52,7 +44,7 @@ int edo_blocking_begin(void)
     thread = edo_thread_self();
     if (thread->worker && !thread->worker->alone)
         edo_region_offer(thread->worker);
-    edo_region_set(thread, 1);
+    edo_thread_set_region(thread, 1);
     return 0;
 }
 
@@ -63,7 +55,7 @@ void edo_blocking_end(void)
     if (!thread || !thread->current)
         return;
     EDO_MISUSE_IF(!edo_thread_in_region(thread), "a blocking region was ended that had not begun");
-    edo_region_set(thread, 0);
+    edo_thread_set_region(thread, 0);
     if (__builtin_expect(atomic_load_explicit(&thread->guard, memory_order_relaxed) == EDO_GUARD_TAKEN, 0))
         edo_leave(edo_enter(thread));
 }

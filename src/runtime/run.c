@@ -6,6 +6,7 @@
  * runtime's own (`detached`) and inside it the user's (`root`), runs the user's function, closes them, and ends. When it
  * has ended nothing is left to run: its end stops the threads, and the calling thread takes everything apart.
  */
+#include "runtime/callbacks.h"
 #include "runtime/census.h"
 #include "runtime/hooks.h"
 #include "runtime/fork.h"
@@ -141,7 +142,7 @@ static int edo_runtime_build(struct edo_runtime *runtime)
     runtime->started = edo_platform->now();
     rc = edo_stack_pool_init(&runtime->stacks, &stacks);
     if (rc == 0)
-        rc = edo_blocking_pool_create(&runtime->blocking, options->blocking_threads, options->blocking_linger);
+        rc = edo_blocking_pool_create(&runtime->blocking, options);
     if (rc == 0) {
         runtime->workers =
             (struct edo_worker *)edo_platform->allocate((size_t)options->workers * sizeof *runtime->workers);
@@ -198,6 +199,8 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
                           : options->pinned         ? EDO_TASK_PINNED
                           : options->migrate_always ? EDO_TASK_MIGRATES
                                                     : 0;
+    runtime->task_flags |= options->on_task_start ? EDO_TASK_ANNOUNCED : 0;
+    runtime->ends_watched = options->stack_census || options->on_task_stop;
     edo_thread_init(thread, runtime);
     thread->id = pthread_self();
     runtime->threads = thread;
@@ -205,6 +208,7 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
     edo_scope_init(&runtime->base, runtime, NULL);
     edo_overflow_set_hooks(&edo_overflow_hooks);
     edo_fork_watch_begin();
+    edo_callback_thread(options->on_thread_start, options->on_argument);
     rc = edo_runtime_build(runtime);
     if (rc == 0)
         rc = edo_overflow_install();
@@ -236,6 +240,7 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
         edo_overflow_thread_finish();
     }
     edo_runtime_finish(runtime);
+    edo_callback_thread(options->on_thread_stop, options->on_argument);
     edo_fork_watch_end();
     if (options->stack_census && !nesting)
         edo_census_print();
@@ -256,5 +261,5 @@ int edo_run(edo_task_fn fn, void *argument, const edo_run_options *given)
         return -ENOTSUP; /* its threads would choose for themselves */
     if (task)
         return edo_run_nested(task, fn, argument, &options);
-    return edo_run_here(fn, argument, &options, NULL, NULL);
+    return edo_run_on_thread(fn, argument, &options);
 }

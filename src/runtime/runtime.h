@@ -26,7 +26,8 @@ struct edo_runtime {
     struct edo_worker *workers;
     int stack_class;         /* default size class */
     uint64_t id_base;        /* of its tasks' serial numbers */
-    uint8_t task_flags;      /* what every task gets: EDO_TASK_PINNED or EDO_TASK_MIGRATES, by the options */
+    uint8_t task_flags;      /* what every task gets, by the options */
+    bool ends_watched;       /* somebody wants to see each task's end: the census, or .on_task_stop */
     struct edo_hooks *hooks; /* of a runtime under test; NULL in every other */
 
     struct edo_blocks tasks;
@@ -87,6 +88,13 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
 
 /* Runs one on threads of its own while the calling task waits. */
 int edo_run_nested(struct edo_task *task, edo_task_fn fn, void *argument, const edo_run_options *options);
+
+/* Runs one on the calling thread, which has none, and is perhaps at work on a job of edo_blocking. */
+int edo_run_on_thread(edo_task_fn fn, void *argument, const edo_run_options *options);
+
+/* Cancels the inner root, now or when it comes; in two steps: after the first the nesting stays until the second has returned. */
+void edo_nesting_hold(struct edo_nesting *nesting);
+void edo_nesting_cancel_held(struct edo_nesting *nesting);
 
 /* The inner root task tells when its scope may be cancelled from outside (NULL: no longer). */
 void edo_nesting_set_root(struct edo_nesting *nesting, struct edo_scope_body *root);

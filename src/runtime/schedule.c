@@ -9,6 +9,7 @@
  *
  * A task that ends (or goes dormant) and whose successor has no stack yet runs it on its own: no switch at all.
  */
+#include "runtime/callbacks.h"
 #include "runtime/fork.h"
 #include "runtime/hooks.h"
 #include "runtime/ready.h"
@@ -356,11 +357,19 @@ static struct edo_thread *edo_task_run(struct edo_thread *thread, struct edo_tas
 }
 
 /* The task begins to run, for the first time or anew, on this thread. */
-static void edo_task_come_home(struct edo_thread *thread, struct edo_task *task)
+static struct edo_thread *edo_task_come_home(struct edo_thread *thread, struct edo_task *task)
 {
     if ((task->flags & EDO_TASK_PINNED) && !task->home_thread)
         thread->pinned_count++;
-    task->home_thread = thread;
+    if (task->flags & EDO_TASK_ELSEWHERE)
+        task->home_thread = thread;
+    if (task->flags & EDO_TASK_ANNOUNCED) {
+        task->flags &= (uint8_t)~EDO_TASK_ANNOUNCED;
+        edo_leave(thread);
+        edo_callback_task_start(task);
+        thread = edo_enter(edo_thread_self());
+    }
+    return thread;
 }
 
 void edo_task_main(void *baton)
@@ -373,8 +382,8 @@ void edo_task_main(void *baton)
     edo_after_switch(thread);
     for (;;) {
         flow = thread->current->context;
-        if (__builtin_expect(thread->current->flags & EDO_TASK_ELSEWHERE, 0))
-            edo_task_come_home(thread, thread->current);
+        if (__builtin_expect(thread->current->flags & (EDO_TASK_ELSEWHERE | EDO_TASK_ANNOUNCED), 0))
+            thread = edo_task_come_home(thread, thread->current);
         thread = edo_task_run(thread, thread->current);
         next = edo_schedule_next(thread);
         if (!next || next->stack || next->stack_class != stack->size_class || thread->runtime->options.stack_census)

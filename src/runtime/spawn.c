@@ -10,7 +10,9 @@
  * any; a joiner exchanges 0 for itself and parks until it sees DONE. After DONE the handle is that joiner's, or if there is
  * none, that of whoever comes first.
  */
+#include "runtime/callbacks.h"
 #include "runtime/fork.h"
+#include "runtime/local.h"
 #include "runtime/ready.h"
 #include "runtime/runtime.h"
 #include "runtime/misuse.h"
@@ -117,7 +119,7 @@ static void edo_task_fill(struct edo_task *task, struct edo_scope_body *home, ed
     task->resumption = 0;
     task->site = site;
     task->home_thread = NULL;
-    task->copy = NULL;
+    task->owned = NULL;
     task->when_what = 0;
 }
 
@@ -141,7 +143,7 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
     struct edo_task *task = NULL;
     const edo_spawn_options *options = given;
     edo_spawn_options other;
-    void *copy = NULL;
+    struct edo_owned *owned = NULL; /* what the task will own */
     int stack_class;
     bool usual;
     int rc = 0;
@@ -163,14 +165,13 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
     if (stack_class < 0)
         return stack_class;
     usual = stack_class == runtime->stack_class;
-    if (options->copy) {
-        copy = edo_platform->allocate(options->copy);
-        if (!copy)
-            return -ENOMEM;
-        memcpy(copy, argument, options->copy);
-        argument = copy;
+    if (options->copy)
+        rc = edo_owned_copy(&owned, &argument, options->copy);
+    if (__builtin_expect(rc == 0 && thread->current->owned != NULL, 0)) {
+        rc = edo_owned_inherit(&owned, thread->current);
+        thread = edo_thread_self(); /* after the user's code */
     }
-    if (!usual)
+    if (rc == 0 && !usual)
         rc = edo_stack_pool_reserve(&runtime->stacks, stack_class, 1);
     if (rc == 0) {
         thread = edo_enter(thread);
@@ -182,15 +183,16 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
         }
     }
     if (rc < 0 || !task) {
-        edo_platform->release(copy);
+        edo_owned_drop(&owned);
         return rc < 0 ? rc : -ENOMEM;
     }
     edo_task_fill(task, home, fn, argument, site);
-    task->copy = copy;
+    task->owned = owned;
     task->name = options->name;
     task->stack_class = (uint8_t)stack_class;
     if (options->pinned || runtime->task_flags) /* under hooks there is one thread: all its tasks are pinned */
-        task->flags |= options->pinned && !runtime->hooks ? EDO_TASK_PINNED : runtime->task_flags;
+        task->flags |= options->pinned && !runtime->hooks ? EDO_TASK_PINNED | (runtime->task_flags & EDO_TASK_ANNOUNCED)
+                                                          : runtime->task_flags;
     task->id = ++thread->worker->next_id;
     if (handle) {
         atomic_store_explicit(&handle->joiner, 0, memory_order_relaxed);
@@ -215,7 +217,7 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
         if (handle)
             edo_block_put(&thread->worker->handles, &runtime->handles, handle);
         edo_leave(thread);
-        edo_platform->release(copy);
+        edo_owned_drop(&owned);
         return rc;
     }
     edo_count(&thread->worker->counts.spawned, 1);
@@ -275,16 +277,28 @@ static struct edo_thread *edo_handle_done(struct edo_thread *thread, struct edo_
     return thread;
 }
 
+/* What the task still does itself, its function having returned, on its stack. OUTSIDE; the user's code may wait. */
+static void edo_task_last_steps(struct edo_task *task, int result)
+{
+    struct edo_runtime *runtime = task->home->runtime;
+
+    if (runtime->options.on_task_stop)
+        edo_callback_task_stop(task, result);
+    edo_owned_drop(&task->owned);
+    EDO_MISUSE_IF(edo_thread_in_region(edo_thread_self()) || task->scope != task->home ||
+                      (task->flags & EDO_TASK_CONTINUES),
+                  "a task-local's destructor has returned with a region or a scope open, or called edo_continue");
+    if (runtime->options.stack_census)
+        edo_census_add(task->site, edo_stack_high_water(task->stack));
+}
+
 struct edo_thread *edo_task_end(struct edo_thread *thread, struct edo_task *task, int result)
 {
     struct edo_handle *handle = task->handle;
-    void *copy = task->copy;
 
-    if (__builtin_expect(copy || thread->runtime->options.stack_census, 0)) {
+    if (__builtin_expect(task->owned || thread->runtime->ends_watched, 0)) {
         edo_leave(thread);
-        edo_platform->release(copy);
-        if (thread->runtime->options.stack_census)
-            edo_census_add(task->site, edo_stack_high_water(task->stack));
+        edo_task_last_steps(task, result);
         thread = edo_enter(edo_thread_self());
     }
     edo_count(&thread->worker->counts.ended, 1);

@@ -25,6 +25,7 @@
 #include <limits.h>
 #include <stdatomic.h>
 
+struct edo_owned;
 struct edo_stack;
 struct edo_source;
 
@@ -34,12 +35,13 @@ struct edo_source;
 enum { EDO_BUDGET = 128 };
 
 enum edo_task_flags {
-    EDO_TASK_PINNED = 1,    /* wakes on the thread in `home_thread` only, once that is set */
-    EDO_TASK_LISTED = 2,    /* in its scope's list of children: cancellation finds it */
-    EDO_TASK_CONTINUES = 4, /* edo_continue was called in this run */
-    EDO_TASK_DORMANT = 8,   /* waits without a stack for `when` */
-    EDO_TASK_MIGRATES = 16, /* with migrate_always: `home_thread` is where it ran last, and where it shall not wake */
-    EDO_TASK_CHOSEN = 32,   /* under hooks: it is ready in the global queue alone, where they choose */
+    EDO_TASK_PINNED = 1,     /* wakes on the thread in `home_thread` only, once that is set */
+    EDO_TASK_LISTED = 2,     /* in its scope's list of children: cancellation finds it */
+    EDO_TASK_CONTINUES = 4,  /* edo_continue was called in this run */
+    EDO_TASK_DORMANT = 8,    /* waits without a stack for `when` */
+    EDO_TASK_MIGRATES = 16,  /* with migrate_always: `home_thread` is where it ran last, and where it shall not wake */
+    EDO_TASK_CHOSEN = 32,    /* under hooks: it is ready in the global queue alone, where they choose */
+    EDO_TASK_ANNOUNCED = 64, /* .on_task_start is to be called for it, at its first run; see callbacks.h */
     EDO_TASK_ELSEWHERE = EDO_TASK_PINNED | EDO_TASK_MIGRATES | EDO_TASK_CHOSEN
 };
 
@@ -69,9 +71,9 @@ struct edo_task {
     struct edo_thread *home_thread; /* of a pinned task that has run; with migrate_always: where it ran last */
     struct edo_source *source;      /* what it waits for while dormant, and in which direction */
 
-    void *copy;             /* .copy's storage; ends with the task */
-    struct edo_alarm alarm; /* of dormant waits; this and what follows: see dormant.c */
-    int64_t wish;           /* the deadline asked for; 0: none */
+    struct edo_owned *owned; /* its argument's copy and its task-locals; see local.h */
+    struct edo_alarm alarm;  /* of dormant waits; this and what follows: see dormant.c */
+    int64_t wish;            /* the deadline asked for; 0: none */
     _Atomic int64_t when_deadline;
     _Atomic int64_t armed_at;
     _Atomic uint8_t alarm_owner; /* enum edo_alarm_owner */

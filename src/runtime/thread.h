@@ -83,12 +83,21 @@ struct edo_thread {
     char name[16];
 };
 
-#define EDO_IN_REGION "a call into the runtime from inside a blocking region: end that first"
+#define EDO_IN_REGION                                                                                                  \
+    "a call into the runtime from inside a blocking region: end that first (a callback of edo_run_options is one, too)"
 
 /* Whether its task is in a blocking region, where nothing of the runtime may be called but the region's end. */
 static inline bool edo_thread_in_region(struct edo_thread *thread)
 {
     return atomic_load_explicit(&thread->region, memory_order_relaxed) & 1;
+}
+
+/* The next odd number, or the next even one, whatever it was: a task may have left its region open. By the thread itself. */
+static inline void edo_thread_set_region(struct edo_thread *thread, uint32_t inside)
+{
+    uint32_t region = atomic_load_explicit(&thread->region, memory_order_relaxed) | 1;
+
+    atomic_store_explicit(&thread->region, region + 1 + inside, memory_order_release);
 }
 
 /* Not inlined paths of the two below. */

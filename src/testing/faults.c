@@ -402,7 +402,7 @@ void edo_faults_begin(void)
     edo_platform = edo_faults_stand_before(edo_platform);
 }
 
-/* Threads of edo_blocking give their pool back at their very end, and go through the table for it. */
+/* Threads with abandoned jobs end when those do, and go through the table for it. */
 static void edo_faults_await_late_threads(void)
 {
     int64_t end = edo_platform_system.now() + EDO_MS(100); /* or somebody has kept a block */

@@ -57,8 +57,8 @@ const char *edo_left_kind(struct edo_left *left, int fd);
 void edo_left_look(struct edo_left_mark *out, struct edo_left *left);
 
 /*
- * Waits until all is as it was at the mark, for at most `patience` ns: threads of edo_blocking let go of their pool at
- * their very end. True if it came to that; else `what` tells the difference.
+ * Waits until all is as it was at the mark, for at most `patience` ns: threads with abandoned jobs of edo_blocking
+ * end late. True if it came to that; else `what` tells the difference.
  */
 bool edo_left_settle(char *what, size_t size, struct edo_left *left, const struct edo_left_mark *mark,
                      int64_t patience);

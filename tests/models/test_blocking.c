@@ -2,7 +2,8 @@
 /*
  * Every interleaving of blocking jobs with their cancellation, the expiry of the pool's thread, and the pool's end: a job
  * runs, or is dropped, or goes on abandoned, one of the three (rules C2, C7); nothing touches a job whose caller has
- * returned; what was allocated is freed, once.
+ * returned; what was allocated is freed, once. A runtime that runs in a job hears of its caller's cancellation, and is not
+ * touched when it has ended (rule S8).
  *
  * The code is blocking.c. The pool has one thread, which is started with the first job and may time out whenever it waits.
  */
@@ -10,7 +11,8 @@
 
 #include <pthread.h>
 
-#define pthread_detach(id) ((void)(id))
+#define pthread_detach(id)        ((void)(id))
+#define pthread_join(id, nowhere) ((void)(id))
 
 #include "../../src/runtime/blocking.c"
 
@@ -33,10 +35,14 @@ static struct {
     uint8_t dropped[2];
     uint8_t returned[2];
     int32_t rc[2];
+    uint8_t nested; /* a runtime runs in the job */
+    uint8_t held;   /* by who is about to cancel it */
+    uint8_t told;   /* that has been done */
     struct edo_blocking_pool *pool;
 } world __attribute__((aligned(16)));
 
 static bool abandonable;
+static bool until_cancelled; /* the job's runtime ends only then */
 
 /* --- The platform ------------------------------------------------------------------------------------------------------ */
 
@@ -92,11 +98,38 @@ const struct edo_platform *edo_platform = &table;
 
 /* --- The threads ------------------------------------------------------------------------------------------------------- */
 
+void edo_nesting_hold(struct edo_nesting *nesting)
+{
+    (void)nesting;
+    model_assert(world.nested && !world.held);
+    world.held = 1;
+}
+
+void edo_nesting_cancel_held(struct edo_nesting *nesting)
+{
+    (void)nesting;
+    model_step();
+    model_assert(world.nested);
+    model_give(&world.told);
+}
+
 static int job(void *argument)
 {
     unsigned which = *(uint8_t *)argument;
+    struct edo_nesting *outer = NULL;
+    int rc;
 
+    world.nested = 1;
+    model_assert(edo_job_nesting_begin(&rc, &outer, (struct edo_nesting *)(void *)&world.nested) && !outer);
     model_step();
+    if (until_cancelled && rc == 0) {
+        model_take(&world.told);
+        world.held = 0;
+    }
+    edo_job_nesting_end(NULL);
+    if (world.held)
+        model_take(&world.told);
+    world.held = world.nested = 0;
     model_assert(which < 2 && !world.ran[which]);
     model_assert(abandonable || !world.returned[which]);
     world.ran[which] = 1;
@@ -161,7 +194,7 @@ static void setup_for(int callers)
 {
     memset(&world, 0, sizeof world);
     memset(&stand_in, 0, sizeof stand_in);
-    edo_blocking_pool_create(&world.pool, 1, 1);
+    edo_blocking_pool_create(&world.pool, &(edo_run_options){.blocking_threads = 1, .blocking_linger = 1});
     runtime.blocking = world.pool;
     world.callers_left = (uint8_t)callers;
     for (int i = 0; i < 2; i++) {
@@ -204,6 +237,7 @@ static const struct model *with_regions(struct model *model, bool may_abandon)
     model->self = (void **)(void *)&edo_self_pointer;
     model_region("world", &world, sizeof world);
     model_region("queued", &stand_in, sizeof stand_in);
+    model_region("job", &edo_job_here, sizeof edo_job_here);
     return model;
 }
 
@@ -214,6 +248,15 @@ static void test_c7_a_job_runs_is_dropped_or_goes_on_alone(void **state)
     assert_true(model_holds(with_regions(&one, true)));
     assert_true(model_holds(with_regions(&two, false)));
     assert_true(model_holds(with_regions(&two, true)));
+}
+
+static void test_s8_a_runtime_in_a_job_hears_the_cancellation_of_its_caller(void **state)
+{
+    (void)state;
+    until_cancelled = true;
+    assert_true(model_holds(with_regions(&one, false)));
+    assert_true(model_holds(with_regions(&one, true)));
+    until_cancelled = false;
 }
 
 static void test_mutants_of_jobs_are_rejected(void **state)
@@ -232,6 +275,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_c7_a_job_runs_is_dropped_or_goes_on_alone),
+        cmocka_unit_test(test_s8_a_runtime_in_a_job_hears_the_cancellation_of_its_caller),
         cmocka_unit_test(test_mutants_of_jobs_are_rejected),
     };
 

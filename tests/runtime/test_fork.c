@@ -51,6 +51,9 @@ static int forked(void (*body)(void))
     return status;
 }
 
+static edo_local local; /* the forking task has it bound */
+static edo_local_binding bound;
+
 static void child_calls(void)
 {
     edo_scope scope;
@@ -65,6 +68,9 @@ static void child_calls(void)
     CHILD_CHECK(edo_test_run(nothing, NULL, NULL) == -EPERM);
     CHILD_CHECK(edo_spawn(EDO_DETACHED, nothing, NULL) == -EPERM);
     CHILD_CHECK(edo_join(NULL, world.task) == -EPERM);
+    CHILD_CHECK(edo_local_get(&local) == NULL);
+    CHILD_CHECK(edo_local_set(&local, &byte) == -EPERM);
+    edo_local_unbind(&bound);
     CHILD_CHECK(edo_sleep(1) == -EPERM);
     CHILD_CHECK(edo_yield() == -EPERM);
     CHILD_CHECK(edo_checkpoint() == -EPERM);
@@ -135,7 +141,10 @@ static int forks(void *argument)
     EDO_SCOPE (scope, &rc) {
         world.scope = scope;
         CHECK_RC(edo_spawn(scope, sleeps, NULL, .handle = &world.task), 0);
+        edo_local_bind(&bound, &local, fds);
         CHECK_RC(forked(child_calls), 0);
+        CHECK(edo_local_get(&local) == fds);
+        edo_local_unbind(&bound);
         goes_on();
         edo_scope_cancel(scope);
         EDO_SHIELD (EDO_SEC(30)) {
