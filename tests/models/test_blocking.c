@@ -101,6 +101,7 @@ const struct edo_platform *edo_platform = &table;
 void edo_nesting_hold(struct edo_nesting *nesting)
 {
     (void)nesting;
+    model_step();
     model_assert(world.nested && !world.held);
     world.held = 1;
 }
