@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The core of Edo in one header: tasks, scopes, time, streams, files, processes, signals.
+ * The core of Edo in one header: tasks, scopes, time, streams, readers and writers, files, processes, signals.
  */
 #ifndef EDO_EDO_H
 #define EDO_EDO_H
@@ -14,9 +14,11 @@
 #include <edo/error.h>
 #include <edo/file.h>
 #include <edo/local.h>
+#include <edo/frames.h>
 #include <edo/memory.h>
 #include <edo/park.h>
 #include <edo/process.h>
+#include <edo/reader.h>
 #include <edo/runtime.h>
 #include <edo/scope.h>
 #include <edo/select.h>
@@ -26,5 +28,6 @@
 #include <edo/task.h>
 #include <edo/time.h>
 #include <edo/token.h>
+#include <edo/writer.h>
 
 #endif
