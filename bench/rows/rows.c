@@ -4,6 +4,7 @@
  */
 #include "rows/rows.h"
 
+/* clang-format off */
 const struct bench_row *const bench_rows[] = {
     &bench_row_switch,
     &bench_row_yield,
@@ -41,5 +42,7 @@ const struct bench_row *const bench_rows[] = {
     &bench_row_stalls_cost,
     &bench_row_stalls_idle,
     &bench_row_files,
+    &bench_row_buffered,
     NULL,
 };
+/* clang-format on */
