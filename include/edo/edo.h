@@ -11,6 +11,7 @@
 #include <edo/broadcast.h>
 #include <edo/channel.h>
 #include <edo/copy.h>
+#include <edo/dns.h>
 #include <edo/error.h>
 #include <edo/file.h>
 #include <edo/local.h>

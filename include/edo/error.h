@@ -8,7 +8,8 @@
  * went to sleep on.
  *
  *     -1 ... -4095    a negative errno value: -ECANCELED, -ETIMEDOUT, -EPIPE, ... (<errno.h>)
- *     below -4095     a code of a domain of its own, such as TLS or HTTP; that room's header names it
+ *     below -4095     a code of a domain of its own, such as TLS or HTTP; that room's header names it (those of host
+ *                     names, EDO_EDNS_..., stand below)
  *
  * The first range is the kernel's own, so that no errno value will ever meet a domain's code.
  *
@@ -29,6 +30,14 @@ extern "C" {
 
 /* The last code that is a negative errno value; domain codes are smaller than this. */
 #define EDO_ERRNO_LAST (-4095)
+
+/* Why a host name gave no address: see <edo/dns.h>. */
+enum edo_dns_error {
+    EDO_EDNS_UNKNOWN = -4101, /* the name does not exist */
+    EDO_EDNS_NODATA = -4102,  /* the name exists, but has no address (of the family asked for) */
+    EDO_EDNS_AGAIN = -4103,   /* nobody answered, for now: the same question may be answered later */
+    EDO_EDNS_FAILED = -4104   /* the answer was a failure that will not pass by itself */
+};
 
 /*
  * What a returned code means, in a few English words: "success" for 0 and for counts, "operation canceled"

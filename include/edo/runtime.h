@@ -39,6 +39,7 @@ typedef struct edo_run_options {
     bool stack_census;       /* measure stack use by spawn site, and print it at the end ($EDO_STACK_CENSUS=1); slow */
     int blocking_threads;    /* most threads for edo_blocking; 0: 512 */
     int64_t blocking_linger; /* how long an idle one stays; 0: 10 s */
+    int resolving_threads;   /* most threads for host names that are being looked up (edo/dns.h); 0: 8 */
     int64_t stall_after;   /* a task that keeps its worker for longer loses it to those behind it; ns, at least 100 µs;
                                 0: $EDO_STALL_US, else 10 ms; EDO_FOREVER: never, and there is no monitor */
     int threads;           /* most threads for workers; at least two more than workers, or 0: 512 and as many */
@@ -95,7 +96,7 @@ EDO_API edo_scope *edo_root_scope(void);
 typedef struct edo_stats {
     size_t size;
     int workers;
-    int threads;    /* OS threads: workers', spare ones, those of edo_blocking */
+    int threads;    /* OS threads: workers', spare ones, those of edo_blocking and edo_resolve */
     int64_t uptime; /* ns */
     uint64_t tasks_alive;
     uint64_t tasks_spawned;
@@ -115,12 +116,14 @@ typedef struct edo_stats {
     uint64_t stalls_computing; /* times a task kept its worker for too long, and used the processor meanwhile */
     uint64_t stalls_blocked;   /* and did not: it was blocked in the kernel */
     uint64_t stalls_kept;      /* looks at a stall that could not be helped: no thread was left to hand the worker to */
+    uint64_t resolving_threads; /* the lane of edo_resolve; also those whose caller has given up */
+    uint64_t resolving_queued;
 } edo_stats;
 
 /* Fills *out (set out->size first: EDO_STATS_INIT). 0; -EPERM outside a task; -E2BIG. */
 #define EDO_STATS_INIT                                                                                                 \
     {                                                                                                                  \
-        sizeof(edo_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                               \
+        sizeof(edo_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                         \
     }
 EDO_API int edo_stats_read(edo_stats *out);
 

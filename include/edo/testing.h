@@ -56,6 +56,7 @@ typedef struct edo_test_options {
  *   with an hour, edo_wall() at 2000-01-01.
  *   The network is in memory, with every IP address and port free to be listened on. A stream that was not given a local
  *   address (.bind) comes from 127.0.0.1 or ::1. Unix sockets by path are simulated too: no file is made.
+ *   Host names are those that edo_test_host has set; looking one up takes no thread.
  *   Nothing runs in other threads: edo_blocking calls its function at once, on the task's own stack, so it must not wait
  *   for another task.
  *   Files are the system's.
@@ -112,6 +113,15 @@ EDO_API int edo_test_latency(const char *a, const char *b, int64_t min, int64_t 
  */
 EDO_API int edo_test_partition(const char *a, const char *b);
 EDO_API int edo_test_heal(const char *a, const char *b);
+
+/*
+ * From now on the host name has these addresses, "10.0.0.1 2001:db8::1", in that order; or looking it up fails with `error`, one of
+ * edo_resolve's. The answer takes `takes` ns; EDO_FOREVER: there is none. The last setting for a name holds. Names
+ * that were not set are EDO_EDNS_UNKNOWN, except "localhost", which is ::1 and 127.0.0.1. Also -EINVAL for what no host is called,
+ * no address, more than 64 of them, or an `error` that is none.
+ */
+EDO_API int edo_test_host(const char *name, const char *addresses, int64_t takes);
+EDO_API int edo_test_host_fails(const char *name, int error, int64_t takes);
 
 /*
  * Breaks a TCP connection, as something on the way might: both ends get -ECONNRESET, the peer's a latency later. Also

@@ -139,12 +139,21 @@ static const char *const errno_texts[] = {
     [EHWPOISON] = "memory page has a hardware error",
 };
 
+static const char *const dns_texts[] = {
+    "host name is unknown",
+    "host name has no such address",
+    "host name cannot be resolved for now",
+    "host name cannot be resolved",
+};
+
 const char *edo_strerror(int rc)
 {
     const char *text = NULL;
 
     if (rc >= 0)
         return "success";
+    if (rc <= EDO_EDNS_UNKNOWN && rc > EDO_EDNS_UNKNOWN - (int)EDO_COUNT(dns_texts))
+        return dns_texts[EDO_EDNS_UNKNOWN - rc];
     /* INT_MIN has no positive counterpart, so the bound comes first. */
     if (rc > -(int)EDO_COUNT(errno_texts))
         text = errno_texts[-rc];

@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+struct edo_lookup;
 struct edo_process_plan;
 
 struct edo_platform {
@@ -99,6 +100,9 @@ struct edo_platform {
     int (*getsockname)(int fd, struct sockaddr *address, socklen_t *size);
     int (*getpeername)(int fd, struct sockaddr *address, socklen_t *size);
     int (*unlink)(const char *path);
+
+    /* Host names: see names.h. May block for many seconds. 0, a negative errno or an enum edo_dns_error. */
+    int (*resolve)(struct edo_lookup *lookup);
 };
 
 /* The table in force, and the one that means the operating system. */

@@ -522,6 +522,7 @@ const struct edo_platform edo_platform_system = {
     .getsockname = system_getsockname,
     .getpeername = system_getpeername,
     .unlink = system_unlink,
+    .resolve = edo_system_resolve,
 };
 
 const struct edo_platform *edo_platform = &edo_platform_system;

@@ -18,7 +18,7 @@ static inline ssize_t edo_system_count(ssize_t n)
     return n >= 0 ? n : edo_system_failure();
 }
 
-/* --- files_linux.c and process_linux.c --------------------------------------------------------------------------------- */
+/* --- files_linux.c, names_linux.c and process_linux.c ------------------------------------------------------------------ */
 
 int edo_system_openat(int directory, const char *path, int flags, mode_t mode);
 ssize_t edo_system_pwrite(int fd, const void *buffer, size_t size, off_t offset);
@@ -34,6 +34,7 @@ ssize_t edo_system_getdents(int fd, void *buffer, size_t size);
 int edo_system_pidfd_open(pid_t process);
 int edo_system_pidfd_send_signal(int pidfd, int signal);
 int edo_system_kill(pid_t process, int signal);
+int edo_system_resolve(struct edo_lookup *lookup);
 int edo_system_waitid(idtype_t type, id_t id, siginfo_t *out, int options);
 
 #endif

@@ -72,7 +72,7 @@ struct edo_blocking_pool {
     _Atomic int references;
 };
 
-int edo_blocking_pool_create(struct edo_blocking_pool **out, const edo_run_options *options)
+int edo_blocking_pool_create(struct edo_blocking_pool **out, int threads, const edo_run_options *options)
 {
     struct edo_blocking_pool *pool = (struct edo_blocking_pool *)edo_platform->allocate(sizeof *pool);
 
@@ -81,7 +81,7 @@ int edo_blocking_pool_create(struct edo_blocking_pool **out, const edo_run_optio
     edo_lock_init(&pool->lock);
     edo_list_init(&pool->queue);
     edo_list_init(&pool->idle);
-    pool->most = options->blocking_threads;
+    pool->most = threads;
     pool->linger = options->blocking_linger;
     pool->on_thread_start = options->on_thread_start;
     pool->on_thread_stop = options->on_thread_stop;
@@ -382,46 +382,52 @@ static int edo_job_wait(bool *abandoned, struct edo_blocking_pool *pool, struct 
     return 0;
 }
 
-int edo_blocking_with(int (*fn)(void *), void *argument, const edo_blocking_options *given)
+int edo_blocking_on(struct edo_blocking_pool *pool, int (*fn)(void *), void *argument,
+                    const edo_blocking_options *options)
 {
     struct edo_task *task = edo_task_self();
     struct edo_job local = {.fn = fn};
     struct edo_job *job = &local;
-    struct edo_blocking_pool *pool;
-    edo_blocking_options options;
     bool abandoned = false;
+    int rc = edo_suspension_point(task);
+
+    if (rc == 0 && (options->abandonable || options->copy)) {
+        job = (struct edo_job *)edo_platform->allocate(sizeof *job + options->copy);
+        if (!job)
+            rc = -ENOMEM;
+    }
+    if (rc == 0 && options->copy)
+        argument = memcpy(job + 1, argument, options->copy);
+    if (rc == 0 && task->home->runtime->hooks && task->home->runtime->hooks->simulated) {
+        job->result = fn(argument); /* a run that can be repeated has no other threads (hooks.h) */
+    } else if (rc == 0) {
+        job->fn = fn;
+        job->argument = argument;
+        job->drop = options->drop;
+        job->task = task;
+        job->pool = pool;
+        rc = edo_job_submit(pool, job);
+        if (rc == 0)
+            rc = edo_job_wait(&abandoned, pool, job, options->abandonable);
+    }
+    if (rc == 0)
+        rc = job->result;
+    else if (!abandoned && options->drop)
+        options->drop(argument);
+    if (job && job != &local && !abandoned)
+        edo_platform->release(job);
+    return rc;
+}
+
+int edo_blocking_with(int (*fn)(void *), void *argument, const edo_blocking_options *given)
+{
+    struct edo_task *task = edo_task_self();
+    edo_blocking_options options;
     int rc = EDO_READ_OPTIONS(&options, given);
 
     if (rc == 0 && edo_in_forked_child())
         rc = -EPERM;
     if (rc < 0 || !task)
         return rc < 0 ? rc : fn(argument);
-    pool = task->home->runtime->blocking;
-    rc = edo_suspension_point(task);
-    if (rc == 0 && (options.abandonable || options.copy)) {
-        job = (struct edo_job *)edo_platform->allocate(sizeof *job + options.copy);
-        if (!job)
-            rc = -ENOMEM;
-    }
-    if (rc == 0 && options.copy)
-        argument = memcpy(job + 1, argument, options.copy);
-    if (rc == 0 && task->home->runtime->hooks && task->home->runtime->hooks->simulated) {
-        job->result = fn(argument); /* a run that can be repeated has no other threads (hooks.h) */
-    } else if (rc == 0) {
-        job->fn = fn;
-        job->argument = argument;
-        job->drop = options.drop;
-        job->task = task;
-        job->pool = pool;
-        rc = edo_job_submit(pool, job);
-        if (rc == 0)
-            rc = edo_job_wait(&abandoned, pool, job, options.abandonable);
-    }
-    if (rc == 0)
-        rc = job->result;
-    else if (!abandoned && options.drop)
-        options.drop(argument);
-    if (job && job != &local && !abandoned)
-        edo_platform->release(job);
-    return rc;
+    return edo_blocking_on(task->home->runtime->blocking, fn, argument, &options);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool of threads on which edo_blocking runs (rule C7). See blocking.c.
+ * Pools of threads on which blocking work runs (rule C7): that of edo_blocking, and the lane of edo_resolve. See blocking.c.
  */
 #ifndef EDO_RUNTIME_BLOCKING_H
 #define EDO_RUNTIME_BLOCKING_H
 
+#include <edo/blocking.h>
 #include <edo/runtime.h>
 
 #include <stdbool.h>
@@ -13,8 +14,8 @@
 struct edo_blocking_pool;
 struct edo_nesting;
 
-/* The options are complete. */
-int edo_blocking_pool_create(struct edo_blocking_pool **out, const edo_run_options *options);
+/* With at most so many threads; all else is as the options say, which are complete. */
+int edo_blocking_pool_create(struct edo_blocking_pool **out, int threads, const edo_run_options *options);
 
 /*
  * Ends the idle threads, waits for those at work, and joins them all: nothing of theirs runs any more. Except for
@@ -31,5 +32,9 @@ void edo_blocking_pool_counts(struct edo_blocking_pool *pool, uint64_t *threads,
  */
 bool edo_job_nesting_begin(int *rc, struct edo_nesting **outer, struct edo_nesting *nesting);
 void edo_job_nesting_end(struct edo_nesting *outer);
+
+/* What edo_blocking_with does, in the calling task, on the given pool; `options` are of this version. */
+int edo_blocking_on(struct edo_blocking_pool *pool, int (*fn)(void *), void *argument,
+                    const edo_blocking_options *options);
 
 #endif

@@ -111,6 +111,7 @@ static void edo_runtime_finish(struct edo_runtime *runtime)
         edo_platform->release(thread);
     }
     edo_blocking_pool_destroy(runtime->blocking);
+    edo_blocking_pool_destroy(runtime->resolving);
     for (int i = 0; i < runtime->worker_count; i++)
         edo_worker_finish(&runtime->workers[i]);
     edo_stack_pool_finish(&runtime->stacks);
@@ -142,7 +143,9 @@ static int edo_runtime_build(struct edo_runtime *runtime)
     runtime->started = edo_platform->now();
     rc = edo_stack_pool_init(&runtime->stacks, &stacks);
     if (rc == 0)
-        rc = edo_blocking_pool_create(&runtime->blocking, options);
+        rc = edo_blocking_pool_create(&runtime->blocking, options->blocking_threads, options);
+    if (rc == 0)
+        rc = edo_blocking_pool_create(&runtime->resolving, options->resolving_threads, options);
     if (rc == 0) {
         runtime->workers =
             (struct edo_worker *)edo_platform->allocate((size_t)options->workers * sizeof *runtime->workers);

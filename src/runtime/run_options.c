@@ -50,7 +50,8 @@ int edo_run_options_read(edo_run_options *out, const edo_run_options *given)
     if (rc < 0)
         return rc;
     if (out->workers < 0 || out->workers > EDO_WORKERS_MOST || out->blocking_threads < 0 || out->blocking_linger < 0 ||
-        out->threads < 0 || out->thread_linger < 0 || (out->stall_after && out->stall_after < EDO_STALL_LEAST) ||
+        out->resolving_threads < 0 || out->threads < 0 || out->thread_linger < 0 ||
+        (out->stall_after && out->stall_after < EDO_STALL_LEAST) ||
         (out->signals != EDO_SIGNALS_DEFAULT && out->signals != EDO_SIGNALS_IGNORE))
         return -EINVAL;
     if (out->stack_size && edo_stack_class_for(out->stack_size) < 0)
@@ -86,6 +87,8 @@ int edo_run_options_read(edo_run_options *out, const edo_run_options *given)
         out->resident_stacks = 1024;
     if (!out->blocking_threads)
         out->blocking_threads = 512;
+    if (!out->resolving_threads)
+        out->resolving_threads = 8;
     if (!out->blocking_linger)
         out->blocking_linger = EDO_SEC(10);
     return 0;

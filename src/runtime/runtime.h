@@ -60,8 +60,9 @@ struct edo_runtime {
 
     struct edo_monitor monitor;
     struct edo_blocking_pool *blocking;
-    struct edo_scope_body base;     /* home of the root task; its owner is NULL */
-    struct edo_scope_body detached; /* owner of tasks that belong to no other scope; around the root scope */
+    struct edo_blocking_pool *resolving; /* a lane of its own for edo_resolve, so that neither can fill the other's */
+    struct edo_scope_body base;          /* home of the root task; its owner is NULL */
+    struct edo_scope_body detached;      /* owner of tasks that belong to no other scope; around the root scope */
     struct edo_scope_body root;
     struct edo_lock root_lock;   /* held over the end of `root`, and over its cancellation by a signal */
     _Atomic uint8_t root_state;  /* enum edo_root_state: whether `root` is there to be cancelled */

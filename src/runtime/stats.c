@@ -49,8 +49,9 @@ int edo_stats_read(edo_stats *out)
     stats.stalls_blocked = edo_read(&runtime->monitor.blocked);
     stats.stalls_kept = edo_read(&runtime->monitor.refused);
     edo_blocking_pool_counts(runtime->blocking, &stats.blocking_threads, &stats.blocking_queued);
+    edo_blocking_pool_counts(runtime->resolving, &stats.resolving_threads, &stats.resolving_queued);
     edo_lock_acquire(&runtime->threads_lock);
-    stats.threads = runtime->thread_count + (int)stats.blocking_threads;
+    stats.threads = runtime->thread_count + (int)(stats.blocking_threads + stats.resolving_threads);
     edo_lock_release(&runtime->threads_lock);
     edo_stack_pool_stats(&stacks, &runtime->stacks);
     stats.stacks_in_use = stacks.in_use;

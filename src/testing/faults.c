@@ -11,6 +11,8 @@
 #include "testing/random.h"
 #include "runtime/task.h"
 
+#include <edo/error.h>
+
 #include <errno.h>
 #include <string.h>
 
@@ -60,6 +62,7 @@ static const struct {
     [EDO_CALL_PIPE] = {"pipe", {EMFILE}},
     [EDO_CALL_PROCESS_START] = {"process_start", {EAGAIN, ENOMEM}},
     [EDO_CALL_PIDFD_OPEN] = {"pidfd_open", {EMFILE}},
+    [EDO_CALL_RESOLVE] = {"getaddrinfo", {-EDO_EDNS_AGAIN, -EDO_EDNS_FAILED, -EDO_EDNS_UNKNOWN, ENOMEM, EMFILE}},
 };
 
 int edo_fault_variants(int call)
@@ -343,6 +346,13 @@ static int edo_faulty_getpeername(int fd, struct sockaddr *address, socklen_t *s
     return rc < 0 ? rc : edo_faults.base.getpeername(fd, address, size);
 }
 
+static int edo_faulty_resolve(struct edo_lookup *lookup)
+{
+    int rc = edo_faults_before(EDO_CALL_RESOLVE);
+
+    return rc < 0 ? rc : edo_faults.base.resolve(lookup);
+}
+
 /* --- In force ----------------------------------------------------------------------------------------------------- */
 
 static const struct edo_platform *edo_faults_before_begin;
@@ -377,6 +387,7 @@ const struct edo_platform *edo_faults_stand_before(const struct edo_platform *ba
     table->getsockopt = edo_faulty_getsockopt;
     table->getsockname = edo_faulty_getsockname;
     table->getpeername = edo_faulty_getpeername;
+    table->resolve = edo_faulty_resolve;
     return table;
 }
 

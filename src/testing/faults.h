@@ -54,6 +54,7 @@ enum edo_fault_call {
     EDO_CALL_PIPE,
     EDO_CALL_PROCESS_START,
     EDO_CALL_PIDFD_OPEN,
+    EDO_CALL_RESOLVE,
     EDO_FAULT_CALLS
 };
 

@@ -474,6 +474,7 @@ static void edo_sim_table(struct edo_platform *table)
     table->getsockname = sim_getsockname;
     table->getpeername = sim_getpeername;
     table->unlink = sim_unlink;
+    table->resolve = edo_sim_resolve;
 }
 
 int edo_sim_begin(const struct edo_sim_options *options)
@@ -493,6 +494,7 @@ int edo_sim_begin(const struct edo_sim_options *options)
     edo_list_init(&sim->sockets);
     edo_list_init(&sim->bound);
     edo_list_init(&sim->paths);
+    edo_list_init(&sim->names);
     edo_sim = sim;
     return 0;
 }
@@ -506,6 +508,7 @@ void edo_sim_end(void)
             edo_sim_file_close(sim->files[i]);
     edo_sim_sockets_finish(sim);
     edo_sim_network_finish(sim);
+    edo_sim_names_finish(sim);
     edo_platform_system.release(sim->files);
     edo_sim = NULL;
     edo_platform_system.release(sim);

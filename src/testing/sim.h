@@ -91,6 +91,8 @@ struct edo_sim {
     struct edo_link bound;   /* those with an address that was asked for */
     struct edo_link paths;   /* struct edo_sim_path */
     uint16_t next_port;
+
+    struct edo_link names; /* sim_names.c: struct edo_sim_host_name */
 };
 
 extern struct edo_sim *edo_sim;
@@ -162,6 +164,11 @@ int edo_sim_cut(const char *a, const char *b);
 int edo_sim_heal(const char *a, const char *b);
 
 void edo_sim_network_finish(struct edo_sim *sim);
+
+/* --- sim_names.c ------------------------------------------------------------------------------------------------------ */
+
+int edo_sim_resolve(struct edo_lookup *lookup);
+void edo_sim_names_finish(struct edo_sim *sim);
 
 /* --- sim_socket.c, sim_stream.c: see sim_socket.h ------------------------------------------------------------------------ */
 
