@@ -38,6 +38,7 @@ typedef struct edo_connect_options {
     const edo_addr *bind; /* local address; NULL: any */
     bool keep_delay;
     int64_t keepalive;
+    int64_t attempt_delay; /* of a name's addresses, the next is tried after so long without an answer; 0: 250 ms */
 } edo_connect_options;
 
 /* --- Listeners ------------------------------------------------------------------------------------------------------ */
@@ -70,6 +71,12 @@ EDO_AUTO_DEFINE(edo_listener *, edo_listener_close);
 /*
  * Connects. 0 and a stream that is the caller's; -ECONNREFUSED and others of connect(2); -ECANCELED: the attempt was
  * given up and its socket closed.
+ *
+ * edo_tcp_connect takes "host:port", a host name or an IP address, as edo_resolve does, whose errors it returns too (edo/dns.h). Of a
+ * name with several addresses (with .bind, those of its family) they are tried in turn, at most 16, the next one when
+ * one has failed, or has not answered within .attempt_delay, while the earlier ones go on ("happy eyeballs", RFC 8305). The
+ * first connection is taken, all other attempts are given up and their sockets closed before the call returns. When all
+ * have failed the error is the one that tells most: a refusal rather than a silence, a silence rather than a missing route.
  */
 EDO_API int edo_connect(edo_stream **out, const edo_addr *address, const edo_connect_options *options);
 EDO_API int edo_tcp_connect(edo_stream **out, const char *address, const edo_connect_options *options);

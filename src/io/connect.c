@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connecting. The state of an attempt is asked for by calling connect(2) again: 0 or EISCONN, it stands; EALREADY, not
+ * Connecting to an address. The state of an attempt is asked for by calling connect(2) again: 0 or EISCONN, it stands; EALREADY, not
  * yet (a needless wake); anything else is why it failed.
  */
 #include "io/stream.h"
@@ -105,14 +105,6 @@ int edo_connect(edo_stream **out, const edo_addr *address, const edo_connect_opt
     }
     *out = (edo_stream *)source;
     return 0;
-}
-
-int edo_tcp_connect(edo_stream **out, const char *text, const edo_connect_options *options)
-{
-    edo_addr address;
-    int rc = edo_addr_parse(&address, text);
-
-    return rc < 0 ? rc : edo_connect(out, &address, options);
 }
 
 int edo_unix_connect(edo_stream **out, const char *path, const edo_connect_options *options)

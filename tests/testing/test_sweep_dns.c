@@ -8,7 +8,7 @@
 
 #include "platform/names.h"
 
-enum { FOUND };
+enum { FOUND, CONNECTED, TAKEN };
 
 /* The sweeps know errno's range only. */
 static int plain(int rc)
@@ -61,9 +61,73 @@ static int row_simulated(void *argument)
     return looks_up_several(argument);
 }
 
+/* --- Connecting by name --------------------------------------------------------------------------------------------------- */
+
+/* Takes what comes, until it is cancelled: each is one that a client has had, or given up. */
+static int takes(void *argument)
+{
+    struct book *book = argument;
+    int rc;
+
+    for (;;) {
+        edo_stream *stream;
+
+        rc = edo_accept(&stream, book->object[0]);
+        if (rc < 0)
+            return rc == -ECANCELED ? 0 : rc;
+        edo_close(stream);
+        book_add(book, TAKEN, 1);
+    }
+}
+
+static int connects(struct book *book, const char *text)
+{
+    edo_stream *stream = NULL;
+    int rc = 0;
+
+    EDO_TIMEOUT (EDO_SEC(60), &rc) { /* without memory for the next attempt those that hear nothing are left */
+        rc = edo_tcp_connect(&stream, text, EDO_OPTIONS(edo_connect_options, .attempt_delay = EDO_MS(100)));
+        CHECK((rc == 0) == (stream != NULL));
+    }
+    if (rc == 0)
+        book_add(book, CONNECTED, 1);
+    edo_close(stream);
+    return plain(rc);
+}
+
+static int row_race(void *argument)
+{
+    struct book *book = argument;
+    edo_listener *listener EDO_AUTO(edo_listener_close) = NULL;
+    int rc = edo_tcp_listen(&listener, "10.0.0.1:80", NULL);
+
+    if (rc < 0)
+        return rc;
+    book->object[0] = listener;
+    CHECK_RC(edo_test_host("late.example", "2001:db8::8 10.0.0.8 2001:db8::3 10.0.0.1", EDO_MS(20)), 0);
+    CHECK_RC(edo_test_partition(NULL, "2001:db8::8"), 0);
+    CHECK_RC(edo_test_partition(NULL, "10.0.0.8"), 0);
+    EDO_SCOPE (scope, &rc) {
+        edo_scope server;
+
+        edo_scope_begin(&server, NULL, NULL);
+        rc = edo_spawn(&server, takes, book);
+        if (rc == 0)
+            rc = connects(book, "late.example:80");
+        if (rc == 0)
+            rc = connects(book, "10.0.0.1:80");
+        edo_scope_cancel(&server);
+        rc = edo_scope_end(&server, rc);
+    }
+    if (rc == 0)
+        CHECK_RC(book_get(book, CONNECTED), 2);
+    return rc;
+}
+
 static const struct row rows[] = {
     {"edo_resolve", row_lane, 6, false},
     {"edo_resolve edo_sleep", row_simulated, 10, true},
+    {"edo_tcp_connect edo_resolve", row_race, 12, true},
 };
 
 static struct edo_platform table;

@@ -299,9 +299,10 @@ static int connects(void *argument)
             rc = edo_connect(&stream, &address, NULL);
         } else {
             char text[EDO_ADDR_TEXT_SIZE];
-            const char *path = strchr(text, '@');
+            const char *path;
 
             CHECK(edo_addr_print(text, sizeof text, &address) > 0);
+            path = text[0] == '@' ? text : strncmp(text, "unix:", 5) == 0 ? text + 5 : NULL;
             rc = path ? edo_unix_connect(&stream, path, NULL) : edo_tcp_connect(&stream, text, NULL);
         }
         CHECK((rc == 0) == (stream != NULL));
