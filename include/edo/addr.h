@@ -23,7 +23,7 @@
  *
  * A port is a decimal number from 0 to 65535 without sign or leading zeros, and never left out; 0 lets the
  * system choose one when the address is bound. Nothing else may stand in the text: no white space around or
- * within an IP address, no host names (to resolve one takes a while), no second spelling of numbers.
+ * within an IP address, no host names (to resolve one takes a while: edo_resolve), no second spelling of numbers.
  *
  * Unix paths and names are taken byte for byte, spaces and UTF-8 included, except that "\xNN" is the byte
  * with that hexadecimal number. Control characters, backslashes, and an "@" that begins a path must be

@@ -45,7 +45,7 @@ EDO_API int edo_blocking_with(int (*fn)(void *), void *argument, const edo_block
  *     rc = n < 0 ? -errno : 0;          // before the end, behind which errno may be another thread's
  *     edo_blocking_end();
  *
- * For what usually blocks for long (a name to be looked up, a password to be hashed), what needs much stack, and what shall
+ * For what usually blocks for long (a password to be hashed, a foreign library that talks to a server), what needs much stack, and what shall
  * be dropped while queued or abandoned, there is edo_blocking, whose threads are bounded on their own.
  *
  * Inside a region nothing of Edo may be called but its end, and the task must not return: builds with EDO_DEBUG_CHECKS abort

@@ -32,6 +32,17 @@ static void test_strerror_says_what_was_meant(void **state)
     assert_string_equal(edo_strerror(-EHWPOISON), "memory page has a hardware error");
 }
 
+static void test_strerror_knows_the_codes_of_host_names(void **state)
+{
+    (void)state;
+    assert_string_equal(edo_strerror(EDO_EDNS_UNKNOWN), "host name is unknown");
+    assert_string_equal(edo_strerror(EDO_EDNS_NODATA), "host name has no such address");
+    assert_string_equal(edo_strerror(EDO_EDNS_AGAIN), "host name cannot be resolved for now");
+    assert_string_equal(edo_strerror(EDO_EDNS_FAILED), "host name cannot be resolved");
+    assert_string_equal(edo_strerror(EDO_EDNS_UNKNOWN + 1), "unknown error");
+    assert_string_equal(edo_strerror(EDO_EDNS_FAILED - 1), "unknown error");
+}
+
 /* Libc's own list decides which numbers are errors. */
 static void test_strerror_knows_what_libc_knows_and_no_more(void **state)
 {
@@ -102,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_strerror_success_for_zero_and_counts),
         cmocka_unit_test(test_strerror_says_what_was_meant),
+        cmocka_unit_test(test_strerror_knows_the_codes_of_host_names),
         cmocka_unit_test(test_strerror_knows_what_libc_knows_and_no_more),
         cmocka_unit_test(test_strerror_texts_stand_within_a_sentence_and_differ),
         cmocka_unit_test(test_strerror_outside_of_every_range_is_unknown),

@@ -23,7 +23,8 @@ static struct attempt attempts[64];
 static int attempt_count;
 static int sockets; /* that are open */
 static int64_t began;
-static int refuse_socket; /* the nth one that is asked for; 0: none */
+static int refuse_socket;    /* the nth one that is asked for; 0: none */
+static int64_t second_takes; /* time that passes in the second attempt's connect(2) */
 
 static int counted_connect(int fd, const struct sockaddr *sockaddr, socklen_t size)
 {
@@ -38,6 +39,8 @@ static int counted_connect(int fd, const struct sockaddr *sockaddr, socklen_t si
         CHECK(edo_addr_print(text, sizeof text, &address) > 0);
         memcpy(attempt->to, text, sizeof attempt->to);
         attempt->at = (edo_sim_time() - began) / 1000;
+        if (attempt_count == 2)
+            edo_sim_pass(second_takes);
     }
     return rc;
 }
@@ -102,6 +105,7 @@ static int world(edo_task_fn fn)
     edo_sim->table.close = counted_close;
     sockets = 0;
     refuse_socket = 0;
+    second_takes = 0;
     for (int i = 0; i < 4; i++) {
         CHECK_RC(edo_tcp_listen(&listeners[i], listening[i], NULL), 0);
         CHECK_RC(edo_test_partition(NULL, silent[i]), 0);
@@ -317,6 +321,29 @@ static void test_the_first_connection_wins_and_the_others_are_closed(void **stat
     in_world(fast_second);
 }
 
+/* Both answers are there when anybody looks again. */
+static int both_answer(void *argument)
+{
+    edo_stream *stream EDO_AUTO(edo_close) = NULL;
+
+    (void)argument;
+    second_takes = EDO_MS(20);
+    CHECK_RC(edo_test_latency(NULL, "2001:db8::1", EDO_MS(130), EDO_MS(130)), 0);
+    CHECK_RC(edo_test_host("two", "2001:db8::1 10.0.0.1", 0), 0);
+    CHECK_RC(edo_tcp_connect(&stream, "two:80", NULL), 0);
+    CHECK(tried("[2001:db8::1]:80@0 10.0.0.1:80@250"));
+    CHECK(has_taken(EDO_MS(270)));
+    CHECK_RC(sockets, 1);
+    CHECK(was_reached(is_connected_to(stream, "10.0.0.1:80") ? 0 : 2, stream));
+    return 0;
+}
+
+static void test_of_two_connections_at_once_one_is_closed(void **state)
+{
+    (void)state;
+    in_world(both_answer);
+}
+
 /* --- All fail ----------------------------------------------------------------------------------------------------------- */
 
 static int all_refuse(void *argument)
@@ -527,6 +554,55 @@ static void test_c2_under_many_schedules_no_connection_is_left(void **state)
     assert_int_equal(atomic_load(&test_failures), 0);
 }
 
+static int both; /* how often a connection and a cancellation came at once */
+
+static int cancels_when_connected(void *argument)
+{
+    edo_stream *stream EDO_AUTO(edo_close) = NULL;
+
+    CHECK_RC(edo_tcp_connect(&stream, "10.0.0.2:80", NULL), 0);
+    edo_scope_cancel(argument);
+    return 0;
+}
+
+static int connected_when_cancelled(void *argument)
+{
+    int rc = 0;
+
+    (void)argument;
+    CHECK_RC(edo_test_host("two", "10.0.0.1 10.0.0.8", 0), 0);
+    EDO_SCOPE (outer, &rc) {
+        edo_scope cancelled;
+        edo_stream *stream = NULL;
+
+        CHECK_RC(edo_scope_begin(&cancelled, NULL, NULL), 0);
+        CHECK_RC(edo_spawn(outer, cancels_when_connected, &cancelled), 0);
+        rc = edo_tcp_connect(&stream, "two:80", NULL);
+        CHECK(rc == 0 || (rc == -ECANCELED && edo_cancelled()));
+        CHECK((rc == 0) == (stream != NULL));
+        both += rc == 0 && edo_cancelled();
+        edo_close(stream);
+        CHECK_RC(edo_scope_join(outer), 0);
+        edo_scope_end(&cancelled, 0);
+        rc = 0;
+    }
+    return rc;
+}
+
+static void test_c2_a_connection_that_came_with_the_cancellation_is_success(void **state)
+{
+    edo_task_fn fn = connected_when_cancelled;
+
+    (void)state;
+    both = 0;
+    atomic_store(&test_failures, 0);
+    assert_int_equal(edo_test_seeds(world_main, &fn, 300, EDO_OPTIONS(edo_test_options, .seed = 1, .latency_max = -1)),
+                     0);
+    assert_int_equal(atomic_load(&test_failures), 0);
+    if (!getenv("EDO_SEED"))
+        assert_true(both > 0);
+}
+
 /* --- The system's network --------------------------------------------------------------------------------------------- */
 
 static int really(void *argument)
@@ -570,6 +646,7 @@ int main(void)
         cmocka_unit_test(test_after_a_failure_the_next_is_tried_at_once),
         cmocka_unit_test(test_an_earlier_attempt_goes_on_while_later_ones_run),
         cmocka_unit_test(test_the_first_connection_wins_and_the_others_are_closed),
+        cmocka_unit_test(test_of_two_connections_at_once_one_is_closed),
         cmocka_unit_test(test_when_all_fail_nobody_is_waited_for),
         cmocka_unit_test(test_the_error_is_the_most_telling_one),
         cmocka_unit_test(test_a_name_that_fails_is_not_connected_to),
@@ -577,6 +654,7 @@ int main(void)
         cmocka_unit_test(test_a_deadline_ends_it_wherever_it_is),
         cmocka_unit_test(test_c1_cancelled_it_is_cancelled_whatever_had_failed),
         cmocka_unit_test(test_c2_under_many_schedules_no_connection_is_left),
+        cmocka_unit_test(test_c2_a_connection_that_came_with_the_cancellation_is_success),
         cmocka_unit_test(test_localhost_can_be_connected_to),
         cmocka_unit_test(test_a_plain_thread_is_refused),
     };

@@ -87,6 +87,7 @@ static void child_calls(void)
     CHILD_CHECK(edo_accept(&stream, world.listener) == -EPERM);
     CHILD_CHECK(edo_tcp_listen(&listener, "127.0.0.1:0", NULL) == -EPERM);
     CHILD_CHECK(edo_tcp_connect(&stream, "127.0.0.1:1", NULL) == -EPERM);
+    CHILD_CHECK(edo_resolve(&(edo_addr){0}, 1, "localhost:1", NULL) == -EPERM);
     CHILD_CHECK(edo_wait_fd(0, EDO_READABLE, EDO_FOREVER) == -EPERM);
     CHILD_CHECK(edo_file_open(&file, "/dev/null", O_RDONLY, 0) == -EPERM);
     edo_timer_init(&timer, NULL, NULL);
