@@ -57,7 +57,7 @@ static int url_parse(struct url *url, const char *text)
     url->address[size] = 0;
     colon = strrchr(url->address, ':');
     if (!colon || strchr(colon, ']'))
-        strcpy(url->address + size, ":80");
+        memcpy(url->address + size, ":80", 4);
     url->text = text;
     return 0;
 }

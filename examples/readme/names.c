@@ -36,9 +36,8 @@ static int one_server_is_away(void *argument)
     int rc = edo_tcp_listen(&listener, "10.0.0.2:80", NULL);
 
     (void)argument;
-    edo_test_host("shop.example", "10.0.0.1 10.0.0.2",
-                  EDO_MS(30));            /* what the name has, and how long the answer takes */
-    edo_test_partition(NULL, "10.0.0.1"); /* nothing comes back from there */
+    edo_test_host("shop.example", "10.0.0.1 10.0.0.2", EDO_MS(30)); /* the answer takes 30 ms */
+    edo_test_partition(NULL, "10.0.0.1");                           /* nothing comes back from there */
     if (rc == 0)
         rc = connect_in_time(&stream, "shop.example:80");
     if (rc == 0 && edo_now() - start < EDO_MS(280)) /* 30 for the name, 250 of patience with the first address */
