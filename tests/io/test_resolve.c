@@ -25,6 +25,7 @@ static _Atomic int most;    /* at the same time */
 static _Atomic int blocks;  /* of memory, that were not given back */
 static _Atomic int allowed; /* so many that hang may end */
 static char last[EDO_HOST_SIZE];
+static bool keeps_last; /* the last name that was asked for: only where one asks at a time */
 
 static void answer_with(struct edo_lookup *lookup, const char *text)
 {
@@ -52,7 +53,7 @@ static int resolve(struct edo_lookup *lookup)
 
     while (now > seen && !atomic_compare_exchange_weak(&most, &seen, now))
         ;
-    if (strncmp(lookup->host, "hangs", 5) != 0)
+    if (keeps_last)
         strcpy(last, lookup->host);
     atomic_fetch_add(&asked, 1);
     while (strncmp(lookup->host, "hangs", 5) == 0) {
@@ -99,6 +100,7 @@ static int begin(void **state)
     table.release = counted_release;
     answer = "10.0.0.1";
     last[0] = 0;
+    keeps_last = false;
     atomic_store(&asked, 0);
     atomic_store(&inside, 0);
     atomic_store(&most, 0);
@@ -250,6 +252,7 @@ static int accepted(void *argument)
 static void test_names_are_asked_for_as_they_are(void **state)
 {
     (void)state;
+    keeps_last = true;
     assert_int_equal(run(accepted, NULL), 0);
     until_all_is_freed();
 }
