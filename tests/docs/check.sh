@@ -69,7 +69,7 @@ awk -f tests/docs/cancellation.awk tests/testing/cases/waits docs/guide/cancella
 verdict "the table of cancellation names what waits, and the headers say what it means" "$dir/cancellation"
 
 for program in ${examples:+"$examples"/edo-example-guide* "$examples"/edo-example-readme "$examples"/edo-example-sweeps \
-    "$examples"/edo-example-testing "$examples"/edo-example-foreign}; do
+    "$examples"/edo-example-testing "$examples"/edo-example-foreign "$examples"/edo-example-names}; do
     [ -e "$program" ] || continue # what it needs is not installed here
     : >"$dir/failed"
     "$program" >"$dir/output" 2>&1 </dev/null || cat "$dir/output" - >"$dir/failed" <<END

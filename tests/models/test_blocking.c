@@ -195,7 +195,7 @@ static void setup_for(int callers)
 {
     memset(&world, 0, sizeof world);
     memset(&stand_in, 0, sizeof stand_in);
-    edo_blocking_pool_create(&world.pool, &(edo_run_options){.blocking_threads = 1, .blocking_linger = 1});
+    edo_blocking_pool_create(&world.pool, 1, &(edo_run_options){.blocking_linger = 1});
     runtime.blocking = world.pool;
     world.callers_left = (uint8_t)callers;
     for (int i = 0; i < 2; i++) {
