@@ -1,12 +1,30 @@
 # SPDX-License-Identifier: MIT
 #
 # How Edo's own C is compiled: per target, so that a project that contains Edo keeps its own flags.
+include(CheckCSourceCompiles)
 include(CheckIncludeFile)
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 
 check_include_file(valgrind/valgrind.h EDO_HAVE_VALGRIND_H)
+
+# Rings are spoken to directly (src/runtime/uring.c): only the kernel's header is needed, which comes with libc's.
+if(NOT EDO_IO_URING MATCHES "^(AUTO|ON|OFF)$")
+    message(FATAL_ERROR "EDO_IO_URING is AUTO, ON or OFF, not '${EDO_IO_URING}'")
+endif()
+if(NOT EDO_IO_URING STREQUAL "OFF")
+    check_c_source_compiles("#include <linux/io_uring.h>
+        int main(void) { return IORING_OP_MKDIRAT; }" EDO_HAVE_IO_URING_H)
+    if(EDO_IO_URING STREQUAL "ON" AND NOT EDO_HAVE_IO_URING_H)
+        message(FATAL_ERROR "EDO_IO_URING=ON needs linux/io_uring.h of Linux 5.15 or later (Debian: linux-libc-dev)")
+    endif()
+endif()
+if(EDO_HAVE_IO_URING_H AND NOT EDO_IO_URING STREQUAL "OFF")
+    set(EDO_WITH_IO_URING 1)
+else()
+    set(EDO_WITH_IO_URING 0)
+endif()
 
 # Sanitizers and coverage concern everything in a build, also what links the libraries.
 if(EDO_SANITIZE)
@@ -39,6 +57,7 @@ function(edo_compile target)
         _GNU_SOURCE
         $<$<BOOL:${EDO_DEBUG_CHECKS}>:EDO_DEBUG_CHECKS=1>
         $<$<STREQUAL:${EDO_CONTEXT},ucontext>:EDO_CONTEXT_UCONTEXT=1>
+        EDO_IO_URING=${EDO_WITH_IO_URING}
         $<$<BOOL:${EDO_HAVE_VALGRIND_H}>:EDO_VALGRIND=1>)
     target_compile_options(${target} PRIVATE
         $<$<COMPILE_LANGUAGE:C>:${EDO_WARNINGS}>

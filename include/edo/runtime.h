@@ -26,6 +26,13 @@ typedef struct edo_task_info {
     int result;           /* what its function returned; 0 at its start */
 } edo_task_info;
 
+/* How calls on files (edo/file.h) wait for the disk. What they do and return is the same either way. */
+enum edo_files {
+    EDO_FILES_REGION = 1, /* in blocking regions, on the task's own thread */
+    EDO_FILES_IO_URING =
+        2 /* over a ring with the kernel, io_uring(7), one a worker: the thread serves other tasks meanwhile */
+};
+
 typedef struct edo_run_options {
     size_t size;
     int workers; /* 0: $EDO_WORKERS, else the usable cores (sched_getaffinity); 1 to 256 */
@@ -50,6 +57,8 @@ typedef struct edo_run_options {
     void (*on_task_start)(const edo_task_info *info, void *argument);
     void (*on_task_stop)(const edo_task_info *info, void *argument);
     void *on_argument; /* what these four get */
+    int files; /* enum edo_files; 0: $EDO_FILES (region or io_uring), else EDO_FILES_REGION. Without io_uring in this build or
+                  from this kernel, files go by regions, which one line on stderr says once; see also edo_stats */
 } edo_run_options;
 
 /*
@@ -118,12 +127,13 @@ typedef struct edo_stats {
     uint64_t stalls_kept;      /* looks at a stall that could not be helped: no thread was left to hand the worker to */
     uint64_t resolving_threads; /* the lane of edo_resolve; also those whose caller has given up */
     uint64_t resolving_queued;
+    uint64_t file_rings; /* workers that have an io_uring for files; 0: regions */
 } edo_stats;
 
 /* Fills *out (set out->size first: EDO_STATS_INIT). 0; -EPERM outside a task; -E2BIG. */
 #define EDO_STATS_INIT                                                                                                 \
     {                                                                                                                  \
-        sizeof(edo_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                         \
+        sizeof(edo_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                      \
     }
 EDO_API int edo_stats_read(edo_stats *out);
 

@@ -6,22 +6,36 @@
  * is cancelled; then the system call is made and its result is the call's (rules C1, C2). So nothing here can be half done
  * but what the kernel does by halves, and nothing is remembered of a file but its descriptor.
  *
+ * In a runtime with rings (.files = EDO_FILES_IO_URING) a call goes over one first (file_uring.h): that too begins with the only
+ * suspension point, and waits for the result of what has begun. Only regular files, so that what is no file behaves as it always
+ * does, and only those opened there (`over_ring`), so that others are not asked. A ring has no part in the kernel's lock on a
+ * file's position, and does not always move it after a write that failed half way: so over rings all goes to offsets, and reads
+ * and writes that move the position take turns by `position`, whoever makes them. (Which offset a write with O_APPEND went to is
+ * not told: that stays in regions.) stat(2) stays in
+ * regions: the kernel gives it to a thread of its own in any case, which takes ten times as long as the call mostly does.
+ *
  * `users` counts the handle itself, until it is closed, and the calls at work: the last one closes the descriptor, so that its
  * number is never reused under a call. (Relaxed to come, acquire and release to go: the memory follows the count.)
  */
 #include "io/file.h"
+#include "io/file_uring.h"
 #include "platform/platform.h"
+#include "runtime/fork.h"
 #include "runtime/misuse.h"
 #include "runtime/runtime.h"
 
 #include <edo/blocking.h>
 #include <edo/file.h>
+#include <edo/sync.h>
 
 #include <limits.h>
 
 struct edo_file {
     int fd;
     _Atomic uint32_t users;
+    bool over_ring; /* not changed once it is open, nor is the next; the rest is used only then */
+    bool appends;
+    edo_mutex position; /* held by who moves the position */
 };
 
 static void edo_file_leave(edo_file *file)
@@ -51,10 +65,16 @@ static void edo_file_end(edo_file *file)
     edo_blocking_end();
 }
 
+/* The same without a region, for calls that do not block here. Never fails. */
+static void edo_file_enter(edo_file *file)
+{
+    atomic_fetch_add_explicit(&file->users, 1, memory_order_relaxed);
+}
+
 int edo_file_hold(edo_file *file)
 {
     EDO_MISUSE_IF(!file, "a file is NULL");
-    atomic_fetch_add_explicit(&file->users, 1, memory_order_relaxed);
+    edo_file_enter(file);
     return file->fd;
 }
 
@@ -108,27 +128,46 @@ int edo_file_on_disk(int (*fn)(void *), void *argument)
 
 /* --- Open files ------------------------------------------------------------------------------------------------------- */
 
+/* The allocated file becomes the open one, or is given back. */
+static int edo_file_take(edo_file **out, edo_file *file, int fd, int flags, bool rings)
+{
+    struct stat status;
+
+    if (fd < 0) {
+        edo_platform->release(file);
+        return fd;
+    }
+    file->fd = fd;
+    atomic_init(&file->users, 1);
+    file->appends = (flags & O_APPEND) != 0;
+    file->over_ring = rings && edo_platform->fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    *out = file;
+    return 0;
+}
+
 int edo_file_open(edo_file **out, const char *path, int flags, mode_t mode)
 {
-    edo_file *file;
+    bool rings = edo_uring_on();
+    edo_file *file = NULL; /* allocated before the file is created */
     int rc;
 
     if (!path)
         return -EINVAL;
-    rc = edo_blocking_begin();
-    if (rc < 0)
-        return rc;
-    file = (edo_file *)edo_platform->allocate(sizeof *file); /* before the file is created */
-    rc = file ? edo_file_openat(AT_FDCWD, path, flags, mode) : -ENOMEM;
-    edo_blocking_end();
-    if (rc < 0) {
-        edo_platform->release(file);
-        return rc;
+    if (rings) {
+        file = (edo_file *)edo_platform->allocate(sizeof *file);
+        if (!file)
+            return -ENOMEM;
+        if (edo_ring_open(&rc, path, flags, mode))
+            return edo_file_take(out, file, rc, flags, true);
     }
-    file->fd = rc;
-    atomic_init(&file->users, 1);
-    *out = file;
-    return 0;
+    rc = edo_blocking_begin();
+    if (rc == 0) {
+        if (!file)
+            file = (edo_file *)edo_platform->allocate(sizeof *file);
+        rc = file ? edo_file_openat(AT_FDCWD, path, flags, mode) : -ENOMEM;
+        edo_blocking_end();
+    }
+    return edo_file_take(out, file, rc, flags, rings);
 }
 
 void edo_file_close(edo_file *file)
@@ -137,7 +176,7 @@ void edo_file_close(edo_file *file)
         edo_file_leave(file);
 }
 
-ssize_t edo_file_read(edo_file *file, void *buffer, size_t size)
+static ssize_t edo_file_read_blocking(edo_file *file, void *buffer, size_t size)
 {
     ssize_t result = edo_file_begin(file);
 
@@ -148,10 +187,50 @@ ssize_t edo_file_read(edo_file *file, void *buffer, size_t size)
     return result;
 }
 
+/* At the position, of a file that goes over rings. */
+static ssize_t edo_file_read_in_turn(edo_file *file, void *buffer, size_t size)
+{
+    ssize_t result;
+
+    edo_file_enter(file);
+    result = edo_in_forked_child() ? -EPERM : edo_mutex_lock(&file->position);
+    if (result == 0) {
+        int64_t at = edo_platform->lseek(file->fd, 0, SEEK_CUR);
+
+        if (at < 0 || !edo_ring_read(&result, file->fd, buffer, size, at))
+            result = edo_file_read_blocking(file, buffer, size);
+        else if (result > 0)
+            edo_platform->lseek(file->fd, at + result, SEEK_SET);
+        edo_mutex_unlock(&file->position);
+    }
+    edo_file_leave(file);
+    return result;
+}
+
+ssize_t edo_file_read(edo_file *file, void *buffer, size_t size)
+{
+    EDO_MISUSE_IF(!file, "a file is NULL");
+    return file->over_ring ? edo_file_read_in_turn(file, buffer, size) : edo_file_read_blocking(file, buffer, size);
+}
+
+static bool edo_file_pread_by_ring(ssize_t *result, edo_file *file, void *buffer, size_t size, int64_t offset)
+{
+    bool made;
+
+    edo_file_enter(file);
+    made = offset >= 0 && edo_ring_read(result, file->fd, buffer, size, offset);
+    edo_file_leave(file);
+    return made;
+}
+
 ssize_t edo_file_pread(edo_file *file, void *buffer, size_t size, int64_t offset)
 {
-    ssize_t result = edo_file_begin(file);
+    ssize_t result;
 
+    EDO_MISUSE_IF(!file, "a file is NULL");
+    if (__builtin_expect(file->over_ring, 0) && edo_file_pread_by_ring(&result, file, buffer, size, offset))
+        return result;
+    result = edo_file_begin(file);
     if (__builtin_expect(result < 0, 0))
         return result;
     result = EDO_UNINTERRUPTED(edo_platform->pread(file->fd, buffer, size, (off_t)offset));
@@ -159,16 +238,57 @@ ssize_t edo_file_pread(edo_file *file, void *buffer, size_t size, int64_t offset
     return result;
 }
 
-/* With a negative offset at the position. */
-static ssize_t edo_file_write_at(edo_file *file, const void *data, size_t size, int64_t offset)
+static ssize_t edo_file_write_blocking(edo_file *file, const void *data, size_t size, int64_t offset)
 {
-    ssize_t result = size > SSIZE_MAX ? -EINVAL : edo_file_begin(file);
+    ssize_t result = edo_file_begin(file);
 
     if (result < 0)
         return result;
     result = edo_file_put(file->fd, data, size, offset);
     edo_file_end(file);
     return result;
+}
+
+/* At the position, of a file that goes over rings. */
+static ssize_t edo_file_write_in_turn(edo_file *file, const void *data, size_t size)
+{
+    ssize_t result;
+
+    edo_file_enter(file);
+    result = edo_in_forked_child() ? -EPERM : edo_mutex_lock(&file->position);
+    if (result == 0) {
+        int64_t at = file->appends ? -1 : edo_platform->lseek(file->fd, 0, SEEK_CUR);
+
+        if (at < 0 || !edo_ring_write(&result, file->fd, data, size, at))
+            result = edo_file_write_blocking(file, data, size, -1);
+        else if (result > 0)
+            edo_platform->lseek(file->fd, at + result, SEEK_SET);
+        edo_mutex_unlock(&file->position);
+    }
+    edo_file_leave(file);
+    return result;
+}
+
+static ssize_t edo_file_pwrite_by_ring(edo_file *file, const void *data, size_t size, int64_t offset)
+{
+    ssize_t result;
+
+    edo_file_enter(file);
+    if (!edo_ring_write(&result, file->fd, data, size, offset))
+        result = edo_file_write_blocking(file, data, size, offset);
+    edo_file_leave(file);
+    return result;
+}
+
+/* With a negative offset at the position. */
+static ssize_t edo_file_write_at(edo_file *file, const void *data, size_t size, int64_t offset)
+{
+    EDO_MISUSE_IF(!file, "a file is NULL");
+    if (size > SSIZE_MAX)
+        return -EINVAL;
+    if (!file->over_ring)
+        return edo_file_write_blocking(file, data, size, offset);
+    return offset < 0 ? edo_file_write_in_turn(file, data, size) : edo_file_pwrite_by_ring(file, data, size, offset);
 }
 
 ssize_t edo_file_write(edo_file *file, const void *data, size_t size)
@@ -192,7 +312,7 @@ int edo_file_stat(struct stat *status, edo_file *file)
     return rc;
 }
 
-int edo_file_truncate(edo_file *file, int64_t size)
+static int edo_file_truncate_blocking(edo_file *file, int64_t size)
 {
     int rc = edo_file_begin(file);
 
@@ -200,6 +320,18 @@ int edo_file_truncate(edo_file *file, int64_t size)
         return rc;
     rc = EDO_UNINTERRUPTED(edo_platform->ftruncate(file->fd, (off_t)size));
     edo_file_end(file);
+    return rc;
+}
+
+int edo_file_truncate(edo_file *file, int64_t size)
+{
+    int rc;
+
+    EDO_MISUSE_IF(!file, "a file is NULL");
+    edo_file_enter(file);
+    if (!file->over_ring || !edo_ring_truncate(&rc, file->fd, size))
+        rc = edo_file_truncate_blocking(file, size);
+    edo_file_leave(file);
     return rc;
 }
 
@@ -213,8 +345,9 @@ int edo_file_sync(edo_file *file)
     int rc;
 
     EDO_MISUSE_IF(!file, "a file is NULL");
-    atomic_fetch_add_explicit(&file->users, 1, memory_order_relaxed);
-    rc = edo_file_on_disk(edo_file_flush_job, file);
+    edo_file_enter(file);
+    if (!file->over_ring || !edo_ring_sync(&rc, file->fd))
+        rc = edo_file_on_disk(edo_file_flush_job, file);
     edo_file_leave(file);
     return rc;
 }
@@ -249,8 +382,11 @@ int edo_path_lstat(struct stat *status, const char *path)
 
 int edo_path_rename(const char *from, const char *to)
 {
-    int rc = edo_blocking_begin();
+    int rc;
 
+    if (edo_ring_rename(&rc, from, to))
+        return rc;
+    rc = edo_blocking_begin();
     if (rc < 0)
         return rc;
     rc = EDO_UNINTERRUPTED(edo_platform->renameat(AT_FDCWD, from, AT_FDCWD, to));
@@ -260,8 +396,11 @@ int edo_path_rename(const char *from, const char *to)
 
 static int edo_path_remove(const char *path, int flags)
 {
-    int rc = edo_blocking_begin();
+    int rc;
 
+    if (edo_ring_remove(&rc, path, flags))
+        return rc;
+    rc = edo_blocking_begin();
     if (rc < 0)
         return rc;
     rc = EDO_UNINTERRUPTED(edo_platform->unlinkat(AT_FDCWD, path, flags));
@@ -281,8 +420,11 @@ int edo_path_rmdir(const char *path)
 
 int edo_path_mkdir(const char *path, mode_t mode)
 {
-    int rc = edo_blocking_begin();
+    int rc;
 
+    if (edo_ring_mkdir(&rc, path, mode))
+        return rc;
+    rc = edo_blocking_begin();
     if (rc < 0)
         return rc;
     rc = EDO_UNINTERRUPTED(edo_platform->mkdirat(AT_FDCWD, path, mode));

@@ -23,6 +23,11 @@ ssize_t edo_system_pwrite(int fd, const void *buffer, size_t size, off_t offset)
     return edo_system_count(pwrite(fd, buffer, size, offset));
 }
 
+off_t edo_system_lseek(int fd, off_t offset, int whence)
+{
+    return edo_system_count(lseek(fd, offset, whence));
+}
+
 int edo_system_fstat(int fd, struct stat *out)
 {
     return edo_system_result(fstat(fd, out));

@@ -25,6 +25,7 @@
 
 struct edo_lookup;
 struct edo_process_plan;
+struct io_uring_params;
 
 struct edo_platform {
     /* Memory. allocate gives memory that is aligned to 16; zeroed. */
@@ -63,6 +64,7 @@ struct edo_platform {
     /* Files and directories. Paths are relative to a directory's descriptor, or AT_FDCWD. */
     int (*openat)(int directory, const char *path, int flags, mode_t mode);
     ssize_t (*pwrite)(int fd, const void *buffer, size_t size, off_t offset);
+    off_t (*lseek)(int fd, off_t offset, int whence);
     int (*fstat)(int fd, struct stat *out);
     int (*fstatat)(int directory, const char *path, struct stat *out, int flags);
     int (*fchmod)(int fd, mode_t mode);
@@ -76,6 +78,12 @@ struct edo_platform {
     int (*epoll_create)(int flags);
     int (*epoll_ctl)(int epoll, int operation, int fd, struct epoll_event *event);
     int (*epoll_wait)(int epoll, struct epoll_event *events, int count, int64_t timeout_ns); /* < 0: for ever */
+
+    /* io_uring(7), as the kernel has it; map_shared: the memory of a ring that its descriptor stands for. */
+    int (*uring_setup)(unsigned entries, struct io_uring_params *params);
+    int (*uring_enter)(int ring, unsigned submit, unsigned complete, unsigned flags);
+    int (*uring_register)(int ring, unsigned what, void *argument, unsigned count);
+    int (*map_shared)(void **out, size_t size, int fd, off_t offset);
 
     /* Processes and pidfds. start: see process.h. */
     int (*process_start)(pid_t *out, const struct edo_process_plan *plan);

@@ -18,10 +18,11 @@ static inline ssize_t edo_system_count(ssize_t n)
     return n >= 0 ? n : edo_system_failure();
 }
 
-/* --- files_linux.c, names_linux.c and process_linux.c ------------------------------------------------------------------ */
+/* --- files_linux.c, names_linux.c, uring_linux.c and process_linux.c ------------------------------------------------------- */
 
 int edo_system_openat(int directory, const char *path, int flags, mode_t mode);
 ssize_t edo_system_pwrite(int fd, const void *buffer, size_t size, off_t offset);
+off_t edo_system_lseek(int fd, off_t offset, int whence);
 int edo_system_fstat(int fd, struct stat *out);
 int edo_system_fstatat(int directory, const char *path, struct stat *out, int flags);
 int edo_system_fchmod(int fd, mode_t mode);
@@ -31,6 +32,10 @@ int edo_system_renameat(int directory, const char *from, int to_directory, const
 int edo_system_unlinkat(int directory, const char *path, int flags);
 int edo_system_mkdirat(int directory, const char *path, mode_t mode);
 ssize_t edo_system_getdents(int fd, void *buffer, size_t size);
+int edo_system_uring_setup(unsigned entries, struct io_uring_params *params);
+int edo_system_uring_enter(int ring, unsigned submit, unsigned complete, unsigned flags);
+int edo_system_uring_register(int ring, unsigned what, void *argument, unsigned count);
+int edo_system_map_shared(void **out, size_t size, int fd, off_t offset);
 int edo_system_pidfd_open(pid_t process);
 int edo_system_pidfd_send_signal(int pidfd, int signal);
 int edo_system_kill(pid_t process, int signal);

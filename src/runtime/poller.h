@@ -37,6 +37,7 @@ struct edo_task;
 struct edo_thread;
 struct edo_worker;
 struct edo_runtime;
+struct edo_uring;
 
 enum edo_direction { EDO_IN = 0, EDO_OUT = 1 };
 
@@ -107,6 +108,7 @@ struct edo_poller {
     int epoll;
     int wake; /* an eventfd: written to end a sleep; edge-triggered, never read */
     _Atomic uint32_t sources;
+    struct edo_uring *ring; /* NULL: none; set before there are threads. Its events are `nobody`'s with EDO_RING_MARK */
     struct edo_source nobody; /* stands for `wake` in events; its mark is no event's, so they come out as unknown */
 };
 
@@ -119,6 +121,11 @@ void edo_poller_remove(struct edo_poller *poller, struct edo_source *source);
 
 /* Has the state of the moment reported once more, for both directions. */
 int edo_poller_ask(struct edo_poller *poller, struct edo_source *source);
+
+#define EDO_RING_MARK EDO_GENERATION
+
+/* Has the ring's completions taken out when there are some (uring.h). The descriptor is closed before the poller is finished. */
+int edo_poller_add_ring(struct edo_poller *poller, struct edo_uring *ring, int fd);
 
 int edo_poller_init(struct edo_poller *poller);
 void edo_poller_finish(struct edo_poller *poller);

@@ -4,6 +4,7 @@
 #include "runtime/ready.h"
 #include "runtime/runtime.h"
 #include "runtime/switch.h"
+#include "runtime/uring.h"
 #include "platform/platform.h"
 
 #include <errno.h>
@@ -69,6 +70,19 @@ void edo_poller_remove(struct edo_poller *poller, struct edo_source *source)
     struct epoll_event none = {.events = 0, .data = {.u64 = 0}};
 
     edo_platform->epoll_ctl(poller->epoll, EPOLL_CTL_DEL, source->fd, &none);
+}
+
+int edo_poller_add_ring(struct edo_poller *poller, struct edo_uring *ring, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET,
+                                .data = {.u64 = (uintptr_t)&poller->nobody | EDO_RING_MARK}};
+    int rc = edo_platform->epoll_ctl(poller->epoll, EPOLL_CTL_ADD, fd, &event);
+
+    if (rc < 0)
+        return rc;
+    atomic_fetch_add_explicit(&poller->sources, 1, memory_order_relaxed);
+    poller->ring = ring;
+    return 0;
 }
 
 /* Almost always a waiter is there, who is parked, and room in the ring. `worker` is the thread's; the monitor has none. */
@@ -141,6 +155,8 @@ EDO_ALWAYS_INLINE int edo_poll(struct edo_thread *thread, struct edo_worker *wor
 
         if (__builtin_expect(__atomic_load_n(&source->mark, __ATOMIC_RELAXED) == events[i].data.u64, 1)) {
             edo_event_handle(thread, worker, source, &events[i]);
+        } else if (source == &poller->nobody && (events[i].data.u64 & EDO_RING_MARK)) {
+            edo_uring_reap(thread, poller->ring);
         } else if (source == &poller->nobody) {
             /* A wake. Meant for somebody else, who may be about to sleep through it: edges are reported once. */
             if (!worker || poller != &worker->poller)

@@ -13,6 +13,7 @@
 #include "runtime/misuse.h"
 #include "runtime/overflow.h"
 #include "runtime/runtime.h"
+#include "runtime/uring.h"
 #include "platform/platform.h"
 
 #include <errno.h>
@@ -97,6 +98,7 @@ static void edo_worker_finish(struct edo_worker *worker)
 {
     edo_stacks_put(worker->runtime, worker->stacks);
     edo_stacks_put(worker->runtime, worker->odd_stacks);
+    edo_uring_end(&worker->poller);
     edo_poller_finish(&worker->poller);
 }
 
@@ -155,6 +157,8 @@ static int edo_runtime_build(struct edo_runtime *runtime)
         rc = edo_worker_init(&runtime->workers[i], runtime, i);
         if (rc == 0) {
             runtime->worker_count = i + 1;
+            if (options->files == EDO_FILES_IO_URING && !runtime->hooks)
+                runtime->rings += edo_uring_begin(&runtime->workers[i].poller);
             /* What the worker's cache may hold is promised apart from what tasks were promised. */
             rc = edo_stack_pool_reserve(&runtime->stacks, runtime->stack_class, EDO_STACK_CACHE + 1);
         }

@@ -29,6 +29,21 @@ static int edo_environment(uint64_t *out, const char *name, uint64_t least, uint
     return 1;
 }
 
+/* The same for $EDO_FILES, which is a word. */
+static int edo_environment_files(int *out)
+{
+    const char *text = getenv("EDO_FILES");
+
+    if (!text || !*text)
+        return 0;
+    if (strcmp(text, "region") != 0 && strcmp(text, "io_uring") != 0) {
+        fprintf(stderr, "edo: EDO_FILES=%s: give region or io_uring\n", text);
+        return -EINVAL;
+    }
+    *out = *text == 'r' ? EDO_FILES_REGION : EDO_FILES_IO_URING;
+    return 1;
+}
+
 enum { EDO_STALL_LEAST = 100000 }; /* ns: what a look and a hand-off take, with room */
 
 static int edo_usable_cores(void)
@@ -52,7 +67,8 @@ int edo_run_options_read(edo_run_options *out, const edo_run_options *given)
     if (out->workers < 0 || out->workers > EDO_WORKERS_MOST || out->blocking_threads < 0 || out->blocking_linger < 0 ||
         out->resolving_threads < 0 || out->threads < 0 || out->thread_linger < 0 ||
         (out->stall_after && out->stall_after < EDO_STALL_LEAST) ||
-        (out->signals != EDO_SIGNALS_DEFAULT && out->signals != EDO_SIGNALS_IGNORE))
+        (out->signals != EDO_SIGNALS_DEFAULT && out->signals != EDO_SIGNALS_IGNORE) || out->files < 0 ||
+        out->files > EDO_FILES_IO_URING)
         return -EINVAL;
     if (out->stack_size && edo_stack_class_for(out->stack_size) < 0)
         return -EINVAL;
@@ -71,8 +87,12 @@ int edo_run_options_read(edo_run_options *out, const edo_run_options *given)
     if (rc >= 0 && !out->stall_after &&
         (rc = edo_environment(&value, "EDO_STALL_US", EDO_STALL_LEAST / 1000, 3600000000)) > 0)
         out->stall_after = (int64_t)value * 1000;
+    if (rc >= 0 && !out->files)
+        rc = edo_environment_files(&out->files);
     if (rc < 0)
         return rc;
+    if (!out->files)
+        out->files = EDO_FILES_REGION;
     if (!out->stall_after)
         out->stall_after = EDO_MS(10);
     if (!out->threads)

@@ -30,6 +30,8 @@ struct edo_runtime {
     bool ends_watched;       /* somebody wants to see each task's end: the census, or .on_task_stop */
     struct edo_hooks *hooks; /* of a runtime under test; NULL in every other */
 
+    int rings; /* how many workers have one (uring.h); not changed while it runs */
+
     struct edo_blocks tasks;
     struct edo_blocks handles;
     struct edo_blocks sources;

@@ -48,6 +48,7 @@ int edo_stats_read(edo_stats *out)
     stats.stalls_computing = edo_read(&runtime->monitor.computing);
     stats.stalls_blocked = edo_read(&runtime->monitor.blocked);
     stats.stalls_kept = edo_read(&runtime->monitor.refused);
+    stats.file_rings = (uint64_t)runtime->rings;
     edo_blocking_pool_counts(runtime->blocking, &stats.blocking_threads, &stats.blocking_queued);
     edo_blocking_pool_counts(runtime->resolving, &stats.resolving_threads, &stats.resolving_queued);
     edo_lock_acquire(&runtime->threads_lock);

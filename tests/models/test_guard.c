@@ -28,6 +28,7 @@
 #pragma weak edo_overflow_thread_finish
 #pragma weak edo_overflow_thread_init
 #pragma weak edo_scope_list
+#pragma weak edo_uring_reap
 #pragma weak edo_stack_pool_put
 #pragma weak edo_task_end
 #pragma weak edo_thread_loop
