@@ -23,6 +23,13 @@ ssize_t edo_system_pwrite(int fd, const void *buffer, size_t size, off_t offset)
     return edo_system_count(pwrite(fd, buffer, size, offset));
 }
 
+ssize_t edo_system_pread_cached(int fd, void *buffer, size_t size, off_t offset)
+{
+    struct iovec piece = {buffer, size};
+
+    return edo_system_count(preadv2(fd, &piece, 1, offset, RWF_NOWAIT));
+}
+
 off_t edo_system_lseek(int fd, off_t offset, int whence)
 {
     return edo_system_count(lseek(fd, offset, whence));

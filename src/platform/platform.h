@@ -64,6 +64,7 @@ struct edo_platform {
     /* Files and directories. Paths are relative to a directory's descriptor, or AT_FDCWD. */
     int (*openat)(int directory, const char *path, int flags, mode_t mode);
     ssize_t (*pwrite)(int fd, const void *buffer, size_t size, off_t offset);
+    ssize_t (*pread_cached)(int fd, void *buffer, size_t size, off_t offset); /* -EAGAIN, -EOPNOTSUPP: it would wait */
     off_t (*lseek)(int fd, off_t offset, int whence);
     int (*fstat)(int fd, struct stat *out);
     int (*fstatat)(int directory, const char *path, struct stat *out, int flags);

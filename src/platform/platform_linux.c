@@ -490,6 +490,7 @@ const struct edo_platform edo_platform_system = {
     .pipe_writev = system_pipe_writev,
     .openat = edo_system_openat,
     .pwrite = edo_system_pwrite,
+    .pread_cached = edo_system_pread_cached,
     .lseek = edo_system_lseek,
     .fstat = edo_system_fstat,
     .fstatat = edo_system_fstatat,

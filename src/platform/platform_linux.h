@@ -22,6 +22,7 @@ static inline ssize_t edo_system_count(ssize_t n)
 
 int edo_system_openat(int directory, const char *path, int flags, mode_t mode);
 ssize_t edo_system_pwrite(int fd, const void *buffer, size_t size, off_t offset);
+ssize_t edo_system_pread_cached(int fd, void *buffer, size_t size, off_t offset);
 off_t edo_system_lseek(int fd, off_t offset, int whence);
 int edo_system_fstat(int fd, struct stat *out);
 int edo_system_fstatat(int directory, const char *path, struct stat *out, int flags);

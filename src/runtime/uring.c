@@ -109,15 +109,7 @@ bool edo_uring_call(ssize_t *result, struct io_uring_sqe *entry)
     struct edo_uring_call call = {.task = edo_task_self()};
     struct edo_worker *worker;
     struct edo_uring *ring;
-    int rc;
 
-    if (!call.task || call.task->home->runtime->rings == 0)
-        return false;
-    rc = edo_suspension_point(call.task);
-    if (rc < 0) {
-        *result = rc;
-        return true;
-    }
     worker = edo_thread_self()->worker; /* it may be taken from this thread at any time: its ring stays */
     ring = worker ? worker->poller.ring : NULL;
     if (!ring || !(ring->known >> entry->opcode & 1))

@@ -71,9 +71,9 @@ void edo_uring_end(struct edo_poller *poller);
 bool edo_uring_on(void);
 
 /*
- * Makes a call and waits for it: a suspension point (rule C1). `entry` is filled in but for user_data. True: *result is what the
- * system call returns, or -ECANCELED, it was not begun; false: it was not made, and has to be made another way. Any thread; from
- * a task OUTSIDE. Not there in builds without io_uring.
+ * Makes a call and waits for it, which nothing cuts short: no suspension point. `entry` is filled in but for user_data. True: *result
+ * is what the system call returns; false: it was not made, and has to be made another way. From a task whose runtime has
+ * rings, OUTSIDE. Not there in builds without io_uring.
  */
 bool edo_uring_call(ssize_t *result, struct io_uring_sqe *entry);
 
