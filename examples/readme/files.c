@@ -177,10 +177,18 @@ static int run(void *argument)
     return rc;
 }
 
+/* Runs the program with files over io_uring, where the kernel allows it. */
+static int run_with_rings(edo_task_fn fn, void *argument)
+{
+    return edo_run(fn, argument, EDO_OPTIONS(edo_run_options, .files = EDO_FILES_IO_URING));
+}
+
 int main(void)
 {
     int rc = edo_run(run, NULL, EDO_OPTIONS(edo_run_options, .workers = 1));
 
+    if (rc == 0)
+        rc = run_with_rings(run, NULL);
     if (rc < 0)
         fprintf(stderr, "files: %s\n", edo_strerror(rc));
     return rc < 0;

@@ -7,6 +7,10 @@
  * after some ms, and nobody else waits. What always waits for the disk (edo_file_sync, edo_file_write_all) runs by
  * edo_blocking.
  *
+ * With .files = EDO_FILES_IO_URING (edo/runtime.h) regular files that the runtime's tasks have opened, and paths, go over io_uring(7)
+ * instead wherever the kernel would have to wait: then neither this thread nor another is held up. What a call does, returns and
+ * reports is the same; so is cancellation.
+ *
  * All of it may also be called on threads that run no task, inside edo_blocking too; it then simply blocks. No call may be
  * made inside a blocking region.
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files over io_uring: what goes over a ring, how long a thread is kept, what the kernel may refuse, and when (C2, C7, F1, F4,
- * S2, S7). That files do the same as by regions is told by the other programs here, which ctest runs a second time so.
+ * Files over io_uring: what goes over a ring, that no thread is kept meanwhile, and what is in flight when something else happens
+ * (C1, C2, F1, F4, S2, S6, S8). That files do the same as by regions is told by the other programs here, which ctest runs a second time so.
  *
  * A disk that takes its time is made by exchanging a read's descriptor, in the entry itself, for that of an empty pipe.
  */
@@ -12,14 +12,14 @@
 #include <edo/testing.h>
 
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #if EDO_IO_URING
 #include <linux/io_uring.h>
 #else
 struct io_uring_params {
-    uint32_t cq_entries, features;
+    uint32_t cq_entries;
 };
 #endif
 
@@ -539,7 +539,7 @@ static void test_writers_at_one_position_do_not_overwrite_each_other(void **stat
     assert_int_equal(net_run_with(writes_together, NULL, ring_options(2)), 0);
 }
 
-/* --- What the kernel may refuse --------------------------------------------------------------------------------------------- */
+/* --- What the kernel may do by halves, or not --------------------------------------------------------------------------------------------- */
 
 static int meets_a_short_kernel(void *argument)
 {
@@ -600,137 +600,6 @@ static void test_f1_what_a_ring_does_not_take_or_gives_back_goes_by_a_region(voi
     (void)state;
     rings_or_skip();
     assert_int_equal(net_run_with(is_refused_now_and_then, NULL, ring_options(1)), 0);
-}
-
-static struct {
-    int setup; /* what it returns; 0: the kernel's */
-    int probe;
-    int mappings; /* how many succeed */
-    bool old;     /* a kernel without the features */
-} refuses;
-
-static int refusing_setup(unsigned entries, struct io_uring_params *params)
-{
-    int rc = refuses.setup ? refuses.setup : edo_platform_system.uring_setup(entries, params);
-
-    if (refuses.old)
-        params->features = 0;
-    return rc;
-}
-
-static int refusing_register(int ring, unsigned what, void *argument, unsigned count)
-{
-    return refuses.probe ? refuses.probe : edo_platform_system.uring_register(ring, what, argument, count);
-}
-
-static int refusing_map(void **out, size_t size, int fd, off_t offset)
-{
-    return refuses.mappings-- > 0 ? edo_platform_system.map_shared(out, size, fd, offset) : -ENOMEM;
-}
-
-static int refusing_ctl(int epoll, int operation, int fd, struct epoll_event *event)
-{
-    char name[64], target[64] = "";
-
-    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
-    return readlink(name, target, sizeof target - 1) > 0 && strstr(target, "io_uring")
-               ? -ENOSPC
-               : edo_platform_system.epoll_ctl(epoll, operation, fd, event);
-}
-
-static int has_none(void *argument)
-{
-    CHECK_EQUAL(rings(), 0);
-    return uses_a_file(argument);
-}
-
-static void run_refused(int setup, int probe, int mappings, bool old)
-{
-    refuses.setup = setup;
-    refuses.probe = probe;
-    refuses.mappings = mappings;
-    refuses.old = old;
-    assert_int_equal(net_run_with(has_none, NULL, ring_options(2)), 0);
-}
-
-static void test_f1_without_a_ring_files_go_by_regions(void **state)
-{
-    (void)state;
-    net_table.uring_setup = refusing_setup;
-    net_table.uring_register = refusing_register;
-    net_table.map_shared = refusing_map;
-    run_refused(-EPERM, 0, 99, false); /* the sysctl, and seccomp */
-    run_refused(-ENOSYS, 0, 99, false);
-    run_refused(-ENOMEM, 0, 99, false);
-    run_refused(-EMFILE, 0, 99, false);
-    run_refused(0, -EINVAL, 99, false);
-    run_refused(0, 0, 99, true);
-    run_refused(0, 0, 0, false);
-    run_refused(0, 0, 1, false);
-    net_table.epoll_ctl = refusing_ctl;
-    run_refused(0, 0, 99, false);
-}
-
-/* In a process of its own, since it is said once in each: two runs, and what they print. */
-static size_t what_is_said(char *text, size_t size)
-{
-    int ends[2], status = -1;
-    ssize_t n;
-    size_t total = 0;
-    pid_t child;
-
-    CHECK_EQUAL(pipe(ends), 0);
-    child = fork();
-    if (child == 0) {
-        dup2(ends[1], STDERR_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        refuses.setup = -EPERM;
-        net_table.uring_setup = refusing_setup;
-        for (int i = 0; i < 2; i++)
-            if (edo_run(has_none, NULL, ring_options(2)) != 0)
-                _exit(1);
-        _exit(0);
-    }
-    close(ends[1]);
-    while (total < size - 1 && (n = read(ends[0], text + total, size - 1 - total)) > 0)
-        total += (size_t)n;
-    text[total] = '\0';
-    close(ends[0]);
-    CHECK_EQUAL(waitpid(child, &status, 0), child);
-    CHECK_EQUAL(status, 0);
-    return total;
-}
-
-static void test_a_refusal_is_said_once(void **state)
-{
-    char text[512];
-
-    (void)state;
-    what_is_said(text, sizeof text);
-    assert_non_null(strstr(text, "edo: no io_uring for files, which go by blocking regions: "));
-    assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
-}
-
-static int returns_seven(void *argument)
-{
-    (void)argument;
-    return 7;
-}
-
-static void test_the_choice_is_checked(void **state)
-{
-    (void)state;
-    assert_int_equal(edo_run(returns_seven, NULL, EDO_OPTIONS(edo_run_options, .workers = 1, .files = 3)), -EINVAL);
-    assert_int_equal(edo_run(returns_seven, NULL, EDO_OPTIONS(edo_run_options, .workers = 1, .files = -1)), -EINVAL);
-    setenv("EDO_FILES", "aio", 1);
-    assert_int_equal(edo_run(returns_seven, NULL, EDO_OPTIONS(edo_run_options, .workers = 1)), -EINVAL);
-    assert_int_equal(
-        edo_run(returns_seven, NULL, EDO_OPTIONS(edo_run_options, .workers = 1, .files = EDO_FILES_REGION)), 7);
-    setenv("EDO_FILES", "region", 1);
-    assert_int_equal(edo_run(has_none, NULL, EDO_OPTIONS(edo_run_options, .workers = 1)), 0);
-    unsetenv("EDO_FILES");
-    assert_int_equal(edo_run(has_none, NULL, EDO_OPTIONS(edo_run_options, .workers = 1)), 0);
 }
 
 /* --- All together ----------------------------------------------------------------------------------------------------------- */
@@ -797,7 +666,6 @@ static void test_s2_every_reader_gets_its_block_whoever_reaps_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FILES_TEST(test_a_refusal_is_said_once), /* it forks: before there are threads */
         FILES_TEST(test_jobs_and_seeded_runs_leave_rings_alone),
         FILES_TEST(test_open_files_and_paths_go_over_the_workers_rings),
         FILES_TEST(test_s8_each_of_nested_runtimes_has_its_own_way),
@@ -811,8 +679,6 @@ int main(void)
         FILES_TEST(test_writers_at_one_position_do_not_overwrite_each_other),
         FILES_TEST(test_f1_short_transfers_are_completed),
         FILES_TEST(test_f1_what_a_ring_does_not_take_or_gives_back_goes_by_a_region),
-        FILES_TEST(test_f1_without_a_ring_files_go_by_regions),
-        FILES_TEST(test_the_choice_is_checked),
         FILES_TEST(test_s2_every_reader_gets_its_block_whoever_reaps_it),
     };
 
