@@ -12,7 +12,7 @@
  * file's position, and does not always move it after a write that failed half way: so over rings all goes to offsets, and reads
  * and writes that move the position take turns by `position`, whoever makes them. (Which offset a write with O_APPEND went to is
  * not told: that stays in regions.) stat(2) stays in
- * regions: the kernel gives it to a thread of its own in any case, which takes ten times as long as the call mostly does.
+ * regions: the kernel gives it to a thread of its own in any case, which takes several times as long as the call mostly does.
  *
  * `users` counts the handle itself, until it is closed, and the calls at work: the last one closes the descriptor, so that its
  * number is never reused under a call. (Relaxed to come, acquire and release to go: the memory follows the count.)
@@ -133,7 +133,7 @@ static int edo_file_take(edo_file **out, edo_file *file, int fd, int flags, bool
 {
     struct stat status;
 
-    if (fd < 0) {
+    if (!file || fd < 0) {
         edo_platform->release(file);
         return fd;
     }
