@@ -26,6 +26,7 @@
 struct edo_lookup;
 struct edo_process_plan;
 struct io_uring_params;
+struct mmsghdr; /* sys/socket.h has it for _GNU_SOURCE */
 
 struct edo_platform {
     /* Memory. allocate gives memory that is aligned to 16; zeroed. */
@@ -103,6 +104,10 @@ struct edo_platform {
     ssize_t (*send)(int fd, const void *buffer, size_t size, int flags);
     ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
     ssize_t (*sendfile)(int fd, int file, off_t offset, size_t size); /* to a socket; raises no SIGPIPE */
+    ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
+    int (*recvmmsg)(int fd, struct mmsghdr *messages, unsigned count, int flags); /* how many */
+    int (*sendmmsg)(int fd, struct mmsghdr *messages, unsigned count, int flags);
+    int (*socketpair)(int ends[2], int domain, int type, int protocol);
     int (*shutdown)(int fd, int how);
     int (*setsockopt)(int fd, int level, int name, const void *value, socklen_t size);
     int (*getsockopt)(int fd, int level, int name, void *value, socklen_t *size);

@@ -410,6 +410,26 @@ static ssize_t system_send(int fd, const void *buffer, size_t size, int flags)
     return edo_syscall(SYS_sendto, fd, (long)buffer, (long)size, flags, 0, 0);
 }
 
+static ssize_t system_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    return edo_syscall(SYS_sendmsg, fd, (long)message, flags, 0, 0, 0);
+}
+
+static ssize_t system_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    return edo_syscall(SYS_recvmsg, fd, (long)message, flags, 0, 0, 0);
+}
+
+static int system_recvmmsg(int fd, struct mmsghdr *messages, unsigned messages_count, int flags)
+{
+    return (int)edo_syscall(SYS_recvmmsg, fd, (long)messages, messages_count, flags, 0, 0);
+}
+
+static int system_sendmmsg(int fd, struct mmsghdr *messages, unsigned messages_count, int flags)
+{
+    return (int)edo_syscall(SYS_sendmmsg, fd, (long)messages, messages_count, flags, 0, 0);
+}
+
 #else
 
 static ssize_t system_pread(int fd, void *buffer, size_t size, off_t offset)
@@ -427,11 +447,31 @@ static ssize_t system_send(int fd, const void *buffer, size_t size, int flags)
     return count(send(fd, buffer, size, flags));
 }
 
-#endif
-
 static ssize_t system_sendmsg(int fd, const struct msghdr *message, int flags)
 {
     return count(sendmsg(fd, message, flags));
+}
+
+static ssize_t system_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    return count(recvmsg(fd, message, flags));
+}
+
+static int system_recvmmsg(int fd, struct mmsghdr *messages, unsigned messages_count, int flags)
+{
+    return result(recvmmsg(fd, messages, messages_count, flags, NULL));
+}
+
+static int system_sendmmsg(int fd, struct mmsghdr *messages, unsigned messages_count, int flags)
+{
+    return result(sendmmsg(fd, messages, messages_count, flags));
+}
+
+#endif
+
+static int system_socketpair(int ends[2], int domain, int type, int protocol)
+{
+    return result(socketpair(domain, type, protocol, ends));
 }
 
 static int system_shutdown(int fd, int how)
@@ -522,6 +562,10 @@ const struct edo_platform edo_platform_system = {
     .send = system_send,
     .sendmsg = system_sendmsg,
     .sendfile = system_sendfile,
+    .recvmsg = system_recvmsg,
+    .recvmmsg = system_recvmmsg,
+    .sendmmsg = system_sendmmsg,
+    .socketpair = system_socketpair,
     .shutdown = system_shutdown,
     .setsockopt = system_setsockopt,
     .getsockopt = system_getsockopt,

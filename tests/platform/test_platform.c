@@ -310,6 +310,8 @@ static void test_t1_a_bad_descriptor_is_ebadf_everywhere(void **state)
     struct sockaddr *any = (struct sockaddr *)&address;
     struct iovec piece = {&event, 1};
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+    struct mmsghdr batch = {.msg_hdr = message};
+    int ends[2];
     socklen_t size = sizeof address;
     struct stat status;
     char byte = 0;
@@ -345,6 +347,10 @@ static void test_t1_a_bad_descriptor_is_ebadf_everywhere(void **state)
     assert_int_equal(os->recv(-1, &byte, 1, 0), -EBADF);
     assert_int_equal(os->send(-1, &byte, 1, 0), -EBADF);
     assert_int_equal(os->sendmsg(-1, &message, 0), -EBADF);
+    assert_int_equal(os->recvmsg(-1, &message, 0), -EBADF);
+    assert_int_equal(os->recvmmsg(-1, &batch, 1, 0), -EBADF);
+    assert_int_equal(os->sendmmsg(-1, &batch, 1, 0), -EBADF);
+    assert_int_equal(os->socketpair(ends, AF_INET, SOCK_DGRAM, 0), -EOPNOTSUPP);
     assert_int_equal(os->shutdown(-1, SHUT_WR), -EBADF);
     assert_int_equal(os->setsockopt(-1, SOL_SOCKET, SO_REUSEADDR, &size, sizeof size), -EBADF);
     assert_int_equal(os->getsockopt(-1, SOL_SOCKET, SO_REUSEADDR, &size, &size), -EBADF);
@@ -643,6 +649,35 @@ static void test_t1_a_connection_from_listen_to_reset(void **state)
     assert_int_equal(os->close(listener), 0);
 }
 
+static void test_t1_messages_go_over_a_pair_one_by_one_and_many_at_once(void **state)
+{
+    char bytes[3][4] = {"a", "bc", "def"};
+    char got[2][4];
+    struct iovec pieces[3] = {{bytes[0], 1}, {bytes[1], 2}, {bytes[2], 3}};
+    struct iovec places[2] = {{got[0], 4}, {got[1], 2}};
+    struct mmsghdr out[3] = {{.msg_len = 0}};
+    struct mmsghdr in[2] = {{.msg_len = 0}};
+    struct msghdr one = {.msg_iov = places, .msg_iovlen = 1};
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(os->socketpair(ends, AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 0);
+    assert_int_equal(os->recvmmsg(ends[1], in, 2, 0), -EAGAIN);
+    for (int i = 0; i < 3; i++)
+        out[i].msg_hdr = (struct msghdr){.msg_iov = &pieces[i], .msg_iovlen = 1};
+    for (int i = 0; i < 2; i++)
+        in[i].msg_hdr = (struct msghdr){.msg_iov = &places[i], .msg_iovlen = 1};
+    assert_int_equal(os->sendmmsg(ends[0], out, 3, MSG_NOSIGNAL), 3);
+    assert_int_equal(os->recvmsg(ends[1], &one, 0), 1);
+    assert_int_equal(os->recvmmsg(ends[1], in, 2, MSG_TRUNC), 2);
+    assert_memory_equal(got[0], "bc", 2);
+    assert_int_equal(in[1].msg_len, 3); /* and two of them are there */
+    assert_memory_equal(got[1], "de", 2);
+    assert_true(in[1].msg_hdr.msg_flags & MSG_TRUNC);
+    assert_int_equal(os->close(ends[0]), 0);
+    assert_int_equal(os->close(ends[1]), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -668,6 +703,7 @@ int main(void)
         cmocka_unit_test(test_s4_epoll_waits_in_milliseconds_where_the_kernel_is_old),
         cmocka_unit_test(test_t1_random_numbers_differ_where_the_kernel_gives_none),
         cmocka_unit_test(test_t1_a_connection_from_listen_to_reset),
+        cmocka_unit_test(test_t1_messages_go_over_a_pair_one_by_one_and_many_at_once),
     };
 
     return cmocka_run_group_tests_name("platform/platform", tests, NULL, NULL);
