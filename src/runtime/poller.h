@@ -117,6 +117,8 @@ struct edo_poller {
  * one report. Takes it out again (only where a close would not).
  */
 int edo_poller_add(struct edo_poller *poller, struct edo_source *source, uint32_t once);
+int edo_poller_add_in(struct edo_poller *poller,
+                      struct edo_source *source); /* for EDO_IN alone, until edo_poller_ask */
 void edo_poller_remove(struct edo_poller *poller, struct edo_source *source);
 
 /* Has the state of the moment reported once more, for both directions. */
@@ -183,6 +185,12 @@ void edo_source_gone(struct edo_source *source);
  * direction. 0 or a negative errno. OUTSIDE, as a user.
  */
 int edo_source_register(struct edo_source *source, int direction, struct edo_worker *worker);
+
+/*
+ * The same for EDO_IN alone, with the current worker's poller: EDO_OUT is heard of from the first edo_source_ask on, and counts as ready until
+ * then. For datagrams: each that was sent is an event of room, which nobody waits for.
+ */
+int edo_source_register_in(struct edo_source *source);
 
 /*
  * The same for callers that will not try a syscall: what is remembered may have been assumed, or used up meanwhile, so

@@ -48,14 +48,24 @@ void edo_poller_wake(struct edo_poller *poller)
 
 #define EDO_EPOLL_ALWAYS ((uint32_t)(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET))
 
-int edo_poller_add(struct edo_poller *poller, struct edo_source *source, uint32_t once)
+static int edo_poller_watch(struct edo_poller *poller, struct edo_source *source, uint32_t events)
 {
-    struct epoll_event event = {.events = once ? once | EPOLLONESHOT : EDO_EPOLL_ALWAYS, .data = {.u64 = source->mark}};
+    struct epoll_event event = {.events = events, .data = {.u64 = source->mark}};
     int rc = edo_platform->epoll_ctl(poller->epoll, EPOLL_CTL_ADD, source->fd, &event);
 
     if (rc == 0)
         atomic_fetch_add_explicit(&poller->sources, 1, memory_order_relaxed);
     return rc;
+}
+
+int edo_poller_add(struct edo_poller *poller, struct edo_source *source, uint32_t once)
+{
+    return edo_poller_watch(poller, source, once ? once | EPOLLONESHOT : EDO_EPOLL_ALWAYS);
+}
+
+int edo_poller_add_in(struct edo_poller *poller, struct edo_source *source)
+{
+    return edo_poller_watch(poller, source, EDO_EPOLL_ALWAYS & ~(uint32_t)EPOLLOUT);
 }
 
 int edo_poller_ask(struct edo_poller *poller, struct edo_source *source)

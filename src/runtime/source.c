@@ -145,7 +145,7 @@ void edo_source_close(struct edo_source *source)
     edo_source_end(source);
 }
 
-int edo_source_register(struct edo_source *source, int direction, struct edo_worker *worker)
+static int edo_source_register_with(struct edo_source *source, int direction, struct edo_worker *worker, bool in_alone)
 {
     uint8_t idle = 0;
     int rc;
@@ -172,13 +172,23 @@ int edo_source_register(struct edo_source *source, int direction, struct edo_wor
     }
     /* Registering reports the state of the moment, so what was assumed before can go. */
     atomic_fetch_and_explicit(&source->readiness, ~edo_ready_bit(direction), memory_order_acq_rel);
-    rc = edo_poller_add(&worker->poller, source, 0);
+    rc = in_alone ? edo_poller_add_in(&worker->poller, source) : edo_poller_add(&worker->poller, source, 0);
     if (rc == 0)
         atomic_store_explicit(&source->registered, worker, memory_order_release);
     else
         atomic_fetch_or_explicit(&source->readiness, edo_ready_bit(direction), memory_order_acq_rel);
     atomic_store_explicit(&source->registering, 0, memory_order_release);
     return rc;
+}
+
+int edo_source_register(struct edo_source *source, int direction, struct edo_worker *worker)
+{
+    return edo_source_register_with(source, direction, worker, false);
+}
+
+int edo_source_register_in(struct edo_source *source)
+{
+    return edo_source_register_with(source, EDO_IN, NULL, true);
 }
 
 int edo_source_ask(struct edo_source *source, int direction, struct edo_worker *worker)
