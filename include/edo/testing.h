@@ -55,13 +55,14 @@ typedef struct edo_test_options {
  *   time at all. A loop that waits for the clock with edo_yield never ends (unless .tick lets time pass). edo_now() begins
  *   with an hour, edo_wall() at 2000-01-01.
  *   The network is in memory, with every IP address and port free to be listened on. A stream that was not given a local
- *   address (.bind) comes from 127.0.0.1 or ::1. Unix sockets by path are simulated too: no file is made.
+ *   address (.bind) comes from 127.0.0.1 or ::1. Unix sockets by path are simulated too: no file is made. UDP loses nothing
+ *   and keeps its order, unless edo_test_faults say otherwise, or a receiver's buffer is full. Multicast goes to all members.
  *   Host names are those that edo_test_host has set; looking one up takes no thread.
  *   Nothing runs in other threads: edo_blocking calls its function at once, on the task's own stack, so it must not wait
  *   for another task.
  *   Files are the system's.
  *
- * What could not be repeated is refused: edo_run within the run, datagram sockets, and, unless .impure is set,
+ * What could not be repeated is refused: edo_run within the run, edo_send_fds, and, unless .impure is set,
  * edo_stream_from_fd and edo_wait_fd for a real descriptor and edo_wake_word from another thread, with -ENOTSUP. Any other
  * wake or cancellation of its tasks by another thread ends the program with a message. An impure run allows those, its time
  * is the system's, and it is repeated only as far as what comes from outside is.
@@ -109,7 +110,7 @@ EDO_API int edo_test_latency(const char *a, const char *b, int64_t min, int64_t 
 /*
  * Cuts two hosts off from each other: what is on its way between them, and what is sent from now on, does not arrive, nor
  * do connections, until edo_test_heal has been called for them (for NULL, NULL: for all that were cut off). Then all
- * of it arrives.
+ * of it arrives, but datagrams, which are lost.
  */
 EDO_API int edo_test_partition(const char *a, const char *b);
 EDO_API int edo_test_heal(const char *a, const char *b);
@@ -210,6 +211,9 @@ typedef struct edo_test_faults {
     int short_transfers; /* of sockets: less is moved than could be */
     int again;           /* of sockets: EAGAIN, though it is not so; readiness is reported again soon after */
     int shortages;       /* ENOMEM, EMFILE, EAGAIN of threads and the like */
+    int losses;          /* UDP datagrams that never arrive, on the simulated kernel only, as the next two */
+    int duplicates;      /* that come twice */
+    int reorderings;     /* that others may overtake */
 } edo_test_faults;
 
 /* edo_test_run in such weather. -EINVAL also for a number that is not 0 to 999. */

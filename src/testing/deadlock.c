@@ -60,6 +60,14 @@ static const char *edo_addr_text(char *text, size_t size, int fd,
     return text;
 }
 
+static bool edo_is_datagram_socket(int fd)
+{
+    socklen_t size = sizeof(int);
+    int type;
+
+    return edo_platform->getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_DGRAM;
+}
+
 static void edo_report_source(const struct edo_wait *wait)
 {
     char local[EDO_ADDR_TEXT_SIZE];
@@ -67,7 +75,11 @@ static void edo_report_source(const struct edo_wait *wait)
     const char *here = edo_addr_text(local, sizeof local, wait->source->fd, edo_platform->getsockname);
     const char *there = edo_addr_text(remote, sizeof remote, wait->source->fd, edo_platform->getpeername);
 
-    if (here && there)
+    bool datagrams = edo_is_datagram_socket(wait->source->fd);
+
+    if (here && datagrams)
+        fprintf(stderr, "to %s datagrams at %s\n", wait->direction == EDO_IN ? "receive" : "send", here);
+    else if (here && there)
         fprintf(stderr, "to %s between %s and %s\n", wait->direction == EDO_IN ? "read" : "write", here, there);
     else if (wait->source->beneath)
         fprintf(stderr, "to %s %s\n", wait->direction == EDO_IN ? "read" : "write", wait->source->beneath->kind->name);

@@ -6,6 +6,7 @@
 #include "testing/sweep.h"
 #include "runtime/options.h"
 #include "runtime/runtime.h"
+#include "testing/sim.h"
 
 #include <edo/error.h>
 
@@ -89,6 +90,11 @@ static int edo_faulty_main(void *argument)
     struct edo_faulty_run *run = (struct edo_faulty_run *)argument;
 
     atomic_store(&edo_faults.raging, true);
+    if (edo_sim) {
+        edo_sim->weather.losses = edo_faults.storm.losses;
+        edo_sim->weather.duplicates = edo_faults.storm.duplicates;
+        edo_sim->weather.reorderings = edo_faults.storm.reorderings;
+    }
     return run->fn(run->argument);
 }
 
@@ -100,7 +106,8 @@ static const struct edo_platform *edo_faulty_wrap(struct edo_test_watch *watch, 
 
 static bool edo_faults_wrong(const edo_test_faults *faults)
 {
-    const int numbers[] = {faults->interrupts, faults->short_transfers, faults->again, faults->shortages};
+    const int numbers[] = {faults->interrupts, faults->short_transfers, faults->again,      faults->shortages,
+                           faults->losses,     faults->duplicates,      faults->reorderings};
 
     for (size_t i = 0; i < EDO_COUNT(numbers); i++)
         if (numbers[i] < 0 || numbers[i] > 999)

@@ -51,6 +51,10 @@ static const struct {
     [EDO_CALL_SEND] = {"send", {EPIPE, ECONNRESET, ENOBUFS, EINTR}},
     [EDO_CALL_SENDMSG] = {"sendmsg", {EPIPE, ECONNRESET, ENOBUFS, EINTR}},
     [EDO_CALL_SENDFILE] = {"sendfile", {EPIPE, EIO, EINVAL, EINTR}},
+    [EDO_CALL_RECVMSG] = {"recvmsg", {ECONNREFUSED, ENOMEM, EINTR}},
+    [EDO_CALL_RECVMMSG] = {"recvmmsg", {ECONNREFUSED, ENOMEM, EINTR}},
+    [EDO_CALL_SENDMMSG] = {"sendmmsg", {ECONNREFUSED, ENOBUFS, EINTR}},
+    [EDO_CALL_SOCKETPAIR] = {"socketpair", {EMFILE, ENFILE}},
     [EDO_CALL_SHUTDOWN] = {"shutdown", {ENOTCONN}},
     [EDO_CALL_SETSOCKOPT] = {"setsockopt", {ENOBUFS}},
     [EDO_CALL_GETSOCKOPT] = {"getsockopt", {ENOBUFS}},
@@ -98,10 +102,11 @@ static bool edo_faults_storm(int in_thousand)
     return in_thousand > 0 && atomic_load(&edo_faults.raging) && edo_faults_random() % 1000 < (uint64_t)in_thousand;
 }
 
-static const uint64_t edo_calls_short =
-    EDO_CALL_BIT(EDO_CALL_ALLOCATE) | EDO_CALL_BIT(EDO_CALL_MAP) | EDO_CALL_BIT(EDO_CALL_THREAD_START) |
-    EDO_CALL_BIT(EDO_CALL_OPEN) | EDO_CALL_BIT(EDO_CALL_EVENTFD) | EDO_CALL_BIT(EDO_CALL_EPOLL_CREATE) |
-    EDO_CALL_BIT(EDO_CALL_EPOLL_CTL) | EDO_CALL_BIT(EDO_CALL_SOCKET) | EDO_CALL_BIT(EDO_CALL_ACCEPT);
+static const uint64_t edo_calls_short = EDO_CALL_BIT(EDO_CALL_ALLOCATE) | EDO_CALL_BIT(EDO_CALL_MAP) |
+                                        EDO_CALL_BIT(EDO_CALL_THREAD_START) | EDO_CALL_BIT(EDO_CALL_OPEN) |
+                                        EDO_CALL_BIT(EDO_CALL_EVENTFD) | EDO_CALL_BIT(EDO_CALL_EPOLL_CREATE) |
+                                        EDO_CALL_BIT(EDO_CALL_EPOLL_CTL) | EDO_CALL_BIT(EDO_CALL_SOCKET) |
+                                        EDO_CALL_BIT(EDO_CALL_ACCEPT) | EDO_CALL_BIT(EDO_CALL_SOCKETPAIR);
 
 static const uint64_t edo_calls_interrupted =
     EDO_CALLS_OF_TRANSFER | EDO_CALL_BIT(EDO_CALL_CONNECT) | EDO_CALL_BIT(EDO_CALL_EPOLL_WAIT);
@@ -217,8 +222,7 @@ static void edo_faults_report_again(int fd)
         edo_faults.base.epoll_ctl(known.epoll, EPOLL_CTL_MOD, fd, &known.event);
 }
 
-/* What a transfer is to return instead of being made; 0: it is made, of at most *size bytes. */
-static int edo_faults_before_transfer(int call, int fd, size_t *size)
+int edo_faults_before_transfer(int call, int fd, size_t *size)
 {
     struct edo_task *task = edo_task_self();
     int rc = edo_faults_before(call);
@@ -294,23 +298,6 @@ static ssize_t edo_faulty_sendfile(int fd, int file, off_t offset, size_t size)
     return rc < 0 ? rc : edo_faults.base.sendfile(fd, file, offset, size);
 }
 
-static ssize_t edo_faulty_sendmsg(int fd, const struct msghdr *message, int flags)
-{
-    struct msghdr less = *message;
-    struct iovec first = message->msg_iovlen > 0 ? message->msg_iov[0] : (struct iovec){NULL, 0};
-    size_t size = first.iov_len;
-    int rc = edo_faults_before_transfer(EDO_CALL_SENDMSG, fd, &size);
-
-    if (rc < 0)
-        return rc;
-    if (size == first.iov_len)
-        return edo_faults.base.sendmsg(fd, message, flags);
-    first.iov_len = size;
-    less.msg_iov = &first;
-    less.msg_iovlen = 1;
-    return edo_faults.base.sendmsg(fd, &less, flags);
-}
-
 static int edo_faulty_shutdown(int fd, int how)
 {
     int rc = edo_faults_before(EDO_CALL_SHUTDOWN);
@@ -380,8 +367,8 @@ const struct edo_platform *edo_faults_stand_before(const struct edo_platform *ba
     table->connect = edo_faulty_connect;
     table->recv = edo_faulty_recv;
     table->send = edo_faulty_send;
-    table->sendmsg = edo_faulty_sendmsg;
     table->sendfile = edo_faulty_sendfile;
+    edo_faults_fill_messages(table);
     table->shutdown = edo_faulty_shutdown;
     table->setsockopt = edo_faulty_setsockopt;
     table->getsockopt = edo_faulty_getsockopt;

@@ -43,6 +43,10 @@ enum edo_fault_call {
     EDO_CALL_SEND,
     EDO_CALL_SENDMSG,
     EDO_CALL_SENDFILE,
+    EDO_CALL_RECVMSG,
+    EDO_CALL_RECVMMSG,
+    EDO_CALL_SENDMMSG,
+    EDO_CALL_SOCKETPAIR,
     EDO_CALL_SHUTDOWN,
     EDO_CALL_SETSOCKOPT,
     EDO_CALL_GETSOCKOPT,
@@ -61,7 +65,8 @@ enum edo_fault_call {
 #define EDO_CALL_BIT(call) (UINT64_C(1) << (call))
 #define EDO_CALLS_OF_TRANSFER                                                                                          \
     (EDO_CALL_BIT(EDO_CALL_RECV) | EDO_CALL_BIT(EDO_CALL_SEND) | EDO_CALL_BIT(EDO_CALL_SENDMSG) |                      \
-     EDO_CALL_BIT(EDO_CALL_SENDFILE) | EDO_CALL_BIT(EDO_CALL_ACCEPT))
+     EDO_CALL_BIT(EDO_CALL_SENDFILE) | EDO_CALL_BIT(EDO_CALL_ACCEPT) | EDO_CALL_BIT(EDO_CALL_RECVMSG) |                \
+     EDO_CALL_BIT(EDO_CALL_RECVMMSG) | EDO_CALL_BIT(EDO_CALL_SENDMMSG))
 
 struct edo_faults {
     struct edo_platform table; /* the one that is in force */

@@ -266,9 +266,9 @@ static struct edo_sim_socket *edo_sim_socket_of(int *rc, int fd)
 
 static int sim_socket(int domain, int type, int protocol)
 {
-    bool stream = (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == SOCK_STREAM;
+    int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-    if (stream && (domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX))
+    if ((kind == SOCK_STREAM || kind == SOCK_DGRAM) && (domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX))
         return (int)traced("socket", (int)domain, edo_sim_socket(domain, type));
     return edo_sim->options.impure ? edo_platform_system.socket(domain, type, protocol) : -ENOTSUP;
 }
@@ -313,14 +313,36 @@ static int sim_connect(int fd, const struct sockaddr *address, socklen_t size)
     return (int)traced("connect", fd, edo_sim_connect(socket, address, size));
 }
 
+/* Datagrams are messages, whatever call brings them. */
+static ssize_t edo_sim_recv_any(struct edo_sim_socket *socket, struct msghdr *message, int flags)
+{
+    struct iovec none = {NULL, 0};
+    const struct iovec *piece = message->msg_iovlen > 0 ? message->msg_iov : &none;
+
+    if (socket->type == SOCK_DGRAM)
+        return edo_sim_datagram_recv(socket, message, flags);
+    message->msg_controllen = 0;
+    message->msg_namelen = 0;
+    message->msg_flags = 0;
+    return edo_sim_recv(socket, piece->iov_base, piece->iov_len, flags & ~MSG_CMSG_CLOEXEC);
+}
+
+static ssize_t edo_sim_send_any(struct edo_sim_socket *socket, const struct msghdr *message)
+{
+    return socket->type == SOCK_DGRAM ? edo_sim_datagram_send(socket, message)
+                                      : edo_sim_send(socket, message->msg_iov, message->msg_iovlen);
+}
+
 static ssize_t sim_recv(int fd, void *buffer, size_t size, int flags)
 {
     int rc;
     struct edo_sim_socket *socket = edo_sim_socket_of(&rc, fd);
+    struct iovec piece = {buffer, size};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
 
     if (!socket)
         return rc < 0 ? rc : edo_platform_system.recv(fd, buffer, size, flags);
-    return traced("recv", fd, edo_sim_recv(socket, buffer, size, flags));
+    return traced("recv", fd, edo_sim_recv_any(socket, &message, flags));
 }
 
 static ssize_t sim_send(int fd, const void *buffer, size_t size, int flags)
@@ -328,10 +350,11 @@ static ssize_t sim_send(int fd, const void *buffer, size_t size, int flags)
     int rc;
     struct edo_sim_socket *socket = edo_sim_socket_of(&rc, fd);
     struct iovec piece = {(void *)(uintptr_t)buffer, size};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
 
     if (!socket)
         return rc < 0 ? rc : edo_platform_system.send(fd, buffer, size, flags);
-    return traced("send", fd, edo_sim_send(socket, &piece, 1));
+    return traced("send", fd, edo_sim_send_any(socket, &message));
 }
 
 /* From a file of the system's. What the socket does not take was not read: the offset is the caller's. */
@@ -362,7 +385,63 @@ static ssize_t sim_sendmsg(int fd, const struct msghdr *message, int flags)
         return rc < 0 ? rc : edo_platform_system.sendmsg(fd, message, flags);
     if (message->msg_controllen > 0) /* descriptors that are passed on */
         return -ENOTSUP;
-    return traced("sendmsg", fd, edo_sim_send(socket, message->msg_iov, message->msg_iovlen));
+    return traced("sendmsg", fd, edo_sim_send_any(socket, message));
+}
+
+static ssize_t sim_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    int rc;
+    struct edo_sim_socket *socket = edo_sim_socket_of(&rc, fd);
+
+    if (!socket)
+        return rc < 0 ? rc : edo_platform_system.recvmsg(fd, message, flags);
+    return traced("recvmsg", fd, edo_sim_recv_any(socket, message, flags));
+}
+
+/* The error that stopped it is told by the next call, but that there was no more. */
+static int sim_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    int rc;
+    struct edo_sim_socket *socket = edo_sim_socket_of(&rc, fd);
+    unsigned done = 0;
+    ssize_t received = 0;
+
+    if (!socket)
+        return rc < 0 ? rc : edo_platform_system.recvmmsg(fd, messages, count, flags);
+    for (; done < count; done++) {
+        received = edo_sim_recv_any(socket, &messages[done].msg_hdr, flags);
+        if (received < 0)
+            break;
+        messages[done].msg_len = (unsigned)received;
+    }
+    if (done > 0 && received < 0 && received != -EAGAIN)
+        socket->error = (int)-received;
+    return (int)traced("recvmmsg", fd, done > 0 ? (ssize_t)done : received);
+}
+
+static int sim_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    int rc;
+    struct edo_sim_socket *socket = edo_sim_socket_of(&rc, fd);
+    unsigned done = 0;
+    ssize_t sent = 0;
+
+    if (!socket)
+        return rc < 0 ? rc : edo_platform_system.sendmmsg(fd, messages, count, flags);
+    for (; done < count; done++) {
+        sent = edo_sim_send_any(socket, &messages[done].msg_hdr);
+        if (sent < 0)
+            break;
+        messages[done].msg_len = (unsigned)sent;
+    }
+    return (int)traced("sendmmsg", fd, done > 0 ? (ssize_t)done : sent);
+}
+
+static int sim_socketpair(int ends[2], int domain, int type, int protocol)
+{
+    if (domain == AF_UNIX && (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == SOCK_DGRAM)
+        return (int)traced("socketpair", domain, edo_sim_socketpair(ends, type));
+    return edo_sim->options.impure ? edo_platform_system.socketpair(ends, domain, type, protocol) : -ENOTSUP;
 }
 
 static int sim_shutdown(int fd, int how)
@@ -468,6 +547,10 @@ static void edo_sim_table(struct edo_platform *table)
     table->send = sim_send;
     table->sendmsg = sim_sendmsg;
     table->sendfile = sim_sendfile;
+    table->recvmsg = sim_recvmsg;
+    table->recvmmsg = sim_recvmmsg;
+    table->sendmmsg = sim_sendmmsg;
+    table->socketpair = sim_socketpair;
     table->shutdown = sim_shutdown;
     table->setsockopt = sim_setsockopt;
     table->getsockopt = sim_getsockopt;

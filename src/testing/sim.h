@@ -10,12 +10,12 @@
  * was asked to wait for and the network's next delivery. In an impure run it is the system's time.
  *
  * Descriptors have numbers that no real one has, from EDO_SIM_FIRST, the lowest free one first. What is behind one is a
- * struct edo_sim_file: an epoll instance or eventfd (sim_epoll.c) or a stream socket (sim_socket.c, sim_stream.c). Real
+ * struct edo_sim_file: an epoll instance or eventfd (sim_epoll.c) or a socket (sim_socket.c, sim_stream.c, sim_datagram.c). Real
  * descriptors can be read and written, since files are; what waits for them, and their sockets, is refused with -ENOTSUP,
  * unless the run is impure.
  *
  * The network (sim_network.c) brings what sockets send each other, after a latency, in order from one socket to another;
- * between hosts that are cut off from each other it keeps it until they are not.
+ * between hosts that are cut off from each other it keeps it until they are not. Datagrams it loses then.
  *
  * Behaviour is Linux's, as far as Edo can see it: tests/testing/test_sim_kernel.c does the same things to both and compares.
  */
@@ -32,6 +32,7 @@ enum { EDO_SIM_FIRST = 1 << 30, EDO_SIM_WINDOW = 64 * 1024 };
 
 struct edo_sim_file;
 struct edo_sim_socket;
+struct edo_sim_packet;
 
 struct edo_sim_kind {
     uint32_t (*poll)(struct edo_sim_file *file); /* the epoll bits that hold now */
@@ -93,6 +94,13 @@ struct edo_sim {
     uint16_t next_port;
 
     struct edo_link names; /* sim_names.c: struct edo_sim_host_name */
+
+    /* sim_datagram.c: of 1,000 that go over UDP */
+    struct {
+        int losses;
+        int duplicates;
+        int reorderings;
+    } weather;
 };
 
 extern struct edo_sim *edo_sim;
@@ -148,11 +156,15 @@ enum edo_sim_news {
     EDO_SIM_REFUSED,     /* the answer: nobody listens there */
     EDO_SIM_BYTES,       /* of its stream, up to that position */
     EDO_SIM_ENDED,       /* nothing follows */
-    EDO_SIM_RESET
+    EDO_SIM_RESET,
+    EDO_SIM_PACKET /* a datagram of its own, at the other host; `upto`: which, a pointer */
 };
 
 /* Sends it that, `delay` from now and a latency later; after all that was sent before. */
 void edo_sim_post(struct edo_sim_socket *to, int what, uint64_t upto, int64_t delay);
+
+/* Sends a datagram on its way; `late`: others, that are sent after it, may overtake it. */
+void edo_sim_post_packet(struct edo_sim_socket *from, struct edo_sim_packet *packet, bool late);
 
 /* Delivers what is due; when the next delivery is due, EDO_FOREVER if there is none. */
 void edo_sim_deliver(void);
@@ -170,6 +182,6 @@ void edo_sim_network_finish(struct edo_sim *sim);
 int edo_sim_resolve(struct edo_lookup *lookup);
 void edo_sim_names_finish(struct edo_sim *sim);
 
-/* --- sim_socket.c, sim_stream.c: see sim_socket.h ------------------------------------------------------------------------ */
+/* --- sim_socket.c, sim_stream.c, sim_datagram.c: see sim_socket.h ------------------------------------------------------------------------ */
 
 #endif

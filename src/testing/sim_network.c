@@ -5,7 +5,8 @@
  * A host is an IP address without a port. What is on its way is a delivery to a socket, in a heap by time. Of one socket
  * the times never decrease, and those that are equal come in the order of sending: so a stream keeps its order. When hosts
  * are cut off from each other what comes due between them is put aside, and due again, in the old order, once they are
- * not; nothing is lost. Unix sockets have no hosts, and no latency.
+ * not; nothing is lost but datagrams, which are packets that leave a socket rather than news for one. Unix sockets have no
+ * hosts, and no latency.
  *
  * Links that were set apart are few, and in a list, the last one set first.
  */
@@ -76,15 +77,15 @@ static bool edo_hosts_match(const struct edo_sim_host *a, const struct edo_sim_h
     return (edo_host_matches(a, c) && edo_host_matches(b, d)) || (edo_host_matches(a, d) && edo_host_matches(b, c));
 }
 
-static struct edo_sim_link *edo_link_between(struct edo_sim_socket *socket, bool cut)
+static struct edo_sim_link *edo_link_between(const edo_addr *one, const edo_addr *other, bool cut)
 {
     struct edo_sim_host here;
     struct edo_sim_host there;
 
     if (edo_list_empty(&edo_sim->links))
         return NULL;
-    edo_host_of(&here, &socket->local);
-    edo_host_of(&there, &socket->remote);
+    edo_host_of(&here, one);
+    edo_host_of(&there, other);
     for (struct edo_link *link = edo_sim->links.next; link != &edo_sim->links; link = link->next) {
         struct edo_sim_link *found = EDO_CONTAINER_OF(link, struct edo_sim_link, link);
 
@@ -96,13 +97,13 @@ static struct edo_sim_link *edo_link_between(struct edo_sim_socket *socket, bool
 
 static bool edo_is_cut(struct edo_sim_socket *socket)
 {
-    return socket->family != AF_UNIX && edo_link_between(socket, true);
+    return socket->family != AF_UNIX && edo_link_between(&socket->local, &socket->remote, true);
 }
 
-static int64_t edo_latency_of(struct edo_sim_socket *socket)
+static int64_t edo_latency_between(const edo_addr *one, const edo_addr *other)
 {
     struct edo_sim *sim = edo_sim;
-    struct edo_sim_link *link = edo_link_between(socket, false);
+    struct edo_sim_link *link = edo_link_between(one, other, false);
     int64_t min = link ? link->min : sim->options.latency_min;
     int64_t max = link ? link->max : sim->options.latency_max;
 
@@ -194,7 +195,7 @@ void edo_sim_post(struct edo_sim_socket *to, int what, uint64_t upto, int64_t de
 {
     struct edo_sim *sim = edo_sim;
     int64_t now = edo_sim_time();
-    int64_t time = now + delay + (to->family == AF_UNIX ? 0 : edo_latency_of(to));
+    int64_t time = now + delay + (to->family == AF_UNIX ? 0 : edo_latency_between(&to->local, &to->remote));
 
     if (time < to->last)
         time = to->last;
@@ -207,6 +208,41 @@ void edo_sim_post(struct edo_sim_socket *to, int what, uint64_t upto, int64_t de
     edo_heap_push(sim, (struct edo_sim_delivery){time, sim->delivery_order++, to, upto, what});
 }
 
+static struct edo_sim_packet *edo_delivery_packet(const struct edo_sim_delivery *delivery)
+{
+    return delivery->what == EDO_SIM_PACKET ? (struct edo_sim_packet *)(uintptr_t)delivery->upto : NULL;
+}
+
+/* Between hosts that are cut off from each other it is lost. */
+static void edo_packet_arrive(struct edo_sim_socket *from, struct edo_sim_packet *packet)
+{
+    if (edo_link_between(&packet->from, &packet->to, true))
+        edo_platform_system.release(packet);
+    else
+        edo_sim_arrive(from, EDO_SIM_PACKET, (uintptr_t)packet);
+}
+
+void edo_sim_post_packet(struct edo_sim_socket *from, struct edo_sim_packet *packet, bool late)
+{
+    struct edo_sim *sim = edo_sim;
+    int64_t now = edo_sim_time();
+    int64_t time = now + edo_latency_between(&packet->from, &packet->to);
+
+    if (late) { /* others overtake it */
+        time += 1 + (int64_t)edo_random_below(&sim->random, (uint64_t)EDO_MS(1));
+    } else {
+        if (time < from->last)
+            time = from->last;
+        from->last = time;
+    }
+    if (time <= now && from->pending == 0) {
+        edo_packet_arrive(from, packet);
+        return;
+    }
+    from->pending++;
+    edo_heap_push(sim, (struct edo_sim_delivery){time, sim->delivery_order++, from, (uintptr_t)packet, EDO_SIM_PACKET});
+}
+
 void edo_sim_deliver(void)
 {
     struct edo_sim *sim = edo_sim;
@@ -214,14 +250,19 @@ void edo_sim_deliver(void)
     while (sim->delivery_count > 0 && sim->deliveries[0].time <= edo_sim_time()) {
         struct edo_sim_delivery delivery = edo_heap_pop(sim);
 
-        if (edo_is_cut(delivery.to)) {
+        struct edo_sim_packet *packet = edo_delivery_packet(&delivery);
+
+        if (!packet && edo_is_cut(delivery.to)) {
             sim->held =
                 (struct edo_sim_delivery *)edo_sim_grow(sim->held, &sim->held_room, sim->held_count, sizeof delivery);
             sim->held[sim->held_count++] = delivery;
             continue;
         }
         delivery.to->pending--;
-        edo_sim_arrive(delivery.to, delivery.what, delivery.upto);
+        if (packet)
+            edo_packet_arrive(delivery.to, packet);
+        else
+            edo_sim_arrive(delivery.to, delivery.what, delivery.upto);
         edo_sim_settle(delivery.to);
     }
 }
@@ -267,6 +308,8 @@ void edo_sim_network_finish(struct edo_sim *sim)
 
     while ((link = edo_list_take_first(&sim->links)))
         edo_platform_system.release(EDO_CONTAINER_OF(link, struct edo_sim_link, link));
+    for (size_t i = 0; i < sim->delivery_count; i++)
+        edo_platform_system.release(edo_delivery_packet(&sim->deliveries[i]));
     edo_platform_system.release(sim->deliveries);
     edo_platform_system.release(sim->held);
 }

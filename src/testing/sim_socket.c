@@ -26,7 +26,7 @@ static bool edo_is_any(const edo_addr *name)
 }
 
 /* An IPv4 address as sockets of IPv6 see it. */
-static void edo_addr_map(edo_addr *out, const edo_addr *ip4)
+void edo_sim_addr_map(edo_addr *out, const edo_addr *ip4)
 {
     struct sockaddr_in6 mapped = {.sin6_family = AF_INET6, .sin6_port = ip4->at_.ip4.sin_port};
 
@@ -47,7 +47,7 @@ static void edo_addr_empty(edo_addr *out, int family)
 }
 
 /* The loopback address in the place of none. */
-static void edo_addr_here(edo_addr *name)
+void edo_sim_addr_here(edo_addr *name)
 {
     if (!edo_is_any(name))
         return;
@@ -57,7 +57,7 @@ static void edo_addr_here(edo_addr *name)
         name->at_.ip6.sin6_addr = in6addr_loopback;
 }
 
-static int edo_setting(const struct edo_sim_socket *socket, int level, int name)
+int edo_sim_setting(const struct edo_sim_socket *socket, int level, int name)
 {
     for (int i = 0; i < socket->setting_count; i++)
         if (socket->settings[i].level == level && socket->settings[i].name == name)
@@ -66,16 +66,16 @@ static int edo_setting(const struct edo_sim_socket *socket, int level, int name)
 }
 
 /* Whether a listener is spoken to by that name. */
-static bool edo_answers(const struct edo_sim_socket *listener, const edo_addr *name)
+bool edo_sim_answers(const struct edo_sim_socket *listener, const edo_addr *name)
 {
     edo_addr mapped;
 
     if (edo_addr_port(&listener->local) != edo_addr_port(name))
         return false;
     if (listener->family == AF_INET6 && name->at_.any.sa_family == AF_INET) {
-        if (edo_setting(listener, IPPROTO_IPV6, IPV6_V6ONLY))
+        if (edo_sim_setting(listener, IPPROTO_IPV6, IPV6_V6ONLY))
             return false;
-        edo_addr_map(&mapped, name);
+        edo_sim_addr_map(&mapped, name);
         name = &mapped;
     }
     if (listener->family != (int)name->at_.any.sa_family)
@@ -86,11 +86,12 @@ static bool edo_answers(const struct edo_sim_socket *listener, const edo_addr *n
 /* Whether two may not both have their names. */
 static bool edo_in_the_way(const struct edo_sim_socket *one, const struct edo_sim_socket *other)
 {
-    if (one->family != other->family || edo_addr_port(&one->local) != edo_addr_port(&other->local) ||
-        (edo_setting(one, SOL_SOCKET, SO_REUSEPORT) && edo_setting(other, SOL_SOCKET, SO_REUSEPORT)))
+    if (one->family != other->family || one->type != other->type ||
+        edo_addr_port(&one->local) != edo_addr_port(&other->local) ||
+        (edo_sim_setting(one, SOL_SOCKET, SO_REUSEPORT) && edo_sim_setting(other, SOL_SOCKET, SO_REUSEPORT)))
         return false;
-    if (other->state != EDO_SIM_LISTENING && edo_setting(one, SOL_SOCKET, SO_REUSEADDR) &&
-        edo_setting(other, SOL_SOCKET, SO_REUSEADDR))
+    if (other->state != EDO_SIM_LISTENING && edo_sim_setting(one, SOL_SOCKET, SO_REUSEADDR) &&
+        edo_sim_setting(other, SOL_SOCKET, SO_REUSEADDR))
         return false;
     return edo_is_any(&one->local) || edo_is_any(&other->local) || edo_addr_equal(&one->local, &other->local);
 }
@@ -119,6 +120,17 @@ static int edo_port_choose(struct edo_sim_socket *socket)
     }
     edo_addr_set_port(&socket->local, 0);
     return -EADDRINUSE;
+}
+
+int edo_sim_name_itself(struct edo_sim_socket *socket)
+{
+    int rc = socket->named ? 0 : edo_port_choose(socket);
+
+    if (rc < 0 || socket->named)
+        return rc;
+    socket->named = true;
+    edo_list_insert_tail(&edo_sim->bound, &socket->bound_link);
+    return 0;
 }
 
 /* --- Names of Unix sockets ----------------------------------------------------------------------------------------------- */
@@ -160,6 +172,20 @@ static bool edo_is_abstract(const edo_addr *name)
     return name->at_.local.sun_path[0] == '\0';
 }
 
+int edo_sim_path_socket(struct edo_sim_socket **out, const edo_addr *name, int type)
+{
+    struct edo_sim_path *path = edo_sim_path_find(name);
+
+    if (!path && !edo_is_abstract(name))
+        return -ENOENT;
+    if (!path || !path->socket)
+        return -ECONNREFUSED;
+    if (path->socket->type != type) /* abstract names are other ones for each type */
+        return edo_is_abstract(name) ? -ECONNREFUSED : -EPROTOTYPE;
+    *out = path->socket;
+    return 0;
+}
+
 static void edo_path_leave(struct edo_sim_socket *socket)
 {
     struct edo_sim_path *path = socket->family == AF_UNIX && socket->named ? edo_sim_path_find(&socket->local) : NULL;
@@ -174,23 +200,27 @@ static void edo_path_leave(struct edo_sim_socket *socket)
 
 /* --- The calls -------------------------------------------------------------------------------------------------------------- */
 
-static struct edo_sim_socket *edo_socket_create(int family)
+static struct edo_sim_socket *edo_socket_create(int family, int type)
 {
     struct edo_sim_socket *socket = (struct edo_sim_socket *)edo_sim_allocate(sizeof *socket);
 
     socket->file.fd = -1;
     socket->family = family;
+    socket->type = type;
     edo_addr_empty(&socket->local, family);
     edo_addr_empty(&socket->remote, family);
     edo_list_init(&socket->queue);
+    edo_list_init(&socket->packets);
+    edo_list_init(&socket->groups);
     edo_list_insert_tail(&edo_sim->sockets, &socket->link);
     return socket;
 }
 
 int edo_sim_socket(int domain, int type)
 {
-    return edo_sim_file_open(&edo_socket_create(domain)->file, &edo_sim_socket_kind,
-                             O_RDWR | (type & (SOCK_NONBLOCK | SOCK_CLOEXEC)));
+    int flags = type & (SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    return edo_sim_file_open(&edo_socket_create(domain, type & ~flags)->file, &edo_sim_socket_kind, O_RDWR | flags);
 }
 
 int edo_sim_bind(struct edo_sim_socket *socket, const struct sockaddr *address, socklen_t size)
@@ -229,18 +259,18 @@ int edo_sim_bind(struct edo_sim_socket *socket, const struct sockaddr *address, 
 
 int edo_sim_listen(struct edo_sim_socket *socket, int backlog)
 {
+    if (socket->type != SOCK_STREAM)
+        return -EOPNOTSUPP;
     if (socket->state != EDO_SIM_FRESH && socket->state != EDO_SIM_LISTENING)
         return -EINVAL;
     if (socket->family == AF_UNIX) {
         if (!socket->named)
             return -EINVAL;
     } else if (!socket->named) {
-        int rc = edo_port_choose(socket);
+        int rc = edo_sim_name_itself(socket);
 
         if (rc < 0)
             return rc;
-        socket->named = true;
-        edo_list_insert_tail(&edo_sim->bound, &socket->bound_link);
     } else if (edo_name_is_taken(socket)) {
         return -EADDRINUSE;
     }
@@ -277,7 +307,7 @@ static struct edo_sim_socket *edo_listener_find(const edo_addr *name)
     for (struct edo_link *link = edo_sim->bound.next; link != &edo_sim->bound; link = link->next) {
         struct edo_sim_socket *socket = EDO_CONTAINER_OF(link, struct edo_sim_socket, bound_link);
 
-        if (socket->state != EDO_SIM_LISTENING || !edo_answers(socket, name))
+        if (socket->state != EDO_SIM_LISTENING || !edo_sim_answers(socket, name))
             continue;
         if (found && edo_is_any(&socket->local) != edo_is_any(&found->local)) {
             if (!edo_is_any(&found->local))
@@ -294,11 +324,11 @@ static struct edo_sim_socket *edo_listener_find(const edo_addr *name)
 /* Puts the other end of a connection into the listener's queue. */
 static void edo_connection_create(struct edo_sim_socket *listener, struct edo_sim_socket *client)
 {
-    struct edo_sim_socket *server = edo_socket_create(listener->family);
+    struct edo_sim_socket *server = edo_socket_create(listener->family, SOCK_STREAM);
 
     if (server->family == AF_INET6 && client->family == AF_INET) {
-        edo_addr_map(&server->local, &client->remote);
-        edo_addr_map(&server->remote, &client->local);
+        edo_sim_addr_map(&server->local, &client->remote);
+        edo_sim_addr_map(&server->remote, &client->local);
     } else {
         server->local = client->remote;
         server->remote = client->local;
@@ -316,12 +346,12 @@ static void edo_connection_create(struct edo_sim_socket *listener, struct edo_si
 
 static int edo_connect_unix(struct edo_sim_socket *socket, const edo_addr *name)
 {
-    struct edo_sim_path *path = edo_sim_path_find(name);
-    struct edo_sim_socket *listener = path ? path->socket : NULL;
+    struct edo_sim_socket *listener;
+    int rc = edo_sim_path_socket(&listener, name, SOCK_STREAM);
 
-    if (!path && !edo_is_abstract(name))
-        return -ENOENT;
-    if (!listener || listener->state != EDO_SIM_LISTENING)
+    if (rc < 0)
+        return rc;
+    if (listener->state != EDO_SIM_LISTENING)
         return -ECONNREFUSED;
     if (listener->queued > listener->backlog)
         return -EAGAIN;
@@ -354,8 +384,11 @@ static int edo_connect_again(struct edo_sim_socket *socket)
 int edo_sim_connect(struct edo_sim_socket *socket, const struct sockaddr *address, socklen_t size)
 {
     edo_addr name;
-    int rc = edo_addr_from_sockaddr(&name, address, size);
+    int rc;
 
+    if (socket->type == SOCK_DGRAM)
+        return edo_sim_datagram_connect(socket, address, size);
+    rc = edo_addr_from_sockaddr(&name, address, size);
     if (rc < 0)
         return rc;
     if (socket->state == EDO_SIM_LISTENING)
@@ -366,8 +399,8 @@ int edo_sim_connect(struct edo_sim_socket *socket, const struct sockaddr *addres
         return socket->family == AF_UNIX ? -EINVAL : -EAFNOSUPPORT;
     if (socket->family == AF_UNIX)
         return edo_connect_unix(socket, &name);
-    edo_addr_here(&name);
-    edo_addr_here(&socket->local);
+    edo_sim_addr_here(&name);
+    edo_sim_addr_here(&socket->local);
     if (edo_addr_port(&socket->local) == 0 && (rc = edo_port_choose(socket)) < 0)
         return rc;
     socket->remote = name;
@@ -408,10 +441,14 @@ static void edo_connect_asked(struct edo_sim_socket *client, uint64_t before)
 void edo_sim_arrive(struct edo_sim_socket *to, int what, uint64_t upto)
 {
     edo_trace_add("arrive", (uint64_t)(to->file.fd < 0 ? -1 : to->file.fd - EDO_SIM_FIRST), what);
-    if (what == EDO_SIM_ASKED) {
+    if (what == EDO_SIM_PACKET) {
+        edo_sim_datagram_arrive(to, (struct edo_sim_packet *)(uintptr_t)upto);
+    } else if (what == EDO_SIM_ASKED) {
         edo_connect_asked(to, upto);
     } else if (what == EDO_SIM_REFUSED) {
-        if (!to->closed)
+        if (to->type == SOCK_DGRAM)
+            edo_sim_datagram_refused(to);
+        else if (!to->closed)
             edo_connect_fail(to, ECONNREFUSED);
     } else if (what == EDO_SIM_ESTABLISHED && !to->closed) {
         to->state = EDO_SIM_CONNECTED;
@@ -429,6 +466,10 @@ int edo_sim_setsockopt(struct edo_sim_socket *socket, int level, int name, const
 
     if (size < sizeof(int))
         return -EINVAL;
+    if (name == MCAST_JOIN_GROUP || name == MCAST_LEAVE_GROUP)
+        return size < sizeof(struct group_req)
+                   ? -EINVAL
+                   : edo_sim_datagram_group(socket, name == MCAST_JOIN_GROUP, (const struct group_req *)value);
     while (at < socket->setting_count && (socket->settings[at].level != level || socket->settings[at].name != name))
         at++;
     if (at == (int)EDO_COUNT(socket->settings))
@@ -442,12 +483,14 @@ int edo_sim_setsockopt(struct edo_sim_socket *socket, int level, int name, const
 
 int edo_sim_getsockopt(struct edo_sim_socket *socket, int level, int name, void *value, socklen_t *size)
 {
-    int found = edo_setting(socket, level, name);
+    int found = edo_sim_setting(socket, level, name);
 
     if (*size < sizeof found)
         return -EINVAL;
     if (level == SOL_SOCKET && name == SO_TYPE)
-        found = SOCK_STREAM;
+        found = socket->type;
+    if (level == SOL_SOCKET && name == SO_DOMAIN)
+        found = socket->family;
     if (level == SOL_SOCKET && name == SO_ACCEPTCONN)
         found = socket->state == EDO_SIM_LISTENING;
     if (level == SOL_SOCKET && name == SO_ERROR) {
@@ -474,6 +517,7 @@ int edo_sim_name(const edo_addr *name, struct sockaddr *address, socklen_t *size
 static void edo_socket_free(struct edo_sim_socket *socket)
 {
     edo_list_remove(&socket->link);
+    edo_sim_datagram_close(socket);
     edo_platform_system.release(socket->buffer);
     edo_platform_system.release(socket);
 }
@@ -493,6 +537,8 @@ static uint32_t edo_socket_poll(struct edo_sim_file *file)
 {
     struct edo_sim_socket *socket = edo_sim_socket_from(file);
 
+    if (socket->type == SOCK_DGRAM)
+        return edo_sim_datagram_poll(socket);
     if (socket->state == EDO_SIM_LISTENING)
         return socket->queued > 0 ? EPOLLIN : 0;
     return edo_sim_stream_poll(socket);
@@ -514,6 +560,7 @@ static void edo_socket_close(struct edo_sim_file *file)
         edo_sim_stream_reset(waiting);
         edo_sim_settle(waiting);
     }
+    edo_sim_datagram_close(socket);
     edo_sim_stream_close(socket);
     edo_sim_settle(socket);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Simulated stream sockets: TCP over IPv4 and IPv6, and Unix ones. sim_socket.c has their names and connections,
- * sim_stream.c what they send.
+ * Simulated sockets: TCP and UDP over IPv4 and IPv6, and Unix ones. sim_socket.c has their names and connections,
+ * sim_stream.c what streams send, sim_datagram.c what datagram sockets do.
  *
- * Each socket has a buffer for what comes to it, EDO_SIM_WINDOW bytes in a ring, and three positions in the stream:
+ * Each stream socket has a buffer for what comes to it, EDO_SIM_WINDOW bytes in a ring, and three positions in the stream:
  * `sent` by its peer, of which `arrived` here, of which `taken` by readers. The peer may send until `sent` is a window
  * before `taken`.
  *
@@ -18,6 +18,7 @@
 #include "base/container.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 
 enum edo_sim_state {
     EDO_SIM_FRESH = 0,
@@ -38,6 +39,7 @@ struct edo_sim_socket {
     struct edo_sim_file file; /* first */
     struct edo_link link;     /* in sim->sockets */
     int family;
+    int type;
     uint8_t state; /* enum edo_sim_state */
     bool closed;   /* it has no descriptor any more (one that waits to be accepted has none yet) */
     bool told;     /* connect(2) has reported success */
@@ -46,7 +48,7 @@ struct edo_sim_socket {
     edo_addr remote;
     bool named; /* `local` was asked for, or chosen */
     struct edo_link bound_link;
-    struct edo_sim_setting settings[8];
+    struct edo_sim_setting settings[16];
     int setting_count;
 
     /* A listener. */
@@ -67,9 +69,25 @@ struct edo_sim_socket {
     bool reset;
     bool starved; /* a call found no room at the peer: writability is news */
 
-    /* News on their way here. */
+    /* A datagram socket. */
+    struct edo_link packets; /* to be received, by link */
+    size_t packet_count;
+    size_t packet_bytes;
+    struct edo_link groups;    /* struct edo_sim_group */
+    struct edo_sim_socket *to; /* a Unix one's peer */
+
+    /* News on their way here; packets on their way from here. */
     int64_t last; /* nothing that is sent later arrives before */
     int pending;
+};
+
+/* A datagram that was sent. */
+struct edo_sim_packet {
+    struct edo_link link;
+    edo_addr from;
+    edo_addr to;
+    size_t size;
+    unsigned char bytes[];
 };
 
 static inline struct edo_sim_socket *edo_sim_socket_from(struct edo_sim_file *file)
@@ -102,6 +120,19 @@ struct edo_sim_path *edo_sim_path_find(const edo_addr *name);
 struct edo_sim_path *edo_sim_path_find_text(const char *path);
 void edo_sim_path_remove(struct edo_sim_path *path);
 
+/* Which socket of that type has a Unix name: 0; -ENOENT, -ECONNREFUSED, -EPROTOTYPE. */
+int edo_sim_path_socket(struct edo_sim_socket **out, const edo_addr *name, int type);
+
+/* Names of IP sockets: the loopback address in the place of none; an IPv4 address as sockets of IPv6 see it; whether a socket
+ * is spoken to by that name; a name for one that has none. */
+void edo_sim_addr_here(edo_addr *name);
+void edo_sim_addr_map(edo_addr *out, const edo_addr *ip4);
+bool edo_sim_answers(const struct edo_sim_socket *socket, const edo_addr *name);
+int edo_sim_name_itself(struct edo_sim_socket *socket);
+
+/* What an option was set to, 0 if it was not. */
+int edo_sim_setting(const struct edo_sim_socket *socket, int level, int name);
+
 /* News have arrived. */
 void edo_sim_arrive(struct edo_sim_socket *to, int what, uint64_t upto);
 
@@ -123,5 +154,19 @@ void edo_sim_stream_reset(struct edo_sim_socket *socket);
 
 /* Bytes, the end or a reset have arrived. */
 void edo_sim_stream_arrive(struct edo_sim_socket *to, int what, uint64_t upto);
+
+/* --- sim_datagram.c --------------------------------------------------------------------------------------------------- */
+
+uint32_t edo_sim_datagram_poll(struct edo_sim_socket *socket);
+int edo_sim_datagram_connect(struct edo_sim_socket *socket, const struct sockaddr *address, socklen_t size);
+int edo_sim_socketpair(int ends[2], int type);
+ssize_t edo_sim_datagram_recv(struct edo_sim_socket *socket, struct msghdr *message, int flags);
+ssize_t edo_sim_datagram_send(struct edo_sim_socket *socket, const struct msghdr *message);
+int edo_sim_datagram_group(struct edo_sim_socket *socket, bool join, const struct group_req *request);
+void edo_sim_datagram_close(struct edo_sim_socket *socket);
+
+/* A packet has come to where it was sent, which frees it; the answer that nobody is there has come back. */
+void edo_sim_datagram_arrive(struct edo_sim_socket *from, struct edo_sim_packet *packet);
+void edo_sim_datagram_refused(struct edo_sim_socket *socket);
 
 #endif
