@@ -12,12 +12,14 @@
 #include <edo/channel.h>
 #include <edo/copy.h>
 #include <edo/dns.h>
+#include <edo/datagram.h>
 #include <edo/error.h>
 #include <edo/file.h>
 #include <edo/local.h>
 #include <edo/frames.h>
 #include <edo/memory.h>
 #include <edo/park.h>
+#include <edo/pass.h>
 #include <edo/process.h>
 #include <edo/reader.h>
 #include <edo/runtime.h>

@@ -6,6 +6,7 @@
  * When descriptors or memory have run out, connections stay in the kernel's queue and the task waits for a descriptor of
  * this runtime to be closed, or for a while: descriptors may be freed elsewhere, and nobody tells us.
  */
+#include "io/stale.h"
 #include "io/stream.h"
 #include "platform/platform.h"
 #include "runtime/fork.h"
@@ -20,28 +21,6 @@
 #include <sys/socket.h>
 
 /* --- Listening --------------------------------------------------------------------------------------------------------- */
-
-/*
- * A Unix socket's path that is in the way: removed if nobody listens there. Any file is refused to connect(2) as a stale
- * socket is; that it is a socket is told by open(2), which cannot open one.
- */
-static void edo_unlink_stale(const edo_addr *address, const char *path)
-{
-    socklen_t size;
-    const struct sockaddr *sockaddr = edo_addr_sockaddr(address, &size);
-    int fd = edo_platform->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
-
-    if (fd >= 0)
-        edo_platform->close(fd);
-    if (fd != -ENXIO)
-        return;
-    fd = edo_socket_open(address);
-    if (fd < 0)
-        return;
-    if (edo_platform->connect(fd, sockaddr, size) == -ECONNREFUSED)
-        edo_platform->unlink(path);
-    edo_platform->close(fd);
-}
 
 /* A copy of the path a Unix address names; NULL for any other address. */
 static int edo_addr_path(char **out, const edo_addr *address)

@@ -142,6 +142,32 @@ static void test_a_deadlock_cancels_the_root_and_is_the_result(void **state)
     }
 }
 
+static int wait_for_datagram(void *none)
+{
+    edo_datagram *datagram EDO_AUTO(edo_datagram_close) = NULL;
+    char byte;
+    int rc = edo_udp_bind(&datagram, "10.0.0.1:53", NULL);
+
+    (void)none;
+    return rc < 0 ? rc : (int)edo_datagram_recv(datagram, &byte, 1);
+}
+
+static int datagram_in_child(void *argument)
+{
+    (void)argument;
+    return edo_test_run(wait_for_datagram, NULL, EDO_OPTIONS(edo_test_options, .seed = 9)) == -EDEADLK;
+}
+
+static void test_who_waits_for_datagrams_is_reported_as_such(void **state)
+{
+    char text[4000];
+    int status = in_child(datagram_in_child, NULL, text, sizeof text);
+
+    (void)state;
+    assert_int_equal(WEXITSTATUS(status), 1);
+    assert_line(text, "edo:   task 1 \"root\"", "waits to receive datagrams at 10.0.0.1:53\n");
+}
+
 /* --- What nothing can end ----------------------------------------------------------------------------------------------------- */
 
 static int wait_behind_a_shield(void *argument)
@@ -291,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_task_is_reported_with_its_site_and_its_wait),
+        cmocka_unit_test(test_who_waits_for_datagrams_is_reported_as_such),
         cmocka_unit_test(test_a_deadlock_cancels_the_root_and_is_the_result),
         cmocka_unit_test(test_what_still_waits_when_cancelled_aborts),
         cmocka_unit_test(test_whoever_waits_for_time_is_no_deadlock),
