@@ -43,5 +43,6 @@ const struct bench_row *const bench_rows[] = {
     &bench_row_files,
     &bench_row_buffered,
     &bench_row_files_uring,
+    &bench_row_udp,
     NULL,
 };
