@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { SIZE = 64, MOST = 32 };
 
@@ -62,6 +63,7 @@ int main(int argc, char **argv)
     long count = argc == 3 ? atol(argv[1]) : 0;
     unsigned batch = argc == 3 ? (unsigned)atoi(argv[2]) : 1;
 
+    alarm(120); /* a load that has given up leaves nobody behind */
     must(bind(fd, (struct sockaddr *)&address, size) == 0);
     must(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
     must(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0);

@@ -16,7 +16,6 @@
 #include <edo/park.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
