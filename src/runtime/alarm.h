@@ -19,8 +19,8 @@ struct edo_worker;
 
 struct edo_alarm {
     struct edo_wheel_node node;
-    void (*fire)(struct edo_thread *thread, struct edo_alarm *alarm);
     struct edo_worker *worker; /* in whose wheel it was last put; NULL: never */
+    void (*fire)(struct edo_thread *thread, struct edo_alarm *alarm);
 };
 
 /* Arms on the worker that `thread` is inside of. The alarm must not be armed. */

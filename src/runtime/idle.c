@@ -210,7 +210,7 @@ struct edo_task *edo_worker_idle(struct edo_thread *thread)
         edo_sleep_end(runtime, thread);
         return NULL;
     }
-    next = worker->due ? 0 : edo_wheel_next(&worker->wheel);
+    next = edo_wheel_held(&worker->wheel) ? 0 : edo_wheel_next(&worker->wheel);
     if (next != EDO_FOREVER) {
         timeout = next - edo_platform->now();
         if (timeout < 0)

@@ -20,16 +20,7 @@ static struct edo_timer_body *edo_timer_of(edo_timer *timer)
 
 static void edo_timer_fire(struct edo_thread *thread, struct edo_alarm *alarm)
 {
-    struct edo_timer_body *timer = EDO_CONTAINER_OF(alarm, struct edo_timer_body, alarm);
-    struct edo_worker *worker = thread->worker;
-
-    timer->state = EDO_TIMER_DUE;
-    timer->next = NULL;
-    if (worker->due)
-        worker->due_last->next = timer;
-    else
-        worker->due = timer;
-    worker->due_last = timer;
+    edo_wheel_hold(&thread->worker->wheel, &alarm->node);
 }
 
 /*
@@ -52,18 +43,18 @@ void edo_timers_run(struct edo_thread *thread)
 {
     enum { EDO_TIMER_PATIENCE = 50000 }; /* ns */
 
-    while (thread->worker && thread->worker->due) {
-        struct edo_timer_body *timer = thread->worker->due;
+    struct edo_wheel_node *node;
+
+    while (thread->worker && (node = edo_wheel_held(&thread->worker->wheel))) {
+        struct edo_timer_body *timer = EDO_CONTAINER_OF(node, struct edo_timer_body, alarm.node);
         void (*callback)(void *) = timer->callback;
         void *argument = timer->argument;
 
-        thread->worker->due = timer->next;
+        edo_wheel_remove(&thread->worker->wheel, node);
         if (edo_timer_runs_elsewhere(thread, timer)) { /* restarted, and its last callback is not over: one at a time */
-            timer->state = EDO_TIMER_ARMED;
             edo_alarm_arm(thread, &timer->alarm, edo_platform->now() + EDO_TIMER_PATIENCE);
             continue;
         }
-        timer->state = EDO_TIMER_IDLE;
         atomic_store_explicit(&timer->runner, thread, memory_order_relaxed);
         atomic_store_explicit(&thread->running_timer, timer, memory_order_release);
         edo_leave(thread);
@@ -71,41 +62,6 @@ void edo_timers_run(struct edo_thread *thread)
         atomic_store_explicit(&thread->running_timer, NULL, memory_order_release);
         edo_enter(thread);
     }
-}
-
-/* Takes the timer out of the list of those that are due. */
-static __attribute__((noinline, cold)) void edo_timer_undue(struct edo_worker *worker, struct edo_timer_body *timer)
-{
-    struct edo_timer_body **link = &worker->due;
-    struct edo_timer_body *previous = NULL;
-
-    while (*link != timer) {
-        previous = *link;
-        link = &previous->next;
-    }
-    *link = timer->next;
-    if (worker->due_last == timer)
-        worker->due_last = previous;
-}
-
-/* Makes the timer IDLE, wherever it waits. Its worker's data are the caller's. True if it was not idle. */
-static inline bool edo_timer_unset(struct edo_worker *worker, struct edo_timer_body *timer)
-{
-    uint32_t state = timer->state;
-
-    timer->state = EDO_TIMER_IDLE;
-    if (__builtin_expect(state == EDO_TIMER_ARMED, 1))
-        edo_wheel_remove(&worker->wheel, &timer->alarm.node);
-    else if (state == EDO_TIMER_DUE)
-        edo_timer_undue(worker, timer);
-    return state != EDO_TIMER_IDLE;
-}
-
-/* INSIDE the worker to which the timer belongs. */
-static inline void edo_timer_set(struct edo_worker *worker, struct edo_timer_body *timer, int64_t deadline)
-{
-    timer->state = EDO_TIMER_ARMED;
-    edo_wheel_add(&worker->wheel, &timer->alarm.node, deadline);
 }
 
 void edo_timer_init(edo_timer *public, void (*callback)(void *argument), void *argument)
@@ -129,13 +85,13 @@ static __attribute__((noinline, cold)) void edo_timer_start_elsewhere(struct edo
 
     if (worker && worker != thread->worker) {
         edo_remote_cross(thread, worker);
-        edo_timer_unset(worker, timer);
+        edo_wheel_remove(&worker->wheel, &timer->alarm.node);
         thread = edo_remote_return(worker);
     }
     if (__builtin_expect(thread->worker != NULL, 1)) {
         if (timer->alarm.worker != thread->worker)
             timer->alarm.worker = thread->worker;
-        edo_timer_set(thread->worker, timer, deadline);
+        edo_wheel_add(&thread->worker->wheel, &timer->alarm.node, deadline);
         edo_leave(thread);
         return;
     }
@@ -147,7 +103,7 @@ static __attribute__((noinline, cold)) void edo_timer_start_elsewhere(struct edo
     edo_remote_begin(worker);
     if (timer->alarm.worker != worker)
         timer->alarm.worker = worker;
-    edo_timer_set(worker, timer, deadline);
+    edo_wheel_add(&worker->wheel, &timer->alarm.node, deadline);
     edo_remote_end(worker);
     edo_wake_worker(worker); /* it may sleep for longer than this */
 }
@@ -160,15 +116,16 @@ int edo_timer_start(edo_timer *public, int64_t deadline)
 
     if (__builtin_expect(!thread, 0))
         return -EPERM;
+    __builtin_prefetch(timer, 1); /* on its way while the thread enters */
     thread = edo_enter(thread);
     worker = timer->alarm.worker;
     if (__builtin_expect(!worker || worker != thread->worker, 0)) {
         edo_timer_start_elsewhere(thread, timer, deadline);
         return 0;
     }
-    if (__builtin_expect(timer->state != EDO_TIMER_IDLE, 0))
-        edo_timer_unset(worker, timer);
-    edo_timer_set(worker, timer, deadline);
+    if (__builtin_expect(edo_wheel_node_armed(&timer->alarm.node), 0))
+        edo_wheel_remove(&worker->wheel, &timer->alarm.node);
+    edo_wheel_add(&worker->wheel, &timer->alarm.node, deadline);
     edo_leave(thread);
     return 0;
 }
@@ -191,7 +148,7 @@ static __attribute__((noinline, cold)) int edo_timer_stop_elsewhere(struct edo_t
 
         if (elsewhere)
             edo_remote_cross(thread, worker);
-        was_set |= edo_timer_unset(worker, timer);
+        was_set |= edo_wheel_remove(&worker->wheel, &timer->alarm.node);
         running = edo_timer_runs_elsewhere(thread, timer);
         if (elsewhere)
             thread = edo_remote_return(worker);
@@ -222,7 +179,7 @@ int edo_timer_stop(edo_timer *public)
         edo_leave(thread);
         return edo_timer_stop_elsewhere(timer);
     }
-    was_set = edo_timer_unset(worker, timer);
+    was_set = edo_wheel_remove(&worker->wheel, &timer->alarm.node);
     edo_leave(thread);
     return was_set;
 }

@@ -82,6 +82,7 @@ void edo_wheel_init(struct edo_wheel *wheel, int64_t now)
         head->next = head;
         head->prev = head;
     }
+    wheel->held.next = wheel->held.prev = &wheel->held;
 }
 
 struct edo_wheel_node *edo_wheel_expire(struct edo_wheel *wheel, int64_t now)
@@ -164,9 +165,24 @@ static size_t slot_validate(const struct edo_wheel *wheel, unsigned level, unsig
     return count;
 }
 
+static size_t held_validate(const struct edo_wheel *wheel)
+{
+    const struct edo_wheel_node *node = &wheel->held;
+    size_t count = 0;
+
+    for (;;) {
+        require(node->next && node->next->prev == node, "neighbours that are held know each other", 0, 0);
+        node = node->next;
+        if (node == &wheel->held)
+            return count;
+        count++;
+        require(count <= wheel->count, "no more nodes held than counted", 0, 0);
+    }
+}
+
 void edo_wheel_validate(const struct edo_wheel *wheel)
 {
-    size_t count = 0;
+    size_t count = held_validate(wheel);
 
     for (unsigned level = 0; level < EDO_WHEEL_LEVELS; level++) {
         for (unsigned slot = 0; slot < EDO_WHEEL_SLOTS; slot++)

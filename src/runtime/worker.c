@@ -23,7 +23,7 @@ void edo_worker_fire(struct edo_thread *thread)
             alarm->fire(thread, alarm);
         }
     }
-    if (worker->due) {        /* some may be left from a thread that lost the worker in a callback */
+    if (edo_wheel_held(&worker->wheel)) { /* some may be left from a thread that lost the worker in a callback */
         edo_searched(thread); /* callbacks take their time; whoever searches keeps others from being woken */
         edo_timers_run(thread);
     }

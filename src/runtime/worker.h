@@ -12,8 +12,6 @@
 #include "runtime/stack.h"
 #include "runtime/wheel.h"
 
-struct edo_timer_body;
-
 enum {
     EDO_TURNS_BETWEEN_LOOKS = 61, /* tasks run between looks at the poller, the timers and the global queue */
     EDO_LIFO_STREAK = 3,          /* tasks taken from the LIFO slot in a row before the ring has its turn */
@@ -58,10 +56,8 @@ struct edo_worker {
 
     struct edo_worker_counts counts;
 
-    struct edo_wheel wheel; /* also by remotes: edo_remote_begin */
+    struct edo_wheel wheel; /* also by remotes: edo_remote_begin. Holds the edo_timers whose callback is to be called */
     struct edo_poller poller;
-    struct edo_timer_body *due; /* edo_timers whose callback is to be called, oldest first */
-    struct edo_timer_body *due_last;
 
     struct edo_lock thread_lock; /* guards `thread` (which thread has this worker) and the next */
     _Atomic bool remote_wanted;  /* a remote has waited for long */

@@ -375,6 +375,34 @@ static void test_s4_removed_from_anywhere_never_comes(void **state)
     assert_false(edo_wheel_remove(&wheel, &nodes[3]));
 }
 
+static void test_s4_what_expired_is_held_until_it_is_removed(void **state)
+{
+    struct edo_wheel_node nodes[4] = {{0}};
+
+    (void)state;
+    edo_wheel_init(&wheel, 0);
+    assert_null(edo_wheel_held(&wheel));
+    for (int i = 0; i < 4; i++)
+        edo_wheel_add(&wheel, &nodes[i], (i + 1) * TICK);
+    for (int i = 0; i < 3; i++)
+        edo_wheel_hold(&wheel, edo_wheel_expire(&wheel, 3 * TICK));
+    assert_null(edo_wheel_expire(&wheel, 3 * TICK)); /* not twice */
+    edo_wheel_validate(&wheel);
+    assert_int_equal(wheel.count, 4);
+    assert_true(edo_wheel_next(&wheel) == 4 * TICK);
+    assert_true(edo_wheel_node_armed(&nodes[1]));
+    assert_true(edo_wheel_remove(&wheel, &nodes[1])); /* from the middle */
+    assert_false(edo_wheel_remove(&wheel, &nodes[1]));
+    assert_ptr_equal(edo_wheel_held(&wheel), &nodes[0]); /* in order */
+    assert_true(edo_wheel_remove(&wheel, &nodes[0]));
+    assert_ptr_equal(edo_wheel_held(&wheel), &nodes[2]);
+    edo_wheel_validate(&wheel);
+    assert_true(edo_wheel_remove(&wheel, &nodes[2]));
+    assert_null(edo_wheel_held(&wheel));
+    assert_ptr_equal(edo_wheel_expire(&wheel, 4 * TICK), &nodes[3]);
+    assert_int_equal(wheel.count, 0);
+}
+
 static void test_s4_a_jump_of_years_brings_everything_in_order(void **state)
 {
     int64_t due = 0;
@@ -526,6 +554,13 @@ static void break_link(void)
     neighbour.prev = &neighbour;
 }
 
+static void break_held(void)
+{
+    edo_wheel_remove(&wheel, &neighbour);
+    edo_wheel_hold(&wheel, &neighbour);
+    neighbour.prev = &neighbour;
+}
+
 static void break_place(void)
 {
     victim.deadline += EDO_WHEEL_SLOTS * TICK;
@@ -538,7 +573,8 @@ static void break_bound(void)
 
 static void test_s4_validate_finds_what_is_broken(void **state)
 {
-    void (*const damage[])(void) = {break_count, break_bit, break_level, break_link, break_place, break_bound};
+    void (*const damage[])(void) = {break_count, break_bit,   break_level, break_link,
+                                    break_held,  break_place, break_bound};
 
     (void)state;
     for (size_t i = 0; i < sizeof damage / sizeof damage[0]; i++) {
@@ -573,6 +609,7 @@ int main(void)
         cmocka_unit_test(test_s4_a_past_deadline_is_due_at_once_and_after_what_was_due),
         cmocka_unit_test(test_s4_equal_deadlines_come_in_the_order_they_were_added),
         cmocka_unit_test(test_s4_removed_from_anywhere_never_comes),
+        cmocka_unit_test(test_s4_what_expired_is_held_until_it_is_removed),
         cmocka_unit_test(test_s4_a_jump_of_years_brings_everything_in_order),
         cmocka_unit_test(test_s4_a_clock_that_went_back_brings_nothing_early),
         cmocka_unit_test(test_s4_rearming_within_a_round_is_safe),
