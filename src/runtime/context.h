@@ -58,7 +58,7 @@ void edo_context_finish(struct edo_context *context);
  * Sets the calling flow's FP control words to those of a new program: for a flow that begins another task's work without
  * a switch. Does nothing with ucontext.
  */
-void edo_context_reset_fp(void);
+static inline void edo_context_reset_fp(void);
 
 /*
  * The bare switch (called by edo_context_call_swap alone: how registers are divided between it and its caller is a matter of
@@ -89,6 +89,13 @@ static inline __attribute__((always_inline)) void edo_context_call_leave(struct 
                                                                          struct edo_context *to, void *baton)
 {
     edo_context_swap(from, to, baton);
+}
+
+void edo_context_reset_fp_of_machine(void);
+
+static inline void edo_context_reset_fp(void)
+{
+    edo_context_reset_fp_of_machine();
 }
 
 #endif

@@ -156,18 +156,18 @@ edo_context_image:
     .cfi_endproc
     .size edo_context_image, . - edo_context_image
 
-/* void edo_context_reset_fp(void) */
-    .globl edo_context_reset_fp
-    .hidden edo_context_reset_fp
-    .type edo_context_reset_fp, %function
+/* void edo_context_reset_fp_of_machine(void) */
+    .globl edo_context_reset_fp_of_machine
+    .hidden edo_context_reset_fp_of_machine
+    .type edo_context_reset_fp_of_machine, %function
     .p2align 4
-edo_context_reset_fp:
+edo_context_reset_fp_of_machine:
     .cfi_startproc
     hint #34                        /* bti c */
     msr fpcr, xzr
     ret
     .cfi_endproc
-    .size edo_context_reset_fp, . - edo_context_reset_fp
+    .size edo_context_reset_fp_of_machine, . - edo_context_reset_fp_of_machine
 
 #if defined(__ARM_FEATURE_BTI_DEFAULT)
     .section .note.gnu.property, "a", %note

@@ -45,7 +45,7 @@ void *edo_context_swap(struct edo_context *from, struct edo_context *to, void *b
     return self.baton;
 }
 
-void edo_context_reset_fp(void)
+void edo_context_reset_fp_of_machine(void)
 {
 }
 

@@ -155,22 +155,6 @@ edo_context_image:
     .cfi_endproc
     .size edo_context_image, . - edo_context_image
 
-/* void edo_context_reset_fp(void) */
-    .globl edo_context_reset_fp
-    .hidden edo_context_reset_fp
-    .type edo_context_reset_fp, @function
-    .p2align 4
-edo_context_reset_fp:
-    .cfi_startproc
-    endbr64
-    movl $0x1f80, -8(%rsp)
-    movl $0x037f, -4(%rsp)
-    ldmxcsr -8(%rsp)
-    fldcw -4(%rsp)
-    ret
-    .cfi_endproc
-    .size edo_context_reset_fp, . - edo_context_reset_fp
-
 #if defined(__CET__) && (__CET__ & 1)
     .section .note.gnu.property, "a", @note
     .p2align 3

@@ -10,6 +10,8 @@
 #ifndef EDO_RUNTIME_CONTEXT_X86_64_H
 #define EDO_RUNTIME_CONTEXT_X86_64_H
 
+#include <stdint.h>
+
 #if defined(__AVX512F__)
 #define EDO_CONTEXT_LOST_512                                                                                           \
     , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27",      \
@@ -38,6 +40,18 @@ static inline __attribute__((always_inline)) void *edo_context_call_start(struct
 
     __asm__ volatile("call edo_context_start" : "=a"(answer), "+D"(from), "+S"(to), "+d"(baton) : : EDO_CONTEXT_LOST);
     return answer;
+}
+
+/* What a new flow begins with, in context_x86_64.S too. */
+static inline void edo_context_reset_fp(void)
+{
+    static const uint32_t mxcsr = 0x1f80;
+    static const uint16_t control = 0x037f;
+
+    __asm__ volatile("ldmxcsr %0\n\t"
+                     "fldcw %1"
+                     :
+                     : "m"(mxcsr), "m"(control));
 }
 
 /* Between the two instructions an unwinder still goes by rbp: up the flow that ends, whose stack nobody has reused yet. */

@@ -76,8 +76,7 @@ static void edo_dormant_fire(struct edo_thread *thread, struct edo_alarm *alarm)
         edo_unpark_last(thread, task);
 }
 
-/* Makes sure that the alarm fires at the deadline or before. INSIDE, before and after. */
-static struct edo_thread *edo_dormant_set_deadline(struct edo_thread *thread, struct edo_task *task, int64_t deadline)
+struct edo_thread *edo_dormant_set_deadline(struct edo_thread *thread, struct edo_task *task, int64_t deadline)
 {
     if (!task->alarm.fire) /* once and for all: it may be in another worker's wheel */
         task->alarm.fire = edo_dormant_fire;
@@ -110,22 +109,25 @@ void edo_dormant_disarm(struct edo_task *task)
 
 /* --- The condition ----------------------------------------------------------------------------------------------------- */
 
+_Static_assert(EDO_WHEN_READABLE_ - EDO_IN == EDO_WHEN_WRITABLE_ - EDO_OUT, "a direction is a difference");
+
 /* The public struct names a stream; streams begin with their source (io/stream.h). */
 static inline int edo_dormant_set(struct edo_task *task, const edo_when *when)
 {
-    task->when_what = (uint8_t)when->what_;
-    task->source = NULL;
-    if (when->what_ == EDO_WHEN_READABLE_ || when->what_ == EDO_WHEN_WRITABLE_) {
-        task->source = (struct edo_source *)when->object_;
-        task->when_direction = when->what_ == EDO_WHEN_WRITABLE_ ? EDO_OUT : EDO_IN;
-        if (!task->source)
-            return -EINVAL;
-    } else if (when->what_ != EDO_WHEN_NOW_ && when->what_ != EDO_WHEN_AT_) {
-        return -EINVAL;
-    }
+    unsigned direction = (unsigned)when->what_ - EDO_WHEN_READABLE_;
+
     /* A deadline in the past is one that has come: 1 ns after the clock's start. */
-    task->wish = when->deadline < 0 || (when->deadline == 0 && when->what_ == EDO_WHEN_AT_) ? 1 : when->deadline;
-    return 0;
+    task->wish = when->deadline < 0 ? 1 : when->deadline;
+    task->when_what = (uint8_t)when->what_;
+    if (__builtin_expect(direction <= EDO_OUT, 1)) {
+        task->source = (struct edo_source *)when->object_;
+        task->when_direction = (uint8_t)direction;
+        return __builtin_expect(!task->source, 0) ? -EINVAL : 0;
+    }
+    task->source = NULL;
+    if (when->what_ == EDO_WHEN_AT_ && task->wish == 0)
+        task->wish = 1;
+    return when->what_ == EDO_WHEN_NOW_ || when->what_ == EDO_WHEN_AT_ ? 0 : -EINVAL;
 }
 
 /* Becomes the waiter of its source, which is registered if it was not, or asked again for its state. OUTSIDE. */

@@ -51,7 +51,7 @@ enum edo_readiness {
 
 static inline uint32_t edo_ready_bit(int direction)
 {
-    return direction == EDO_IN ? EDO_READY_IN : EDO_READY_OUT;
+    return EDO_READY_IN + (uint32_t)direction * (EDO_READY_OUT - EDO_READY_IN); /* no branch where it is no constant */
 }
 
 #define EDO_SOURCE_CLOSED (UINT32_C(1) << 31)

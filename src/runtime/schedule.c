@@ -10,6 +10,7 @@
  * A task that ends (or goes dormant) and whose successor has no stack yet runs it on its own: no switch at all.
  */
 #include "runtime/callbacks.h"
+#include "runtime/dormant_wait.h"
 #include "runtime/fork.h"
 #include "runtime/hooks.h"
 #include "runtime/ready.h"
@@ -318,7 +319,7 @@ static struct edo_thread *edo_task_run(struct edo_thread *thread, struct edo_tas
     edo_leave(thread);
     if (task->flags & EDO_TASK_DORMANT) {
         edo_park_word_run(&task->wake);
-        run = edo_dormant_check(task);
+        run = edo_dormant_return(task);
     }
     for (;;) {
         if (run) {
@@ -340,13 +341,13 @@ static struct edo_thread *edo_task_run(struct edo_thread *thread, struct edo_tas
             edo_scope_list(task);
             edo_leave(thread);
         }
-        if (edo_dormant_arm(task))
+        thread = edo_dormant_enter(task);
+        if (__builtin_expect(thread != NULL, 1))
             break;
         run = true;
         if (--task->budget < 0)
             edo_budget_spent(task);
     }
-    thread = edo_enter(edo_thread_self());
     task->flags |= EDO_TASK_DORMANT;
     task->stack = NULL;
     if (task->when_what == EDO_WHEN_NOW_)
@@ -375,17 +376,17 @@ static struct edo_thread *edo_task_come_home(struct edo_thread *thread, struct e
 void edo_task_main(void *baton)
 {
     struct edo_thread *thread = (struct edo_thread *)baton;
-    struct edo_stack *stack = thread->current->stack;
-    struct edo_context flow;
+    struct edo_task *task = thread->current;
+    struct edo_stack *stack = task->stack;
+    struct edo_context flow = task->context;
     struct edo_task *next;
 
     edo_after_switch(thread);
     for (;;) {
-        flow = thread->current->context;
-        if (__builtin_expect(thread->current->flags & (EDO_TASK_ELSEWHERE | EDO_TASK_ANNOUNCED), 0))
-            thread = edo_task_come_home(thread, thread->current);
-        thread = edo_task_run(thread, thread->current);
-        next = edo_schedule_next(thread);
+        if (__builtin_expect(task->flags & (EDO_TASK_ELSEWHERE | EDO_TASK_ANNOUNCED), 0))
+            thread = edo_task_come_home(thread, task);
+        thread = edo_task_run(thread, task);
+        next = thread->worker->alone ? edo_next(thread, thread->worker, true) : edo_next(thread, thread->worker, false);
         if (!next || next->stack || next->stack_class != stack->size_class || thread->runtime->options.stack_census)
             break;
         next->stack = stack;
@@ -395,6 +396,7 @@ void edo_task_main(void *baton)
         next->budget = thread->budget;
         edo_context_reset_fp();
         edo_count(&thread->worker->counts.switches, 1);
+        task = next;
     }
     thread->after = edo_after_end;
     thread->after_stack = stack;

@@ -185,6 +185,12 @@ bool edo_dormant_arm(struct edo_task *task);
 /* When it runs again, OUTSIDE: true if its condition holds (task->resumption says which), false: to be armed again. */
 bool edo_dormant_check(struct edo_task *task);
 
+/*
+ * Makes sure that the alarm fires at the deadline or before. INSIDE, before and after; if the alarm lies elsewhere, the
+ * worker is left meanwhile.
+ */
+struct edo_thread *edo_dormant_set_deadline(struct edo_thread *thread, struct edo_task *task, int64_t deadline);
+
 /* Takes its alarm out of whatever wheel it is in. OUTSIDE, before the task ends. */
 void edo_dormant_disarm(struct edo_task *task);
 

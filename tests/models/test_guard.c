@@ -22,12 +22,15 @@
 #pragma weak edo_dormant_arm
 #pragma weak edo_dormant_check
 #pragma weak edo_dormant_disarm
+#pragma weak edo_dormant_set_deadline
 #pragma weak edo_global_push
-#pragma weak edo_hooks_insist
 #pragma weak edo_global_push_chain
+#pragma weak edo_hooks_insist
 #pragma weak edo_overflow_thread_finish
 #pragma weak edo_overflow_thread_init
 #pragma weak edo_scope_list
+#pragma weak edo_source_delist
+#pragma weak edo_source_gone
 #pragma weak edo_uring_reap
 #pragma weak edo_stack_pool_put
 #pragma weak edo_task_end

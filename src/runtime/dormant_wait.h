@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The usual way into a dormant wait and out of it, inline: a server goes this way with every request. The wait is for a
+ * source that is registered and has nothing, and ends when that is ready. Whatever else there is, dormant.c sees to, from the
+ * beginning: what was done here is undone before.
+ *
+ * Nothing is asked twice: whether the task is cancelled, only before it waits and when it was woken for something else than
+ * its source, since a cancellation in between is a notification (park_word.h).
+ */
+#ifndef EDO_RUNTIME_DORMANT_WAIT_H
+#define EDO_RUNTIME_DORMANT_WAIT_H
+
+#include "runtime/poller.h"
+#include "runtime/switch.h"
+
+/*
+ * For what is to be done by the deadline of a wait that begins. True: the alarm is armed for that, or earlier. By the order in
+ * dormant.c the deadline is written first; then either it is seen by an alarm that fires, or that one is seen as IDLE here.
+ */
+static inline bool edo_dormant_has_alarm(struct edo_task *task, int64_t deadline)
+{
+    atomic_store(&task->when_deadline, deadline);
+    return atomic_load(&task->alarm_owner) == EDO_ALARM_ARMED && atomic_load(&task->armed_at) <= deadline;
+}
+
+/*
+ * Makes known what the task waits for. OUTSIDE; returns the thread, INSIDE: the task is to be parked, and may have been
+ * notified already; NULL: it is to run at once, OUTSIDE, task->resumption says why.
+ */
+EDO_ALWAYS_INLINE struct edo_thread *edo_dormant_enter(struct edo_task *task)
+{
+    struct edo_source *source = task->source;
+    struct edo_thread *thread = edo_thread_self();
+    int direction = task->when_direction;
+    uint32_t seen;
+
+    if (__builtin_expect(!source || edo_task_cancelled(task) || edo_source_begin(source) < 0, 0))
+        return edo_dormant_arm(task) ? edo_enter(edo_thread_self()) : NULL;
+    if (__builtin_expect(atomic_load_explicit(&source->registered, memory_order_acquire) &&
+                             !edo_source_ready(source, direction, &seen),
+                         1)) {
+        thread = edo_enter(thread);
+        if (__builtin_expect(edo_source_enlist(source, direction, task) == 0, 1)) {
+            if (__builtin_expect(!edo_source_is_closed(source) && !edo_source_ready(source, direction, &seen), 1)) {
+                if (task->wish && __builtin_expect(!edo_dormant_has_alarm(task, task->wish), 0))
+                    thread = edo_dormant_set_deadline(thread, task, task->wish);
+                return thread;
+            }
+            edo_source_delist(source, direction, task);
+        }
+        edo_leave(thread);
+    }
+    edo_source_end(source);
+    return edo_dormant_arm(task) ? edo_enter(edo_thread_self()) : NULL;
+}
+
+/*
+ * When it runs again, OUTSIDE: true if its condition holds (task->resumption says which), false: to be armed again. That a
+ * deadline has passed as well does not count where the source is ready, so when_deadline is overwritten, whatever it is.
+ */
+EDO_ALWAYS_INLINE bool edo_dormant_return(struct edo_task *task)
+{
+    struct edo_source *source = task->source;
+    int direction = task->when_direction;
+    uint32_t seen;
+
+    if (__builtin_expect(!source || edo_source_has_waiter(source, direction) || edo_source_is_closed(source) ||
+                             !edo_source_ready(source, direction, &seen),
+                         0))
+        return edo_dormant_check(task);
+    if (task->wish)
+        atomic_store_explicit(&task->when_deadline, 0, memory_order_release);
+    edo_source_end(source);
+    task->resumption = 0;
+    return true;
+}
+
+#endif
