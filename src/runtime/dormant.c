@@ -4,7 +4,7 @@
  *
  * A dormant task is parked like any other, but what stands in its block is the function to run, not a suspended flow. Its
  * wait is registered by edo_dormant_arm and undone by edo_dormant_check, both with the task in hand, on a stack that is
- * lent; in between, a waker only unparks. While it waits it is a user of its source (poller.h), so a close is told to it
+ * lent (the usual way of both is inline, in dormant_wait.h); in between, a waker only unparks. While it waits it is a user of its source (poller.h), so a close is told to it
  * and the source stays until it knows.
  *
  * Its deadline's alarm is lazy. A connection that is served a thousand times before it idles out would arm and disarm a

@@ -214,20 +214,65 @@ static void test_k5_continuation_sees_why_it_goes_on(void **state)
     assert_int_equal(run_alone(reasons_main, NULL), 0);
 }
 
-static int cancelled_before(void *argument)
+static uint64_t events_so_far(void)
+{
+    edo_stats stats = {.size = sizeof stats};
+
+    CHECK_RC(edo_stats_read(&stats), 0);
+    return stats.events;
+}
+
+/* Its event has come and it is in the queue, behind the task that closes. */
+static int closed_when_ready(void *argument)
 {
     struct step step = {.when = EDO_WHEN_NOW};
+    edo_stream *ends[2];
+    uint64_t events;
     int rc = 0;
 
     (void)argument;
-    for (int i = 0; i < 2; i++)
+    pair_open(ends);
+    step.when = EDO_WHEN_READABLE(ends[0]);
+    EDO_SCOPE (scope, &rc) {
+        CHECK_RC(edo_spawn(scope, step_first, &step, .name = "stepper"), 0);
+        for (int i = 0; i < 200; i++)
+            edo_yield();
+        events = events_so_far();
+        CHECK_RC(edo_write_all(ends[1], "x", 1), 1);
+        while (events_so_far() == events)
+            edo_yield();
+        edo_close(ends[0]);
+    }
+    CHECK_RC(step.resumption, -EBADF);
+    edo_close(ends[1]);
+    return rc;
+}
+
+static void test_k5_continuation_of_a_closed_stream_is_told_so_even_if_it_is_ready(void **state)
+{
+    (void)state;
+    assert_int_equal(run_alone(closed_when_ready, NULL), 0);
+}
+
+static int cancelled_before(void *argument)
+{
+    struct step step = {.when = EDO_WHEN_NOW};
+    edo_stream *ends[2];
+    int rc = 0;
+
+    (void)argument;
+    pair_open(ends);
+    CHECK_RC(edo_wait_readable(ends[0], 1), -ETIMEDOUT); /* from now on it is known to have nothing */
+    for (int i = 0; i < 3; i++)
         EDO_SCOPE (scope, &rc) {
             edo_scope_cancel(scope);
-            step.when = i ? EDO_WHEN_NOW : EDO_WHEN_AT(EDO_FOREVER);
+            step.when = i == 0 ? EDO_WHEN_NOW : i == 1 ? EDO_WHEN_AT(EDO_FOREVER) : EDO_WHEN_READABLE(ends[0]);
             CHECK_RC(edo_spawn(scope, step_first, &step, .name = "stepper"), 0);
             CHECK_RC(edo_scope_join(scope), 0);
             CHECK_RC(step.resumption, -ECANCELED);
         }
+    edo_close(ends[0]);
+    edo_close(ends[1]);
     return rc;
 }
 
@@ -539,6 +584,7 @@ int main(void)
         cmocka_unit_test(test_k5_spawn_when_touches_no_stack),
         virtual_test(test_k5_continuation_sees_why_it_goes_on),
         cmocka_unit_test(test_k5_continuation_in_a_cancelled_scope_runs_at_once),
+        cmocka_unit_test(test_k5_continuation_of_a_closed_stream_is_told_so_even_if_it_is_ready),
         cmocka_unit_test(test_k5_continuations_give_turns),
         virtual_test(test_k5_deadline_moves_earlier_and_later),
         cmocka_unit_test(test_k5_dormant_tasks_on_all_workers),
