@@ -4,8 +4,8 @@
  *
  * A dormant task is parked like any other, but what stands in its block is the function to run, not a suspended flow. Its
  * wait is registered by edo_dormant_arm and undone by edo_dormant_check, both with the task in hand, on a stack that is
- * lent (the usual way of both is inline, in dormant_wait.h); in between, a waker only unparks. While it waits it is a user of its source (poller.h), so a close is told to it
- * and the source stays until it knows.
+ * lent (the usual way of both is inline, in dormant_wait.h); in between, a waker only unparks. While it waits it is a user of
+ * its source (poller.h), so a close is told to it and the source stays until it knows.
  *
  * Its deadline's alarm is lazy. A connection that is served a thousand times before it idles out would arm and disarm a
  * thousand times, often on another worker's wheel. Instead the alarm stays where it is when the wait ends, and when it
