@@ -79,6 +79,8 @@ static int counts(void *argument)
     edo_stream *from[2];
     edo_stream *to[2];
     char bytes[16];
+    char memory[16];
+    edo_copy_buffer buffer = {.memory = memory, .size = sizeof memory};
     uint64_t moved = 7;
 
     (void)argument;
@@ -87,8 +89,10 @@ static int counts(void *argument)
     CHECK_EQUAL(edo_write_all(from[0], "headbody!", 9), 9);
     CHECK_EQUAL(edo_copy_n(&moved, to[0], from[1], 0), 0);
     CHECK_EQUAL(moved, 0);
-    CHECK_EQUAL(edo_copy_n(&moved, to[0], from[1], 4), 0);
-    CHECK_EQUAL(moved, 4);
+    CHECK_EQUAL(edo_copy_n(&moved, to[0], from[1], 1), 0);
+    CHECK_EQUAL(edo_copy_through(&moved, to[0], from[1], 3, &buffer), 0);
+    CHECK_EQUAL(moved, 3);
+    CHECK_EQUAL(buffer.begin, buffer.end);
     CHECK_EQUAL(edo_read(from[1], bytes, 4), 4); /* nothing beyond was taken */
     CHECK(memcmp(bytes, "body", 4) == 0);
     CHECK_EQUAL(edo_read(to[1], bytes, sizeof bytes), 4);

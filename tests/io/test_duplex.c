@@ -139,12 +139,7 @@ static int both_ways(void *argument)
 
 static void test_what_goes_in_comes_out_in_order(void **state)
 {
-    uint64_t random = edo_test_seed();
-
     (void)state;
-    for (size_t i = 0; i < MUCH; i++)
-        for (int way = 0; way < 2; way++)
-            much[way][i] = (unsigned char)edo_test_random(&random);
     assert_int_equal(net_run(1, both_ways, NULL), 0);
     assert_int_equal(net_run(2, both_ways, NULL), 0);
     assert_int_equal(net_run(4, both_ways, NULL), 0);
@@ -152,6 +147,43 @@ static void test_what_goes_in_comes_out_in_order(void **state)
         net_run_with(both_ways, NULL,
                      EDO_OPTIONS(edo_run_options, .workers = 2, .signals = EDO_SIGNALS_IGNORE, .migrate_always = true)),
         0);
+}
+
+/* Reads and writes by turns, of any sizes, so that the ring is begun, filled and left anywhere. */
+static int by_turns(void *argument)
+{
+    uint64_t random = edo_test_seed();
+
+    (void)argument;
+    for (size_t capacity = 1; capacity < 40; capacity++) {
+        edo_stream *pair[2];
+        size_t put = 0;
+        size_t got = 0;
+
+        duplex(pair, capacity);
+        for (int i = 0; i < 1000; i++) {
+            unsigned char bytes[64];
+            size_t size = 1 + edo_test_random(&random) % sizeof bytes;
+            size_t room = capacity - (put - got);
+            ssize_t n = edo_try_write(pair[0], much[0] + put, size);
+
+            CHECK_EQUAL(n, room == 0 ? -EAGAIN : (ssize_t)(size < room ? size : room));
+            put += n > 0 ? (size_t)n : 0;
+            size = 1 + edo_test_random(&random) % sizeof bytes;
+            n = edo_try_read(pair[1], bytes, size);
+            CHECK_EQUAL(n, size < put - got ? size : put - got);
+            CHECK(memcmp(bytes, much[0] + got, (size_t)n) == 0);
+            got += (size_t)n;
+        }
+        net_close_pair(pair);
+    }
+    return 0;
+}
+
+static void test_the_ring_is_right_wherever_it_begins(void **state)
+{
+    (void)state;
+    assert_int_equal(net_run(1, by_turns, NULL), 0);
 }
 
 /* --- Without waiting; bounds -------------------------------------------------------------------------------------------- */
@@ -613,15 +645,26 @@ static void test_c2_write_all_part_tells_exactly_what_was_written(void **state)
 
 int main(void)
 {
+    uint64_t random = edo_test_seed();
     const struct CMUnitTest tests[] = {
-        TEST(test_what_goes_in_comes_out_in_order),       TEST(test_capacity_bounds_each_way),
-        TEST(test_no_descriptor_and_no_system_call),      TEST(test_f1_without_memory_there_is_none),
-        TEST(test_a_close_ends_the_waits_of_both_ends),   TEST(test_what_was_written_before_a_close_can_be_read),
-        TEST(test_shutdown_is_told_to_both_ends),         TEST(test_select_waits_for_it),
-        TEST(test_k5_dormant_tasks_wait_for_it),          TEST(test_a_second_reader_is_refused),
-        TEST(test_c3_a_cancelled_call_has_moved_nothing), TEST(test_c2_write_all_part_tells_exactly_what_was_written),
+        TEST(test_what_goes_in_comes_out_in_order),
+        TEST(test_the_ring_is_right_wherever_it_begins),
+        TEST(test_capacity_bounds_each_way),
+        TEST(test_no_descriptor_and_no_system_call),
+        TEST(test_f1_without_memory_there_is_none),
+        TEST(test_a_close_ends_the_waits_of_both_ends),
+        TEST(test_what_was_written_before_a_close_can_be_read),
+        TEST(test_shutdown_is_told_to_both_ends),
+        TEST(test_select_waits_for_it),
+        TEST(test_k5_dormant_tasks_wait_for_it),
+        TEST(test_a_second_reader_is_refused),
+        TEST(test_c3_a_cancelled_call_has_moved_nothing),
+        TEST(test_c2_write_all_part_tells_exactly_what_was_written),
     };
 
+    for (size_t i = 0; i < MUCH; i++)
+        for (int way = 0; way < 2; way++)
+            much[way][i] = (unsigned char)edo_test_random(&random);
     cmocka_set_test_filter(getenv("EDO_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,8 @@
 
 #include "files.h"
 
+#include "runtime/runtime.h"
+
 static edo_file *whole; /* kinds_bytes */
 
 static int opens_whole(void)
@@ -26,6 +28,7 @@ static ssize_t (*instead)(int fd, int file, off_t offset, size_t size);
 
 static ssize_t counted_sendfile(int fd, int file, off_t offset, size_t size)
 {
+    CHECK(edo_thread_in_region(edo_thread_self())); /* it may wait for the disk */
     atomic_fetch_add(&calls, 1);
     if (size > most)
         most = size;
@@ -261,10 +264,11 @@ static int is_cancelled(void *argument)
         sending.to = pair[0];
         EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
             uint64_t none = 7;
-            int before;
+            int before = atomic_load(&calls);
 
             CHECK_EQUAL(edo_spawn(scope, sends_all, &sending), 0);
             net_settle();
+            CHECK(atomic_load(&calls) - before <= 4); /* it waits for room, and does not try again and again */
             edo_scope_cancel(scope);
             before = atomic_load(&calls);
             CHECK_EQUAL(edo_sendfile(&none, pair[0], whole, 0, 10), -ECANCELED);
