@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From one stream to another: reading into a buffer and writing all of it, by the public calls alone. The buffer says at any
- * moment what was read and not written; who owns it has those bytes when a call ends in between (C3).
+ * From one stream to another: reading into a buffer and writing all of it, by the public calls alone. The buffer says
+ * at any moment what was read and not written; who owns it has those bytes when a call ends in between (C3).
  *
  * No splice(2): it saves a tenth to a half of the CPU in bulk, nothing for messages, and costs four descriptors a
  * connection; and what is in its pipe when a write fails can only be had by reading it out again.

@@ -2,17 +2,19 @@
 /*
  * Streams in memory: two ends in one process, a kind of stream without descriptor.
  *
- * Data: two flows, one each way, and each flow is a ring of bytes under its own lock. An end is a source like any other; what
- * a poller does for descriptors, raising the readiness and taking out who waits (poller.h), the call that makes news does
- * here, at edges: the first byte in an empty flow, the first room in a full one, an end. That is enough, since a direction's
- * readiness is cleared only after a look under the lock has found nothing, and what changes that is such an edge.
+ * Data: two flows, one each way, and each flow is a ring of bytes under its own lock. An end is a source like any
+ * other; what a poller does for descriptors, raising the readiness and taking out who waits (poller.h), the call that
+ * makes news does here, at edges: the first byte in an empty flow, the first room in a full one, an end. That is
+ * enough, since a direction's readiness is cleared only after a look under the lock has found nothing, and what
+ * changes that is such an edge.
  *
- * Order: under the flow's lock the bytes move and the peer's readiness is raised, so a source is raised only while it is open
- * (its pointer in the flow is cleared under the lock before it is given back). Tasks are woken after the lock was let go: nothing
- * under it enters the runtime. No two locks are held together.
+ * Order: under the flow's lock the bytes move and the peer's readiness is raised, so a source is raised only while it
+ * is open (its pointer in the flow is cleared under the lock before it is given back). Tasks are woken after the lock
+ * was let go: nothing under it enters the runtime. No two locks are held together.
  *
- * Owner: each end, until its source's last user has gone; the second one that goes frees both. What was written before a close can be
- * read after it; what was not read is dropped. Nothing is allocated after the beginning, so no call fails for want of memory.
+ * Owner: each end, until its source's last user has gone; the second one that goes frees both. What was written
+ * before a close can be read after it; what was not read is dropped. Nothing is allocated after the beginning, so no
+ * call fails for want of memory.
  *
  * Cancellation (C2, C3): a call moves bytes under the lock or has moved none; waiting is the source's.
  */

@@ -2,12 +2,13 @@
 /*
  * From a file to a stream: sendfile(2) where both are of its kind, else reading and writing.
  *
- * Each sendfile(2) is made in a blocking region (runtime/region.c), since it may wait for the disk, as a user of the stream's source
- * and of the file. One call is bounded: a socket that drains as fast as it is filled would otherwise keep it, and its task could
- * not be cancelled. A short call says nothing (the page cache has its own pieces), so only EAGAIN drains (S2 d).
+ * Each sendfile(2) is made in a blocking region (runtime/region.c), since it may wait for the disk, as a user of the
+ * stream's source and of the file. One call is bounded: a socket that drains as fast as it is filled would otherwise
+ * keep it, and its task could not be cancelled. A short call says nothing (the page cache has its own pieces), so
+ * only EAGAIN drains (S2 d).
  *
- * `sent` is at any moment what the stream has taken: reading by offset takes nothing out of the file, so nothing is ever lost in
- * between (C2, C3).
+ * `sent` is at any moment what the stream has taken: reading by offset takes nothing out of the file, so nothing is
+ * ever lost in between (C2, C3).
  */
 #include "io/file.h"
 #include "io/stream.h"
