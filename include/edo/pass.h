@@ -35,7 +35,8 @@ EDO_API ssize_t edo_send_fds(edo_stream *stream, const void *buffer, size_t size
  * After one of these errors the bytes read are gone as well, and no descriptor is left open:
  *   -EMSGSIZE   more came than there was room for
  *   -EMFILE     the process could not take all of them (-EMFILE stands for whatever the system's reason was)
- * An edo_read closes, unseen, what comes with its bytes.
+ * An edo_read closes, unseen, what comes with its bytes, and may leave what is behind them until more has come: who expects
+ * descriptors reads by this call alone.
  */
 EDO_API ssize_t edo_recv_fds(edo_stream *stream, void *buffer, size_t size, int *fds, int *count);
 

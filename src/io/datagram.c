@@ -5,6 +5,7 @@
  */
 #include "io/message.h"
 #include "io/stale.h"
+#include "runtime/fd_wait.h"
 #include "runtime/fork.h"
 #include "runtime/options.h"
 
@@ -82,11 +83,20 @@ static int edo_datagram_prepare(int fd, int family, const edo_addr *peer, const 
     return rc;
 }
 
-/* No stream socket, as a pipe is none: a select that looks whether it is readable must not take its error. */
+static bool edo_datagram_look(struct edo_source *source)
+{
+    return edo_fd_look(source->fd, 1 << EDO_IN) != 0;
+}
+
+/* A kind of its own, since a select that looks whether it is readable must not take its error. No stream call comes here. */
+static const struct edo_source_kind edo_datagram_kind = {.name = "a datagram socket", .look = edo_datagram_look};
+
 static edo_datagram *edo_datagram_make(struct edo_source *source, int fd)
 {
+    static const struct edo_beneath beneath = {&edo_datagram_kind};
+
     edo_source_open(source, fd);
-    edo_source_set_pipe(source);
+    edo_source_set_kind(source, &beneath);
     return (edo_datagram *)source;
 }
 
