@@ -57,7 +57,7 @@ EDO_API ssize_t edo_frame_read(edo_str *out, edo_reader *reader, const edo_frami
  * writer's buffer, with what is buffered before it by one writev as a rule. Where there is an `offset`, the first bytes
  * of `data` are those before the length field. Returns the whole frame's size; -EMSGSIZE: the body is larger than the
  * limit, or than the field can say; -EINVAL: it has less than `offset` bytes, or less in its body than `adjust`;
- * -EINVAL, -E2BIG for `framing`; errors of edo_writer_writev.
+ * -EINVAL, -E2BIG for `framing`; errors of edo_writer_writev, -ECANCELED too.
  */
 EDO_API ssize_t edo_frame_write(edo_writer *writer, const edo_framing *framing, const void *data, size_t size);
 
