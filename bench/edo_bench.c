@@ -4,7 +4,7 @@
  *
  *     edo-bench [--quick] [--itself] [--list] [NAME...]
  *
- * runs the rows whose name contains one of the names, or all. --quick repeats less and leaves out the slow rows.
+ * runs the rows whose name begins with one of the names, or all. --quick repeats less and leaves out the slow rows.
  * --itself puts the floors in Edo's place, so that every ratio should be near 1: what it is off by is the machine's
  * noise. The exit status is 0 if every bar was reached and every peer was there.
  */
@@ -118,7 +118,7 @@ static bool wanted(const struct bench_row *row, char **names, int count)
     bool named = count == 0;
 
     for (int i = 0; i < count; i++)
-        named |= strstr(row->name, names[i]) != NULL;
+        named |= strncmp(row->name, names[i], strlen(names[i])) == 0;
     return named && (!bench_options.itself || row->itself) && (!bench_options.quick || !row->slow);
 }
 

@@ -74,4 +74,4 @@ static const struct bench_metric metrics[] = {
     {"cached", "64 KiB, cached, by 4 KiB, ns", "plain pread", BENCH_RATIO, 1.05},
     {0},
 };
-const struct bench_row bench_row_files = {.name = "files", .metrics = metrics, .run = run, .seconds = 5};
+const struct bench_row bench_row_files = {.name = "io-files", .metrics = metrics, .run = run, .seconds = 5};
