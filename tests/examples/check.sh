@@ -13,6 +13,7 @@ trap 'rm -rf "$dir"' EXIT
 n=0
 status=0
 # verdict <what must hold> <status> <file with what was said>
+# shellcheck disable=SC2317 # the files call it
 verdict() {
     n=$((n + 1))
     if [ "$2" = 0 ]; then
