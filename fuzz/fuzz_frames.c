@@ -170,7 +170,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     input.framing.little_endian = data[0] & 0x80;
     input.framing.offset = data[1] % 4;
     input.framing.skip = data[1] % 8 < 4 ? 0 : (int)(data[1] >> 3) - 1;
-    input.framing.adjust = (int8_t)data[2];
+    input.framing.adjust = (int)data[2] - 128;
     input.framing.limit = data[3] + 1u;
     input.buffer_size = data[4] % 16;
     input.limit = data[4] / 16 * 2;
