@@ -12,8 +12,8 @@
 
 /* --- Memory ------------------------------------------------------------------------------------------------------- */
 
-static long pieces_live;     /* allocations not given back */
-static long pieces_refusing; /* > 0: after so many more, one is refused; < 0: all are */
+static _Atomic long pieces_live;     /* allocations not given back; threads allocate too */
+static _Atomic long pieces_refusing; /* > 0: after so many more, one is refused; < 0: all are */
 
 static void *pieces_allocate(size_t size)
 {

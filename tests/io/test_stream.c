@@ -148,7 +148,7 @@ static struct {
     int epoll;
     struct epoll_event event;
 } registered[256];
-static uint64_t unkind_state;
+static _Atomic uint64_t unkind_state; /* raised by whoever needs a number, on any worker */
 
 static int unkind_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
@@ -168,7 +168,8 @@ static int unkind_close(int fd)
 
 static ssize_t unkind_refusal(int fd)
 {
-    uint64_t chance = edo_test_random(&unkind_state) % 8;
+    uint64_t state = atomic_fetch_add(&unkind_state, UINT64_C(0x9e3779b97f4a7c15));
+    uint64_t chance = edo_test_random(&state) % 8;
 
     if (chance < 2)
         return -EINTR;
