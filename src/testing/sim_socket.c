@@ -507,7 +507,8 @@ int edo_sim_name(const edo_addr *name, struct sockaddr *address, socklen_t *size
     socklen_t full;
     const struct sockaddr *from = edo_addr_sockaddr(name, &full);
 
-    memcpy(address, from, full < *size ? full : *size);
+    if (from)
+        memcpy(address, from, full < *size ? full : *size);
     *size = full;
     return 0;
 }
