@@ -67,11 +67,13 @@ static ssize_t edo_message_move(struct edo_source *source, const struct edo_mess
     int rc;
 
     for (;;) {
+        if (edo_source_half_closed(source, direction))
+            return -EBADF;
         if (edo_source_ready(source, direction, &seen) || direction == EDO_OUT) {
             ssize_t moved = move->move(source->fd, move);
 
             if (moved != -EAGAIN && moved != -EINTR)
-                return moved;
+                return edo_source_told(source, direction, moved);
             if (moved == -EINTR)
                 continue;
             if (direction == EDO_IN)

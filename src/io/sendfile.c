@@ -42,6 +42,8 @@ static ssize_t edo_sendfile_some(struct edo_source *source, int file, int64_t of
         ssize_t n;
         int rc;
 
+        if (edo_source_half_closed(source, EDO_OUT))
+            return -EBADF;
         if (!edo_source_ready(source, EDO_OUT, &seen)) {
             rc = edo_source_wait_long(source, EDO_OUT, task);
             if (rc < 0)
@@ -56,7 +58,7 @@ static ssize_t edo_sendfile_some(struct edo_source *source, int file, int64_t of
         if (n == -EAGAIN)
             edo_source_drained(source, EDO_OUT, seen);
         else if (n != -EINTR)
-            return n;
+            return edo_source_told(source, EDO_OUT, n);
     }
 }
 
@@ -72,10 +74,8 @@ static int edo_sendfile_socket(uint64_t *sent, edo_stream *to, int file, int64_t
     if (rc < 0)
         return rc;
     while (*sent < count) {
-        n = edo_stream_half_closed(source, EDO_OUT)
-                ? -EBADF
-                : edo_sendfile_some(source, file, offset + (int64_t)*sent,
-                                    edo_sendfile_limit(count - *sent, EDO_SENDFILE_MOST), task);
+        n = edo_sendfile_some(source, file, offset + (int64_t)*sent,
+                              edo_sendfile_limit(count - *sent, EDO_SENDFILE_MOST), task);
         if (n <= 0)
             break;
         *sent += (uint64_t)n;
@@ -98,9 +98,12 @@ static ssize_t edo_sendfile_read(int file, void *buffer, size_t size, int64_t of
 /* What is left, by reading and writing. */
 static int edo_sendfile_copy(uint64_t *sent, edo_stream *to, int file, int64_t offset, uint64_t count)
 {
-    char *buffer = (char *)edo_platform->allocate(EDO_SENDFILE_BUFFER);
-    ssize_t n = 0;
+    ssize_t n = edo_checkpoint();
+    char *buffer;
 
+    if (n < 0)
+        return (int)n;
+    buffer = (char *)edo_platform->allocate(EDO_SENDFILE_BUFFER);
     if (!buffer)
         return -ENOMEM;
     while (*sent < count && n >= 0) {

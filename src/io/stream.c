@@ -90,13 +90,13 @@ static __attribute__((noinline)) ssize_t edo_stream_move(struct edo_source *sour
     uint32_t seen;
 
     for (;;) {
-        if (__builtin_expect(edo_stream_half_closed(source, direction), 0))
+        if (__builtin_expect(edo_source_half_closed(source, direction), 0))
             return -EBADF;
         if (edo_source_ready(source, direction, &seen)) {
             ssize_t moved = edo_transfer_make(source, transfer);
 
             if (edo_stream_settle(source, direction, seen, moved, transfer->size))
-                return moved;
+                return edo_source_told(source, direction, moved);
         } else {
             int rc = task ? edo_source_wait_long(source, direction, task) : -EAGAIN;
 
@@ -154,6 +154,7 @@ ssize_t edo_read(edo_stream *stream, void *buffer, size_t size)
             if (__builtin_expect((seen & (EDO_READY_IN | EDO_HUP)) == EDO_READY_IN, 1)) {
                 result = edo_platform->recv(source->fd, buffer, size, 0);
                 settled = edo_stream_settle(source, EDO_IN, seen, result, size);
+                result = edo_source_told(source, EDO_IN, result);
             }
             if (__builtin_expect(!settled, 0))
                 result = edo_stream_receive(source, buffer, size, edo_task_self());
@@ -242,8 +243,7 @@ static __attribute__((noinline, cold)) ssize_t edo_stream_write_more(edo_stream 
     size_t written;
 
     edo_stream_settle(&stream->source, EDO_OUT, seen, moved, size);
-    if (moved == -EPIPE && edo_stream_half_closed(&stream->source, EDO_OUT))
-        moved = -EBADF;
+    moved = edo_source_told(&stream->source, EDO_OUT, moved);
     if (moved > 0 || moved == -EAGAIN || moved == -EINTR)
         return edo_stream_write_rest(&written, stream, buffer, size, moved > 0 ? (size_t)moved : 0);
     edo_source_end(&stream->source);
@@ -365,11 +365,11 @@ static int edo_stream_wait(edo_stream *stream, int direction, int64_t deadline)
 
     if (rc < 0)
         return rc;
-    if (!edo_stream_half_closed(&stream->source, direction))
+    if (!edo_source_half_closed(&stream->source, direction))
         rc = edo_source_ask(&stream->source, direction, NULL);
     if (rc == 0)
         rc = edo_source_wait(&stream->source, direction, deadline);
-    if (rc == 0 && edo_stream_half_closed(&stream->source, direction))
+    if (rc == 0 && edo_source_half_closed(&stream->source, direction))
         rc = -EBADF;
     edo_source_end(&stream->source);
     return rc;

@@ -51,10 +51,12 @@ static inline const struct edo_source_kind *edo_source_kind_of(const struct edo_
     return source->beneath ? source->beneath->kind : &edo_socket_kind;
 }
 
-/* Whether the half of that direction was closed by itself. The whole one is told by its users. */
-static inline bool edo_stream_half_closed(struct edo_source *source, int direction)
+/* What a call that has moved so much returns: an end, or a refusal, may come of the half's being closed meanwhile. */
+static inline ssize_t edo_source_told(struct edo_source *source, int direction, ssize_t moved)
 {
-    return (atomic_load_explicit(&source->halves, memory_order_relaxed) & 1 << direction) != 0;
+    bool refused = direction == EDO_IN ? moved == 0 : moved == -EPIPE;
+
+    return __builtin_expect(refused, 0) && edo_source_half_closed(source, direction) ? -EBADF : moved;
 }
 
 /* --- stream_pipe.c ---------------------------------------------------------------------------------------------------------- */

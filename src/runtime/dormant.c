@@ -159,7 +159,7 @@ static inline int edo_dormant_state(struct edo_task *task, bool passed)
     uint32_t seen;
 
     if (source) {
-        if (edo_source_is_closed(source))
+        if (edo_source_is_closed(source) || edo_source_half_closed(source, task->when_direction))
             return -EBADF;
         if (edo_source_ready(source, task->when_direction, &seen))
             return 0;

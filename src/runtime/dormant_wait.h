@@ -65,7 +65,7 @@ EDO_ALWAYS_INLINE bool edo_dormant_return(struct edo_task *task)
     uint32_t seen;
 
     if (__builtin_expect(!source || edo_source_has_waiter(source, direction) || edo_source_is_closed(source) ||
-                             !edo_source_ready(source, direction, &seen),
+                             edo_source_half_closed(source, direction) || !edo_source_ready(source, direction, &seen),
                          0))
         return edo_dormant_check(task);
     if (task->wish)

@@ -222,6 +222,12 @@ static inline bool edo_source_is_closed(struct edo_source *source)
     return (atomic_load_explicit(&source->users, memory_order_seq_cst) & EDO_SOURCE_CLOSED) != 0;
 }
 
+/* Whether the half of that direction was closed by itself. The whole one is told by its users. */
+static inline bool edo_source_half_closed(struct edo_source *source, int direction)
+{
+    return (atomic_load_explicit(&source->halves, memory_order_relaxed) & 1 << direction) != 0;
+}
+
 /*
  * Waits until the direction may be ready. The caller is a user of the source, OUTSIDE. 0; -ECANCELED; -EBADF: closed;
  * -EBUSY: another task waits there; -ETIMEDOUT; errors of epoll_ctl.

@@ -145,6 +145,18 @@ void edo_source_close(struct edo_source *source)
     edo_source_end(source);
 }
 
+/*
+ * What is remembered of a direction was cleared, to be reported anew. That its half is closed is nothing a kernel would report (a
+ * Unix socket without room is not writable for that): such a direction is ready for good.
+ */
+static bool edo_source_keep_half(struct edo_source *source, int direction)
+{
+    if (!edo_source_half_closed(source, direction))
+        return false;
+    atomic_fetch_or_explicit(&source->readiness, edo_ready_bit(direction), memory_order_seq_cst);
+    return true;
+}
+
 static int edo_source_register_with(struct edo_source *source, int direction, struct edo_worker *worker, bool in_alone)
 {
     uint8_t idle = 0;
@@ -172,6 +184,7 @@ static int edo_source_register_with(struct edo_source *source, int direction, st
     }
     /* Registering reports the state of the moment, so what was assumed before can go. */
     atomic_fetch_and_explicit(&source->readiness, ~edo_ready_bit(direction), memory_order_acq_rel);
+    edo_source_keep_half(source, direction);
     rc = in_alone ? edo_poller_add_in(&worker->poller, source) : edo_poller_add(&worker->poller, source, 0);
     if (rc == 0)
         atomic_store_explicit(&source->registered, worker, memory_order_release);
@@ -200,6 +213,8 @@ int edo_source_ask(struct edo_source *source, int direction, struct edo_worker *
     if (!edo_source_ready(source, direction, &seen))
         return 0;
     edo_source_drained(source, direction, seen);
+    if (edo_source_keep_half(source, direction))
+        return 0;
     if (source->beneath && source->beneath->kind->ask) {
         source->beneath->kind->ask(source);
         return 0;

@@ -53,7 +53,7 @@ static bool edo_stream_arm_closed(edo_arm *arm)
 {
     struct edo_source *source = edo_arm_state(arm)->at.source;
 
-    return !source || edo_source_is_closed(source);
+    return !source || edo_source_is_closed(source) || edo_source_half_closed(source, edo_arm_direction(arm));
 }
 
 /*
@@ -105,7 +105,7 @@ static bool edo_stream_arm_ready(edo_arm *arm)
     if (atomic_load_explicit(&source->waiter[direction], memory_order_relaxed) != task &&
         edo_source_enlist(source, direction, task) < 0)
         return true; /* another task waits there by now, and would hear of it instead */
-    return edo_source_ready(source, direction, &seen) || edo_source_is_closed(source);
+    return edo_source_ready(source, direction, &seen) || edo_stream_arm_closed(arm);
 }
 
 /* --- All of them ------------------------------------------------------------------------------------------------------------ */

@@ -2,6 +2,8 @@
 /* Closing by halves: each half belongs to a task of its own, and the second one closes the stream (S2 a, F2). */
 #include "net.h"
 
+#include "io/stream.h"
+
 #include <sys/wait.h>
 
 /* --- Pairs of every kind -------------------------------------------------------------------------------------------------- */
@@ -177,6 +179,7 @@ static int goes_on(void *argument)
 {
     char byte;
 
+    CHECK_EQUAL(edo_resumption(), -EBADF);
     CHECK_EQUAL(edo_read(argument, &byte, 1), -EBADF);
     return 0;
 }
@@ -222,6 +225,228 @@ static void test_calls_at_work_on_a_half_end_when_it_is_closed(void **state)
 {
     (void)state;
     assert_int_equal(net_run(1, waits, NULL), 0);
+}
+
+/* --- All that may wait for a half ----------------------------------------------------------------------------------------- */
+
+static int selects_reading(void *argument)
+{
+    edo_arm arms[] = {EDO_CAN_READ((edo_stream *)argument)};
+
+    CHECK_EQUAL(edo_select(arms, 1), 0);
+    CHECK_EQUAL(arms[0].rc, -EBADF);
+    return 0;
+}
+
+static int selects_writing(void *argument)
+{
+    edo_arm arms[] = {EDO_CAN_WRITE((edo_stream *)argument)};
+
+    CHECK_EQUAL(edo_select(arms, 1), 0);
+    CHECK_EQUAL(arms[0].rc, -EBADF);
+    return 0;
+}
+
+static int is_resumed(void *argument)
+{
+    (void)argument;
+    CHECK_EQUAL(edo_resumption(), -EBADF);
+    return 0;
+}
+
+static int goes_dormant_reading(void *argument)
+{
+    return edo_continue(EDO_WHEN_READABLE(argument), is_resumed, argument);
+}
+
+static int goes_dormant_writing(void *argument)
+{
+    return edo_continue(EDO_WHEN_WRITABLE(argument), is_resumed, argument);
+}
+
+static int waits_to_write(void *argument)
+{
+    CHECK_EQUAL(edo_wait_writable(argument, edo_now() + EDO_SEC(3600)), -EBADF);
+    return 0;
+}
+
+static int sends_a_file(void *argument)
+{
+    edo_file *file;
+    uint64_t sent;
+
+    CHECK_EQUAL(edo_file_open(&file, "/proc/self/exe", O_RDONLY, 0), 0);
+    CHECK_EQUAL(edo_sendfile(&sent, argument, file, 0, UINT64_MAX), -EBADF);
+    edo_file_close(file);
+    return 0;
+}
+
+static int sends_descriptors(void *argument)
+{
+    int fd = 0;
+
+    CHECK_EQUAL(edo_send_fds(argument, "x", 1, &fd, 1), -EBADF);
+    return 0;
+}
+
+static int receives_descriptors(void *argument)
+{
+    int count = 1;
+    char byte;
+    int fd;
+
+    CHECK_EQUAL(edo_recv_fds(argument, &byte, 1, &fd, &count), -EBADF); /* and not 0, the end */
+    return 0;
+}
+
+static void fill_up(edo_stream *stream)
+{
+    static char much[1 << 16];
+
+    while (edo_try_write(stream, much, sizeof much) > 0)
+        ;
+    while (edo_try_write(stream, much, 1) > 0)
+        ;
+}
+
+static const struct {
+    int (*waits)(void *);
+    bool writes;
+    bool descriptors; /* for Unix sockets */
+} waiters[] = {
+    {selects_reading, false, false},     {selects_writing, true, false},      {goes_dormant_reading, false, false},
+    {goes_dormant_writing, true, false}, {waits_to_write, true, false},       {sends_a_file, true, false},
+    {sends_descriptors, true, true},     {receives_descriptors, false, true},
+};
+
+static int everybody_waits(void *argument)
+{
+    edo_stream *pair[2];
+    int rc = 0;
+
+    (void)argument;
+    for (size_t i = 0; i < EDO_COUNT(pairs); i++)
+        for (size_t j = 0; j < EDO_COUNT(waiters); j++) {
+            if (waiters[j].descriptors && pairs[i] != net_pair)
+                continue;
+            pairs[i](pair);
+            fill_up(pair[0]);
+            EDO_SCOPE (scope, &rc) {
+                CHECK_EQUAL(edo_spawn(scope, waiters[j].waits, pair[0]), 0);
+                net_settle();
+                (waiters[j].writes ? edo_close_write : edo_close_read)(pair[0]);
+            }
+            net_close_pair(pair);
+        }
+    return rc;
+}
+
+static void test_s2_whoever_waits_for_a_half_is_told_that_it_was_closed(void **state)
+{
+    (void)state;
+    assert_int_equal(net_run(1, everybody_waits, NULL), 0);
+}
+
+/* A half is closed between a call's look at it and its system call, by another thread as it were. */
+static edo_stream *to_be_closed;
+
+static ssize_t closes_and_reads(int fd, void *buffer, size_t size, int flags)
+{
+    edo_close_read(EDO_TAKE(to_be_closed));
+    return edo_platform_system.recv(fd, buffer, size, flags);
+}
+
+static ssize_t closes_and_receives(int fd, struct msghdr *message, int flags)
+{
+    edo_close_read(EDO_TAKE(to_be_closed));
+    return edo_platform_system.recvmsg(fd, message, flags);
+}
+
+static ssize_t closes_and_writes(int fd, const void *buffer, size_t size, int flags)
+{
+    edo_close_write(EDO_TAKE(to_be_closed));
+    return edo_platform_system.send(fd, buffer, size, flags);
+}
+
+static ssize_t closes_and_sends(int fd, const struct msghdr *message, int flags)
+{
+    edo_close_write(EDO_TAKE(to_be_closed));
+    return edo_platform_system.sendmsg(fd, message, flags);
+}
+
+static int closed_on_the_way(void *argument)
+{
+    struct iovec piece = {(char[]){"x"}, 1};
+    edo_stream *pair[2];
+    char byte;
+
+    (void)argument;
+    net_table.recv = closes_and_reads;
+    net_table.recvmsg = closes_and_receives;
+    net_table.send = closes_and_writes;
+    net_table.sendmsg = closes_and_sends;
+    for (int i = 0; i < 7; i++) {
+        net_pair(pair);
+        to_be_closed = pair[0];
+        switch (i) {
+        case 0:
+            CHECK_EQUAL(edo_read(pair[0], &byte, 1), -EBADF); /* 0 would be the peer's end */
+            break;
+        case 1:
+            CHECK_EQUAL(edo_try_read(pair[0], &byte, 1), -EBADF);
+            break;
+        case 2:
+            receives_descriptors(pair[0]);
+            break;
+        case 3:
+            CHECK_EQUAL(edo_write(pair[0], "x", 1), -EBADF); /* -EPIPE would be the peer's doing */
+            break;
+        case 4:
+            CHECK_EQUAL(edo_write_all(pair[0], "x", 1), -EBADF);
+            break;
+        case 5:
+            CHECK_EQUAL(edo_writev(pair[0], &piece, 1), -EBADF);
+            break;
+        default:
+            sends_descriptors(pair[0]);
+        }
+        CHECK(to_be_closed == NULL);
+        net_close_pair(pair);
+    }
+    return 0;
+}
+
+static void test_s2_a_half_closed_during_a_call_is_no_end_of_the_stream(void **state)
+{
+    (void)state;
+    assert_int_equal(net_run(1, closed_on_the_way, NULL), 0);
+}
+
+/* The kernel has nothing to say of a full Unix socket, shut down or not: asking it anew must not forget the close. */
+static int is_asked_anew(void *argument)
+{
+    edo_stream *pair[2];
+    uint32_t seen;
+
+    (void)argument;
+    for (int registered = 0; registered < 2; registered++) {
+        net_pair(pair);
+        fill_up(pair[0]);
+        if (registered)
+            CHECK_EQUAL(edo_wait_writable(pair[0], edo_now()), -ETIMEDOUT);
+        edo_close_write(pair[0]);
+        CHECK(edo_source_ready(&pair[0]->source, EDO_OUT, &seen));
+        CHECK_EQUAL(edo_source_ask(&pair[0]->source, EDO_OUT, NULL), 0);
+        CHECK(edo_source_ready(&pair[0]->source, EDO_OUT, &seen));
+        net_close_pair(pair);
+    }
+    return 0;
+}
+
+static void test_s2_c_asking_the_kernel_anew_keeps_the_close_of_a_half(void **state)
+{
+    (void)state;
+    assert_int_equal(net_run(1, is_asked_anew, NULL), 0);
 }
 
 /* --- Tasks that own a half ------------------------------------------------------------------------------------------------ */
@@ -369,6 +594,9 @@ int main(void)
         TEST(test_a_closed_read_half_is_told_where_it_can_be),
         TEST(test_calls_of_a_closed_half_are_refused),
         TEST(test_calls_at_work_on_a_half_end_when_it_is_closed),
+        TEST(test_s2_whoever_waits_for_a_half_is_told_that_it_was_closed),
+        TEST(test_s2_a_half_closed_during_a_call_is_no_end_of_the_stream),
+        TEST(test_s2_c_asking_the_kernel_anew_keeps_the_close_of_a_half),
         TEST(test_halves_are_handed_to_tasks_and_close_by_themselves),
         TEST(test_s2_a_two_halves_closed_at_once_close_once),
         TEST(test_f2_closing_a_half_twice_is_told_or_harmless),
