@@ -45,7 +45,7 @@ int edo_buffer_resize(struct edo_buffer *buffer, size_t capacity)
 
 void edo_buffer_shrink(struct edo_buffer *buffer)
 {
-    if (buffer->capacity_ > buffer->base_ && edo_buffer_used(buffer) == 0)
+    if (buffer->capacity_ != buffer->base_ && edo_buffer_used(buffer) == 0)
         edo_buffer_replace(buffer, NULL, 0);
 }
 

@@ -3,8 +3,8 @@
  * The bytes of a reader or a writer: those from start_ to end_, in memory that is the caller's, or the buffer's own.
  *
  * Invariants: start_ <= end_ <= capacity_; an empty buffer begins at 0, so that its room is all of it. Memory other
- * than `given_` is the buffer's own. A larger one than base_ is kept only until it is empty. One task at a time; no
- * lock.
+ * than `given_` is the buffer's own. A larger one than base_ is kept only until it is empty, a
+ * smaller one, which trimming leaves, until more is to go in. One task at a time; no lock.
  */
 #ifndef EDO_IO_BUFFER_H
 #define EDO_IO_BUFFER_H
@@ -47,7 +47,7 @@ void edo_buffer_compact(struct edo_buffer *buffer);
  */
 int edo_buffer_resize(struct edo_buffer *buffer, size_t capacity);
 
-/* A buffer that is empty gives back what is more than base_. */
+/* A buffer that is empty gives back what is larger than base_, or smaller. */
 void edo_buffer_shrink(struct edo_buffer *buffer);
 
 /* Gives back what is not in use, when it is empty all of it. */

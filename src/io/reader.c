@@ -54,7 +54,7 @@ void edo_reader_consume(edo_reader *reader, size_t size)
 /* --- Filling ------------------------------------------------------------------------------------------------------ */
 
 /*
- * Sees to it that something more fits, in a buffer of at most `most` bytes (or the one there is). 0; -ENOBUFS; -ENOMEM.
+ * Sees to it that something more fits, in a buffer of at most `most` bytes (or base_, or the one there is). 0; -ENOBUFS; -ENOMEM.
  */
 static int edo_reader_make_room(struct edo_buffer *buffer, size_t most)
 {
@@ -70,6 +70,8 @@ static int edo_reader_make_room(struct edo_buffer *buffer, size_t most)
         edo_buffer_compact(buffer);
     if (edo_buffer_room(buffer) > 0)
         return 0;
+    if (buffer->capacity_ < buffer->base_)
+        return edo_buffer_resize(buffer, buffer->base_);
     if (most <= buffer->capacity_)
         return -ENOBUFS;
     larger = most - buffer->capacity_ > buffer->capacity_ ? buffer->capacity_ * 2 : most;

@@ -312,6 +312,42 @@ static void test_an_idle_reader_has_no_memory(void **state)
     assert_int_equal(net_run(1, counts_memory, NULL), 0);
 }
 
+/* A reader that was trimmed while it held something reads as much at once as before. */
+static int is_trimmed(void *argument)
+{
+    edo_stream *pair[2];
+    edo_reader reader;
+    edo_str text;
+    char byte;
+
+    (void)argument;
+    net_pair(pair);
+    edo_reader_init(&reader, pair[0], NULL, 100);
+    for (int emptied = 0; emptied < 2; emptied++) {
+        CHECK_EQUAL(edo_write_all(pair[1], "ab", 2), 2);
+        CHECK_EQUAL(edo_reader_fill(&reader), 2);
+        CHECK_EQUAL(edo_reader_read(&reader, &byte, 1), 1);
+        edo_reader_trim(&reader); /* to a single byte */
+        CHECK_EQUAL(edo_write_all(pair[1], "0123456789", 10), 10);
+        if (emptied)
+            edo_reader_consume(&reader, 1);
+        CHECK_EQUAL(edo_reader_fill(&reader), 10); /* it is not full: -ENOBUFS is for that */
+        CHECK_EQUAL(edo_reader_peek(&text, &reader, 0), 11 - emptied);
+        CHECK(memcmp(text.data, &"b0123456789"[emptied], text.size) == 0);
+        edo_reader_consume(&reader, text.size);
+    }
+    edo_reader_finish(&reader);
+    net_close_pair(pair);
+    return 0;
+}
+
+static void test_a_trimmed_reader_gets_its_buffer_back(void **state)
+{
+    (void)state;
+    assert_int_equal(net_run(1, is_trimmed, NULL), 0);
+    assert_int_equal(pieces_live, 0);
+}
+
 static int lacks_memory(void *argument)
 {
     edo_stream *pair[2];
@@ -520,6 +556,7 @@ int main(void)
         pieces_test(test_every_way_of_reading_finds_each_byte_once),
         pieces_test(test_reads_are_few_and_large_ones_bypass),
         pieces_test(test_an_idle_reader_has_no_memory),
+        pieces_test(test_a_trimmed_reader_gets_its_buffer_back),
         pieces_test(test_f1_without_memory_nothing_is_lost),
         pieces_test(test_c3_a_cancelled_exact_read_keeps_its_bytes),
         pieces_test(test_c1_a_cancelled_scope_reads_nothing_not_even_what_is_there),

@@ -195,6 +195,40 @@ static void test_what_is_small_goes_together_and_what_is_large_with_it(void **st
     assert_int_equal(pieces_live, 0);
 }
 
+/* A writer that was trimmed while it held something collects as before. */
+static int is_trimmed(void *argument)
+{
+    edo_stream *pair[2];
+    edo_writer writer;
+    char text[100];
+
+    (void)argument;
+    net_pair(pair);
+    edo_writer_init(&writer, pair[0], NULL, 50);
+    for (int flushed = 0; flushed < 2; flushed++) {
+        CHECK_EQUAL(edo_writer_put(&writer, EDO_STR("a")), 1);
+        edo_writer_trim(&writer); /* to a single byte */
+        if (flushed)
+            CHECK_EQUAL(edo_writer_flush(&writer), 0);
+        CHECK_EQUAL(edo_writer_put(&writer, EDO_STR("0123456789")), 10);
+        CHECK_EQUAL(edo_writer_printf(&writer, "%d", 12345), 5);
+        CHECK_EQUAL(edo_writer_pending(&writer), 16 - flushed);
+        CHECK_EQUAL(edo_writer_flush(&writer), 0);
+        CHECK_EQUAL(edo_read(pair[1], text, sizeof text), 16);
+        CHECK(memcmp(text, "a012345678912345", 16) == 0);
+    }
+    CHECK_EQUAL(edo_writer_finish(&writer), 0);
+    net_close_pair(pair);
+    return 0;
+}
+
+static void test_a_trimmed_writer_gets_its_buffer_back(void **state)
+{
+    (void)state;
+    assert_int_equal(net_run(1, is_trimmed, NULL), 0);
+    assert_int_equal(pieces_live, 0);
+}
+
 /* --- Cancellation ------------------------------------------------------------------------------------------------- */
 
 /* When nothing moves any more on one worker: everybody waits, or spins here. */
@@ -446,6 +480,7 @@ int main(void)
         pieces_test(test_all_that_is_taken_comes_out_in_order),
         pieces_test(test_printf_prints_what_fits_and_what_does_not),
         pieces_test(test_what_is_small_goes_together_and_what_is_large_with_it),
+        pieces_test(test_a_trimmed_writer_gets_its_buffer_back),
         pieces_test(test_c3_what_is_cancelled_midway_is_written_later),
         pieces_test(test_c2_a_write_that_is_cancelled_has_taken_nothing),
         pieces_test(test_f1_a_payload_that_cannot_be_ended_breaks_the_writer),
