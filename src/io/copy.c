@@ -25,9 +25,11 @@ static size_t edo_copy_limit(size_t size, uint64_t count, uint64_t done)
 
 int edo_copy_through(uint64_t *moved, edo_stream *to, edo_stream *from, uint64_t count, edo_copy_buffer *buffer)
 {
-    ssize_t n = 0;
+    ssize_t n = edo_task_self() ? edo_checkpoint() : -EPERM;
 
     *moved = 0;
+    if (n < 0)
+        return (int)n;
     if (!buffer->memory || buffer->size == 0 || buffer->begin > buffer->end || buffer->end > buffer->size)
         return -EINVAL;
     while (*moved < count && n >= 0) {

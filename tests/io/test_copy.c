@@ -413,6 +413,44 @@ static void test_c2_a_cancelled_copy_tells_both_counts(void **state)
     assert_int_equal(net_run(1, is_cancelled, NULL), 0);
 }
 
+static int copies_nothing(void *argument)
+{
+    edo_copy_buffer buffer = {.memory = (char[10]){0}, .size = 10};
+    edo_file *file;
+    edo_stream *pair[2];
+    uint64_t moved;
+    int rc = 0;
+
+    (void)argument;
+    CHECK_EQUAL(edo_file_open(&file, "/dev/null", O_RDONLY, 0), 0);
+    for (int kind = 0; kind < KINDS; kind++) {
+        kinds[kind](pair);
+        EDO_SCOPE (scope, &rc) {
+            CHECK_EQUAL(edo_copy_n(&moved, pair[0], pair[1], 0), 0);
+            CHECK_EQUAL(edo_copy_through(&moved, pair[0], pair[1], 0, &buffer), 0);
+            CHECK_EQUAL(edo_sendfile(&moved, pair[0], file, 0, 0), 0);
+            edo_scope_cancel(scope);
+            CHECK_EQUAL(edo_copy_n(&moved, pair[0], pair[1], 0), -ECANCELED);
+            CHECK_EQUAL(edo_copy_through(&moved, pair[0], pair[1], 0, &buffer), -ECANCELED);
+            CHECK_EQUAL(edo_sendfile(&moved, pair[0], file, 0, 0), -ECANCELED);
+            CHECK_EQUAL(moved, 0);
+        }
+        net_close_pair(pair);
+    }
+    edo_file_close(file);
+    return rc;
+}
+
+static void test_c1_a_count_of_0_is_a_suspension_point_too(void **state)
+{
+    edo_copy_buffer buffer = {.memory = (char[10]){0}, .size = 10};
+    uint64_t moved;
+
+    (void)state;
+    assert_int_equal(net_run(1, copies_nothing, NULL), 0);
+    assert_int_equal(edo_copy_through(&moved, NULL, NULL, 0, &buffer), -EPERM);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, net_begin, net_end)
 
 int main(void)
@@ -427,6 +465,7 @@ int main(void)
         TEST(test_an_end_is_passed_on_and_the_other_way_goes_on),
         TEST(test_an_error_one_way_ends_both),
         TEST(test_c2_a_cancelled_copy_tells_both_counts),
+        TEST(test_c1_a_count_of_0_is_a_suspension_point_too),
     };
 
     kinds_fill();
