@@ -89,7 +89,8 @@ EDO_API ssize_t edo_reader_read(edo_reader *reader, void *buffer, size_t size);
  * After an error, -ENODATA too, all bytes that have come are in the reader still, whatever `size` was, and `buffer` is
  * untouched: what does not fit the buffer makes it grow. edo_reader_read_exact_part needs no memory for what is large:
  * it reads straight into `buffer`, going on at *done, and leaves in *done how many bytes stand there, after errors too.
- * They are taken: *done is to be 0 at first, and the same again to go on. -EINVAL: *done is more than `size`.
+ * They are taken: *done is to be 0 at first, and the same again to go on. -EINVAL: *done is more than `size`,
+ * or that more than SSIZE_MAX.
  */
 EDO_API ssize_t edo_reader_read_exact(edo_reader *reader, void *buffer, size_t size);
 EDO_API ssize_t edo_reader_read_exact_part(size_t *done, edo_reader *reader, void *buffer, size_t size);

@@ -72,7 +72,10 @@ EDO_API int edo_select(edo_arm *arms, size_t count);
 #define EDO_AT(deadline)    edo_arm_at(deadline)
 /* When the task has ended: takes its result and releases the handle, as edo_join does. */
 #define EDO_JOINED(result, task) edo_arm_joined((result), (task))
-/* When a read (a write) on the stream would not wait, or would fail: consumes nothing. rc: 0, -EBADF. */
+/*
+ * When a read (a write) on the stream would not wait, or would fail: consumes nothing. rc: 0, -EBADF. Room to write is what is remembered
+ * of it, until a write has found none: who must not wait writes by edo_try_write.
+ */
 #define EDO_CAN_READ(stream)  edo_arm_readable(stream)
 #define EDO_CAN_WRITE(stream) edo_arm_writable(stream)
 /* When a foreign descriptor is readable or writable, as edo_wait_fd waits. rc: which of the events came, or an error. */

@@ -126,7 +126,7 @@ EDO_API ssize_t edo_try_read(edo_stream *stream, void *buffer, size_t size);
 EDO_API ssize_t edo_try_write(edo_stream *stream, const void *buffer, size_t size);
 EDO_API ssize_t edo_try_writev(edo_stream *stream, const struct iovec *pieces, int count);
 
-/* Says that nothing more will be written (read, both): shutdown(2). Any task. */
+/* Says that nothing more will be written (read, both): shutdown(2). 0; -EINVAL; -ENOTCONN, -ENOTSOCK, -EBADF. Any thread. */
 enum edo_half { EDO_HALF_READ = 0, EDO_HALF_WRITE = 1, EDO_HALF_BOTH = 2 };
 EDO_API int edo_shutdown(edo_stream *stream, int half);
 
@@ -164,13 +164,13 @@ EDO_API int edo_wait_writable(edo_stream *stream, int64_t deadline);
 EDO_API int edo_stream_local(edo_addr *out, edo_stream *stream);
 EDO_API int edo_stream_peer(edo_addr *out, edo_stream *stream);
 
-/* TCP_NODELAY; keep-alive probes after so long in silence (0: none). 0; -ENOTSOCK; or an error of setsockopt(2). */
+/* TCP_NODELAY; keep-alive probes after so long in silence (0: none). 0; -ENOTSOCK; or an error of setsockopt(2). Any thread. */
 EDO_API int edo_stream_set_nodelay(edo_stream *stream, bool on);
 EDO_API int edo_stream_set_keepalive(edo_stream *stream, int64_t after);
 
 /*
  * The descriptor itself: the exit to everything this header does not have. It stays the stream's, and non-blocking. -ENOTSUP: the
- * stream has none (edo_duplex).
+ * stream has none (edo_duplex). Any thread.
  */
 EDO_API int edo_stream_fd(edo_stream *stream);
 

@@ -93,6 +93,9 @@ static void *call_from_outside(void *argument)
     CHECK_EQUAL(edo_listener_addr(&address, outside_listener), 0);
     CHECK_EQUAL(edo_stream_local(&address, outside_streams[0]), 0);
     CHECK_EQUAL(edo_stream_peer(&address, outside_streams[0]), 0);
+    CHECK_EQUAL(edo_stream_set_keepalive(outside_streams[0], 0), 0);
+    CHECK(edo_stream_fd(outside_streams[0]) >= 0);
+    CHECK_EQUAL(edo_shutdown(outside_streams[0], EDO_HALF_WRITE), 0);
     atomic_store(&outside_done, 1);
     return NULL;
 }
