@@ -274,13 +274,13 @@ static void sigpipe_hold(sigset_t *before)
     pthread_sigmask(SIG_BLOCK, &sigpipe, before);
 }
 
-/* `n`: what the call answered. */
-static ssize_t sigpipe_release(const sigset_t *before, ssize_t n)
+/* `n`: what the call answered; `refused`: the signal may have come. */
+static ssize_t sigpipe_release(const sigset_t *before, ssize_t n, bool refused)
 {
     const struct timespec at_once = {0, 0};
     sigset_t sigpipe;
 
-    if (n == -EPIPE && !sigismember(before, SIGPIPE)) {
+    if (refused && !sigismember(before, SIGPIPE)) {
         sigemptyset(&sigpipe);
         sigaddset(&sigpipe, SIGPIPE);
         while (sigtimedwait(&sigpipe, NULL, &at_once) < 0 && failure() == -EINTR)
@@ -293,17 +293,22 @@ static ssize_t sigpipe_release(const sigset_t *before, ssize_t n)
 static ssize_t system_pipe_writev(int fd, const struct iovec *pieces, int pieces_count)
 {
     sigset_t before;
+    ssize_t n;
 
     sigpipe_hold(&before);
-    return sigpipe_release(&before, system_writev(fd, pieces, pieces_count));
+    n = system_writev(fd, pieces, pieces_count);
+    return sigpipe_release(&before, n, n == -EPIPE);
 }
 
 static ssize_t system_sendfile(int fd, int file, off_t offset, size_t size)
 {
     sigset_t before;
+    ssize_t n;
 
     sigpipe_hold(&before);
-    return sigpipe_release(&before, count(sendfile(fd, file, &offset, size)));
+    n = count(sendfile(fd, file, &offset, size));
+    /* It sends pieces: one that was refused, with the signal, behind others that went, makes a short count. */
+    return sigpipe_release(&before, n, n == -EPIPE || (n > 0 && (size_t)n < size));
 }
 
 static int system_epoll_create(int flags)

@@ -228,6 +228,68 @@ static void test_f1_failures_tell_how_much_was_sent_and_no_signal_comes(void **s
     assert_int_equal(net_run(1, breaks, NULL), 0);
 }
 
+/* The half is closed while the kernel is between two pieces of the file: it sends the signal, but tells what it has moved. */
+static int sends_until_closed(void *argument)
+{
+    uint64_t sent;
+    int rc;
+
+    do
+        rc = edo_sendfile(&sent, argument, whole, 0, KINDS_MUCH);
+    while (rc == 0);
+    CHECK_EQUAL(rc, -EBADF);
+    return 0;
+}
+
+static int reads_all(void *argument)
+{
+    static char bytes[1 << 16];
+
+    while (edo_read(argument, bytes, sizeof bytes) > 0)
+        ;
+    return 0;
+}
+
+static int is_closed_midway(void *argument)
+{
+    int rc = 0;
+
+    (void)argument;
+    CHECK_EQUAL(opens_whole(), 0);
+    for (int round = 0; round < edo_test_rounds(400); round++) {
+        edo_stream *pair[2];
+
+        net_pair(pair);
+        EDO_SCOPE (scope, &rc) {
+            CHECK_EQUAL(edo_spawn(scope, sends_until_closed, pair[0]), 0);
+            CHECK_EQUAL(edo_spawn(scope, reads_all, pair[1]), 0);
+            for (int i = 0; i < round % 30; i++)
+                edo_yield();
+            edo_close_write(pair[0]);
+        }
+        net_close_pair(pair);
+    }
+    closes_whole();
+    return rc;
+}
+
+static atomic_int signals;
+
+static void counts_signal(int number)
+{
+    (void)number;
+    atomic_fetch_add(&signals, 1);
+}
+
+static void test_f1_no_signal_comes_with_a_short_count_either(void **state)
+{
+    (void)state;
+    signal(SIGPIPE, counts_signal);
+    assert_int_equal(net_run(3, is_closed_midway, NULL), 0);
+    signal(SIGPIPE, SIG_DFL);
+    assert_int_equal(atomic_load(&signals), 0);
+}
+
 /* --- Cancellation ----------------------------------------------------------------------------------------------------------- */
 
 struct sending {
@@ -347,6 +409,7 @@ int main(void)
         TEST(test_f2_what_makes_no_sense_is_refused),
         TEST(test_a_file_that_is_truncated_ends_there),
         TEST(test_f1_failures_tell_how_much_was_sent_and_no_signal_comes),
+        TEST(test_f1_no_signal_comes_with_a_short_count_either),
         TEST(test_c2_a_cancelled_sendfile_tells_exactly_what_was_sent),
         TEST(test_s7_a_slow_disk_holds_nobody_up),
     };
