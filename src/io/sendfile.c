@@ -62,7 +62,7 @@ static ssize_t edo_sendfile_some(struct edo_source *source, int file, int64_t of
     }
 }
 
-/* All of it, while sendfile(2) does it. */
+/* All of it, while sendfile(2) does it; -EINVAL: it does not. What the stream stands on is known to its users alone. */
 static int edo_sendfile_socket(uint64_t *sent, edo_stream *to, int file, int64_t offset, uint64_t count)
 {
     struct edo_source *source = &to->source;
@@ -73,7 +73,9 @@ static int edo_sendfile_socket(uint64_t *sent, edo_stream *to, int file, int64_t
 
     if (rc < 0)
         return rc;
-    while (*sent < count) {
+    if (source->beneath)
+        n = -EINVAL;
+    while (n >= 0 && *sent < count) {
         n = edo_sendfile_some(source, file, offset + (int64_t)*sent,
                               edo_sendfile_limit(count - *sent, EDO_SENDFILE_MOST), task);
         if (n <= 0)
@@ -98,12 +100,9 @@ static ssize_t edo_sendfile_read(int file, void *buffer, size_t size, int64_t of
 /* What is left, by reading and writing. */
 static int edo_sendfile_copy(uint64_t *sent, edo_stream *to, int file, int64_t offset, uint64_t count)
 {
-    ssize_t n = edo_checkpoint();
-    char *buffer;
+    char *buffer = (char *)edo_platform->allocate(EDO_SENDFILE_BUFFER);
+    ssize_t n = 0;
 
-    if (n < 0)
-        return (int)n;
-    buffer = (char *)edo_platform->allocate(EDO_SENDFILE_BUFFER);
     if (!buffer)
         return -ENOMEM;
     while (*sent < count && n >= 0) {
@@ -122,7 +121,7 @@ static int edo_sendfile_copy(uint64_t *sent, edo_stream *to, int file, int64_t o
 
 int edo_sendfile(uint64_t *sent, edo_stream *to, edo_file *file, int64_t offset, uint64_t count)
 {
-    int rc = -EINVAL;
+    int rc;
     int fd;
 
     *sent = 0;
@@ -132,8 +131,7 @@ int edo_sendfile(uint64_t *sent, edo_stream *to, edo_file *file, int64_t offset,
         return -EINVAL;
     count = edo_sendfile_within(offset, count);
     fd = edo_file_hold(file);
-    if (!to->source.beneath)
-        rc = edo_sendfile_socket(sent, to, fd, offset, count);
+    rc = edo_sendfile_socket(sent, to, fd, offset, count);
     if (rc == -EINVAL || rc == -ENOSYS)
         rc = edo_sendfile_copy(sent, to, fd, offset, count);
     edo_file_let_go(file);
