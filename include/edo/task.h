@@ -66,8 +66,8 @@ typedef struct edo_spawn_options {
  * when the runtime ends. A task that was spawned always runs, even if its scope is cancelled by then (rule C10); under
  * EDO_FAIL_FAST a negative return value cancels the scope. Never waits.
  *
- * 0; -ENOMEM, -EINVAL, -E2BIG; -EPERM on a thread that runs no task; -EMFILE and others of epoll_ctl(2) for .when.
- * After an error nothing was spawned and the argument is still the caller's.
+ * 0; -ENOMEM, -EINVAL, -E2BIG; -EPERM on a thread that runs no task; for .when also -EBUSY and -EBADF of its
+ * stream, and -EMFILE and others of epoll_ctl(2). After an error nothing was spawned and the argument is still the caller's.
  */
 #define edo_spawn(scope, fn, ...) EDO_SPAWN_((scope), (fn), __VA_ARGS__, .size = sizeof(edo_spawn_options))
 #define EDO_SPAWN_(scope, fn, argument, ...)                                                                           \

@@ -95,6 +95,10 @@ ssize_t edo_message_call(struct edo_source *source, const struct edo_message_mov
 
     if (result < 0)
         return result;
+    if (source->fd < 0) { /* a stream in memory */
+        edo_source_end(source);
+        return -ENOTSOCK;
+    }
     /* Nobody tells of edges before registration: what was drained then says nothing now. */
     if (!wait && !atomic_load_explicit(&source->registered, memory_order_acquire))
         atomic_fetch_or_explicit(&source->readiness, edo_ready_bit(move->direction), memory_order_acq_rel);

@@ -126,7 +126,8 @@ int edo_stream_peer_credentials(edo_credentials *out, edo_stream *stream)
 
     if (rc < 0)
         return rc;
-    rc = edo_platform->getsockopt(stream->source.fd, SOL_SOCKET, SO_DOMAIN, &family, &size);
+    rc = stream->source.fd < 0 ? -ENOTSOCK
+                               : edo_platform->getsockopt(stream->source.fd, SOL_SOCKET, SO_DOMAIN, &family, &size);
     if (rc == -ENOTSOCK || (rc == 0 && family != AF_UNIX))
         rc = -EOPNOTSUPP;
     size = sizeof peer;

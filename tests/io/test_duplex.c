@@ -224,11 +224,17 @@ static int has_no_descriptor(void *argument)
 {
     edo_stream *pair[2];
     edo_addr address;
+    edo_credentials credentials;
     int calls = net_calls_made();
+    int count = 1;
+    int fd = 0;
     char byte;
 
     (void)argument;
     duplex(pair, 1);
+    CHECK_EQUAL(edo_send_fds(pair[0], "x", 1, &fd, 1), -ENOTSOCK);
+    CHECK_EQUAL(edo_recv_fds(pair[0], &byte, 1, &fd, &count), -ENOTSOCK);
+    CHECK_EQUAL(edo_stream_peer_credentials(&credentials, pair[0]), -EOPNOTSUPP);
     CHECK_EQUAL(edo_stream_fd(pair[0]), -ENOTSUP);
     CHECK_EQUAL(edo_stream_local(&address, pair[0]), -ENOTSOCK);
     CHECK_EQUAL(edo_stream_peer(&address, pair[0]), -ENOTSOCK);
