@@ -22,15 +22,16 @@ extern "C" {
 /*
  * Sends bytes, at least one and at most `size`, and with the first of them `count` descriptors, 0 to EDO_PASS_MOST. Waits
  * only while there is no room. Returns how many bytes were sent: with them all descriptors were; the rest is for
- * edo_write_all. -EINVAL: a wrong count, or no bytes (a stream has no place for descriptors alone); -EBADF also for a descriptor that is
- * none; -ETOOMANYREFS: too many are under way; -EPIPE and others of sendmsg(2). After an error nothing was sent.
+ * edo_write_all. -EINVAL: a wrong count, or no bytes (a stream has no place for descriptors alone); -EOPNOTSUPP: descriptors
+ * over what is no Unix socket; -EBADF also for a descriptor that is none; -ETOOMANYREFS: too many are under way; -EPIPE and
+ * others of sendmsg(2). After an error nothing was sent.
  */
 EDO_API ssize_t edo_send_fds(edo_stream *stream, const void *buffer, size_t size, const int *fds, int count);
 
 /*
  * Reads as edo_read does, and takes the descriptors that come with what it reads: *count says how many `fds` has room for,
  * and then how many there are now, which may be 0. They are the caller's, and close-on-exec. Bytes behind those
- * that brought descriptors are left for the next call. 0: the stream's end.
+ * that brought descriptors are left for the next call. 0: the stream's end; -EINVAL: no room for a byte, or *count below 0.
  *
  * After one of these errors the bytes read are gone as well, and no descriptor is left open:
  *   -EMSGSIZE   more came than there was room for

@@ -19,6 +19,23 @@ union edo_pass_control {
     char bytes[CMSG_SPACE(sizeof(int) * EDO_PASS_MOST) + CMSG_SPACE(sizeof(struct ucred))];
 };
 
+/* 0: a Unix socket; -EOPNOTSUPP: another one, a pipe, a stream in memory. */
+static int edo_pass_over(struct edo_source *source)
+{
+    socklen_t size = sizeof(int);
+    int family = AF_UNSPEC;
+    int rc = edo_source_begin(source);
+
+    if (rc < 0)
+        return rc;
+    if (source->fd >= 0)
+        rc = edo_platform->getsockopt(source->fd, SOL_SOCKET, SO_DOMAIN, &family, &size);
+    edo_source_end(source);
+    if (rc == -ENOTSOCK || (rc == 0 && family != AF_UNIX))
+        rc = -EOPNOTSUPP;
+    return rc;
+}
+
 static ssize_t edo_pass_send(struct edo_source *source, bool stream, const void *buffer, size_t size, const int *fds,
                              int count)
 {
@@ -31,6 +48,10 @@ static ssize_t edo_pass_send(struct edo_source *source, bool stream, const void 
     if (count < 0 || count > EDO_PASS_MOST)
         return -EINVAL;
     if (count > 0) {
+        int rc = edo_pass_over(source); /* over TCP and UDP the bytes would go alone, and nobody told */
+
+        if (rc < 0)
+            return rc;
         memset(&control, 0, CMSG_SPACE(bytes));
         control.header =
             (struct cmsghdr){.cmsg_len = CMSG_LEN(bytes), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
@@ -120,19 +141,14 @@ ssize_t edo_datagram_recv_fds(edo_datagram *datagram, void *buffer, size_t size,
 int edo_stream_peer_credentials(edo_credentials *out, edo_stream *stream)
 {
     struct ucred peer;
-    socklen_t size = sizeof(int);
-    int family = 0;
-    int rc = edo_source_begin(&stream->source);
+    socklen_t size = sizeof peer;
+    int rc = edo_pass_over(&stream->source);
 
+    if (rc == 0)
+        rc = edo_source_begin(&stream->source);
     if (rc < 0)
         return rc;
-    rc = stream->source.fd < 0 ? -ENOTSOCK
-                               : edo_platform->getsockopt(stream->source.fd, SOL_SOCKET, SO_DOMAIN, &family, &size);
-    if (rc == -ENOTSOCK || (rc == 0 && family != AF_UNIX))
-        rc = -EOPNOTSUPP;
-    size = sizeof peer;
-    if (rc == 0)
-        rc = edo_platform->getsockopt(stream->source.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+    rc = edo_platform->getsockopt(stream->source.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
     edo_source_end(&stream->source);
     if (rc == 0)
         *out = (edo_credentials){peer.pid, peer.uid, peer.gid};

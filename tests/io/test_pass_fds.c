@@ -293,6 +293,41 @@ static int wrong(void *argument)
     return 0;
 }
 
+/* The kernel would send the bytes alone, over TCP and UDP, and say nothing. */
+static int elsewhere(void *argument)
+{
+    edo_stream *tcp[2];
+    edo_stream *memory[2];
+    edo_datagram *udp EDO_AUTO(edo_datagram_close) = NULL;
+    edo_credentials peer;
+    edo_addr address;
+    char byte;
+    int fd = 0;
+
+    (void)argument;
+    net_tcp_pair(tcp);
+    CHECK_EQUAL(edo_duplex(&memory[0], &memory[1], 0), 0);
+    CHECK_EQUAL(edo_udp_bind(&udp, "127.0.0.1:0", NULL), 0);
+    CHECK_EQUAL(edo_datagram_local(&address, udp), 0);
+    CHECK_EQUAL(edo_datagram_set_peer(udp, &address), 0);
+    CHECK_EQUAL(edo_send_fds(tcp[0], "x", 1, &fd, 1), -EOPNOTSUPP);
+    CHECK_EQUAL(edo_try_read(tcp[1], &byte, 1), -EAGAIN);
+    CHECK_EQUAL(edo_send_fds(tcp[0], "x", 1, NULL, 0), 1); /* none is none */
+    CHECK_EQUAL(edo_datagram_send_fds(udp, "x", 1, &fd, 1), -EOPNOTSUPP);
+    CHECK_EQUAL(edo_datagram_try_recv(udp, &byte, 1), -EAGAIN);
+    CHECK_EQUAL(edo_send_fds(memory[0], "x", 1, &fd, 1), -EOPNOTSUPP);
+    CHECK_EQUAL(edo_stream_peer_credentials(&peer, memory[0]), -EOPNOTSUPP);
+    net_close_pair(tcp);
+    net_close_pair(memory);
+    return 0;
+}
+
+static void test_f1_descriptors_are_not_lost_where_none_can_go(void **state)
+{
+    (void)state;
+    assert_int_equal(net_run(1, elsewhere, NULL), 0);
+}
+
 static void test_f1_what_cannot_be_passed_is_refused(void **state)
 {
     (void)state;
@@ -457,6 +492,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_f1_a_surplus_is_closed_and_told, net_begin, net_end),
         cmocka_unit_test_setup_teardown(test_f1_without_descriptors_to_take_them_none_is_left, net_begin, net_end),
         cmocka_unit_test_setup_teardown(test_f1_what_cannot_be_passed_is_refused, net_begin, net_end),
+        cmocka_unit_test_setup_teardown(test_f1_descriptors_are_not_lost_where_none_can_go, net_begin, net_end),
         cmocka_unit_test_setup_teardown(test_c3_a_cancelled_receive_takes_nothing, net_begin, net_end),
         cmocka_unit_test_setup_teardown(test_a_close_ends_the_wait_for_descriptors, net_begin, net_end),
         cmocka_unit_test_setup_teardown(test_the_peer_of_a_unix_stream_is_known, net_begin, net_end),
