@@ -323,6 +323,8 @@ static ssize_t edo_datagram_deliver(edo_datagram *datagram, const void *buffer, 
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
     struct edo_message_move move = {.move = edo_message_send, .what = &message, .direction = EDO_OUT};
 
+    if (size > EDO_MESSAGE_MOST)
+        return -EMSGSIZE;
     if (to) {
         message.msg_name = (void *)(uintptr_t)edo_addr_sockaddr(to, &message.msg_namelen);
         if (!message.msg_name)

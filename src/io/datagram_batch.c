@@ -69,6 +69,12 @@ static ssize_t edo_batch_deliver(edo_datagram *datagram, const edo_datagram_mess
         const edo_datagram_message *message = &messages[i];
         struct msghdr *header = &batch.headers[i].msg_hdr;
 
+        if (message->size > EDO_MESSAGE_MOST) {
+            if (i == 0)
+                return -EMSGSIZE;
+            move.count = i;
+            break;
+        }
         edo_batch_put(&batch, i, message->buffer, message->size);
         header->msg_name = (void *)(uintptr_t)edo_addr_sockaddr(&message->address, &header->msg_namelen);
         move.deaf |= header->msg_name && message->address.at_.any.sa_family == AF_UNIX;

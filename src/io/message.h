@@ -12,9 +12,14 @@
 
 #include <edo/datagram.h>
 
+#include <limits.h>
+
 struct edo_datagram {
     struct edo_source source; /* first: the conditions of dormant tasks name sockets by it */
 };
+
+/* The kernel has other errors than EMSGSIZE for what is larger than this, and far too large. */
+enum { EDO_MESSAGE_MOST = INT_MAX };
 
 /* What a call moves, in which way. */
 struct edo_message_move {

@@ -2,6 +2,7 @@
 /* Datagram sockets: whole messages in and out, addresses, readiness, errors that are told once, options. */
 #include "datagrams.h"
 
+#include <limits.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -169,12 +170,20 @@ static void test_no_datagram_is_cut_in_silence(void **state)
 static int too_large_to_send(void *argument)
 {
     static char large[70000];
+    const size_t sizes[] = {sizeof large, INT_MAX, (size_t)INT_MAX + 1, SSIZE_MAX, SIZE_MAX};
     edo_datagram *pair[2];
     char byte;
 
     (void)argument;
     udp_pair(pair);
-    CHECK_EQUAL(edo_datagram_send(pair[0], large, sizeof large), -EMSGSIZE);
+    for (size_t i = 0; i < EDO_COUNT(sizes); i++) { /* whatever the kernel says of those that no memory can hold */
+        edo_datagram_message messages[] = {{.buffer = (char[]){"a"}, .size = 1}, {.buffer = large, .size = sizes[i]}};
+
+        CHECK_EQUAL(edo_datagram_send(pair[0], large, sizes[i]), -EMSGSIZE);
+        CHECK_EQUAL(edo_datagram_send_many(pair[0], messages + 1, 1), -EMSGSIZE);
+        CHECK_EQUAL(edo_datagram_send_many(pair[0], messages, 2), 1);
+        CHECK_EQUAL(edo_datagram_recv(pair[1], &byte, 1), 1);
+    }
     CHECK_EQUAL(edo_datagram_send(pair[0], "x", 1), 1);
     CHECK_EQUAL(edo_datagram_recv(pair[1], &byte, 1), 1);
     CHECK_EQUAL(byte, 'x');
