@@ -10,6 +10,7 @@
  * In a seeded run the job runs inline and is answered at once, from a table; how long that should have taken is then waited
  * here (rule T1). The lane has no bound there.
  */
+#include "io/host_name.h"
 #include "runtime/options.h"
 #include "runtime/runtime.h"
 #include "runtime/fork.h"
@@ -43,8 +44,7 @@ static bool edo_is_number(const char *label, size_t size)
     return true;
 }
 
-/* Whether these bytes are a name. */
-static bool edo_is_host_name(const char *host, size_t size)
+bool edo_is_host_name(const char *host, size_t size)
 {
     size_t label = 0; /* where the current one begins */
 

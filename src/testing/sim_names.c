@@ -3,6 +3,7 @@
  * Simulated host names: a list, the last setting of a name first. What a lookup takes is not taken here, where all would
  * stand still meanwhile: it is told to edo_resolve (src/io/dns.c), which waits for so long.
  */
+#include "io/host_name.h"
 #include "platform/names.h"
 #include "testing/sim.h"
 
@@ -108,12 +109,12 @@ static int edo_sim_name_set(const struct edo_lookup *answer)
 /* The answer without addresses; its host is as it was given. */
 static int edo_answer_begin(struct edo_lookup *answer, const char *name, int64_t takes)
 {
-    size_t size = name ? strlen(name) : 0;
+    size_t size = name ? strlen(name) : 0; /* of a name at most EDO_HOST_SIZE - 1 */
 
     memset(answer, 0, sizeof *answer);
     if (!edo_sim || !edo_in_task())
         return -EPERM;
-    if (size == 0 || size >= sizeof answer->host || takes < 0)
+    if (!edo_is_host_name(name, size) || takes < 0)
         return -EINVAL;
     memcpy(answer->host, name, size);
     answer->takes = takes;

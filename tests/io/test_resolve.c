@@ -586,6 +586,10 @@ static int simulated(void *argument)
     CHECK_RC(edo_test_host("a", " ", 0), -EINVAL);
     CHECK_RC(edo_test_host("a", NULL, 0), -EINVAL);
     CHECK_RC(edo_test_host("", "10.0.0.1", 0), -EINVAL);
+    CHECK_RC(edo_test_host("a b", "10.0.0.1", 0), -EINVAL); /* what could never be looked up */
+    CHECK_RC(edo_test_host("a:80", "10.0.0.1", 0), -EINVAL);
+    CHECK_RC(edo_test_host("10.0.0.1", "10.0.0.1", 0), -EINVAL);
+    CHECK_RC(edo_test_host_fails("a..b", EDO_EDNS_AGAIN, 0), -EINVAL);
     CHECK_RC(edo_test_host("a", "10.0.0.1", -1), -EINVAL);
     CHECK_RC(edo_test_host_fails("a", 0, 0), -EINVAL);
     CHECK_RC(edo_resolve(&address, 1, "a:80", NULL), EDO_EDNS_UNKNOWN);
