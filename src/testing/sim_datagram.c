@@ -35,6 +35,13 @@ static bool edo_is_group(const edo_addr *name)
     return name->at_.any.sa_family == AF_INET6 && IN6_IS_ADDR_MULTICAST(&name->at_.ip6.sin6_addr);
 }
 
+/* Everybody on the network, whom only a socket that said so may send to. */
+static bool edo_is_forbidden(const struct edo_sim_socket *socket, const edo_addr *name)
+{
+    return name->at_.any.sa_family == AF_INET && name->at_.ip4.sin_addr.s_addr == htonl(INADDR_BROADCAST) &&
+           !edo_sim_setting(socket, SOL_SOCKET, SO_BROADCAST);
+}
+
 /* An IPv4 address that was written as IPv6 has it becomes one. */
 static void edo_addr_unmap(edo_addr *name)
 {
@@ -96,6 +103,8 @@ int edo_sim_datagram_connect(struct edo_sim_socket *socket, const struct sockadd
         return socket->family == AF_UNIX ? -EINVAL : -EAFNOSUPPORT;
     if (socket->family == AF_UNIX) {
         rc = edo_datagram_connect_unix(socket, &name);
+    } else if (edo_is_forbidden(socket, &name)) {
+        rc = -EACCES;
     } else {
         edo_sim_addr_here(&name);
         edo_sim_addr_here(&socket->local);
@@ -311,6 +320,8 @@ static ssize_t edo_datagram_send_udp(struct edo_sim_socket *socket, const struct
             return -EAFNOSUPPORT;
         if (edo_addr_port(&to) <= 0)
             return -EINVAL;
+        if (edo_is_forbidden(socket, &to))
+            return -EACCES;
     } else if (socket->state != EDO_SIM_CONNECTED) {
         return -EDESTADDRREQ;
     }

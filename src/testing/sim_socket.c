@@ -507,7 +507,7 @@ int edo_sim_name(const edo_addr *name, struct sockaddr *address, socklen_t *size
     socklen_t full;
     const struct sockaddr *from = edo_addr_sockaddr(name, &full);
 
-    if (from)
+    if (full > 0) /* else it has none */
         memcpy(address, from, full < *size ? full : *size);
     *size = full;
     return 0;

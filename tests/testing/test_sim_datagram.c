@@ -92,12 +92,35 @@ static void unix_is_alike(void)
     edo_datagram_close(pair[1]);
 }
 
+/* What has no name, and whom not everybody may speak to. */
+static void refusals_are_alike(void)
+{
+    edo_datagram *pair[2];
+    edo_datagram *udp = NULL;
+    edo_addr address;
+
+    CHECK_RC(edo_datagram_pair(pair), 0);
+    CHECK_RC(edo_datagram_local(&address, pair[0]), 0);
+    CHECK_RC(edo_datagram_peer(&address, pair[0]), 0);
+    edo_datagram_close(pair[0]);
+    edo_datagram_close(pair[1]);
+    CHECK_RC(edo_datagram_open(&udp, AF_INET, NULL), 0);
+    CHECK_RC(edo_addr_parse(&address, "255.255.255.255:9"), 0);
+    CHECK_RC(edo_datagram_send_to(udp, "x", 1, &address), -EACCES);
+    CHECK_RC(edo_datagram_set_peer(udp, &address), -EACCES);
+    edo_datagram_close(udp);
+    CHECK_RC(edo_datagram_open(&udp, AF_INET, EDO_OPTIONS(edo_datagram_options, .broadcast = true)), 0);
+    CHECK_RC(edo_datagram_set_peer(udp, &address), 0);
+    edo_datagram_close(udp);
+}
+
 static int alike(void *argument)
 {
     (void)argument;
     udp_is_alike("127.0.0.1:0", AF_INET);
     udp_is_alike("0.0.0.0:0", AF_INET);
     unix_is_alike();
+    refusals_are_alike();
     return 0;
 }
 
