@@ -2,6 +2,7 @@
 /* Broadcasts: a ring of the last values, overwritten by whoever sends. See broadcast.h. */
 #include "sync/broadcast.h"
 #include "platform/platform.h"
+#include "runtime/fork.h"
 #include "runtime/misuse.h"
 #include "runtime/task.h"
 
@@ -51,6 +52,8 @@ int edo_broadcast_put(struct edo_broadcast *broadcast, const void *value, size_t
 
     if (size != broadcast->size)
         return -EINVAL;
+    if (edo_in_forked_child())
+        return -EPERM;
     edo_lock_acquire(&broadcast->meeting.lock);
     if (edo_broadcast_closed(broadcast)) {
         rc = -EPIPE;
@@ -71,6 +74,8 @@ int edo_broadcast_end(struct edo_broadcast *broadcast)
     struct edo_place *claimed = NULL;
     int rc;
 
+    if (edo_in_forked_child())
+        return -EPERM;
     edo_lock_acquire(&broadcast->meeting.lock);
     rc = edo_broadcast_closed(broadcast) ? -EALREADY : 0;
     atomic_store_explicit(&broadcast->closed, true, memory_order_relaxed);
@@ -118,7 +123,7 @@ static int edo_broadcast_wait(struct edo_broadcast *broadcast, struct edo_place 
 int64_t edo_broadcast_hear(void *value, uint64_t *next, struct edo_broadcast *broadcast, size_t size, bool wait)
 {
     struct edo_task *task = edo_task_self();
-    int64_t rc = task ? edo_suspension_point(task) : 0;
+    int64_t rc = task ? edo_suspension_point(task) : edo_in_forked_child() ? -EPERM : 0;
 
     if (size != broadcast->size)
         return -EINVAL;

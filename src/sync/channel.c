@@ -13,6 +13,7 @@
 #include "sync/channel.h"
 #include "sync/channel_store.h"
 #include "platform/platform.h"
+#include "runtime/fork.h"
 #include "runtime/misuse.h"
 #include "runtime/task.h"
 
@@ -59,6 +60,8 @@ int edo_channel_close(edo_channel *channel)
 
     if (!channel)
         return 0;
+    if (edo_in_forked_child())
+        return -EPERM;
     edo_lock_acquire(&channel->meeting.lock);
     if (atomic_load_explicit(&channel->closed, memory_order_relaxed))
         rc = -EALREADY;
@@ -239,7 +242,7 @@ void edo_channel_delist(struct edo_channel *channel, struct edo_place *place)
 /* Checks what both begin with. */
 static inline int edo_channel_begin(struct edo_channel *channel, size_t size, struct edo_task *task)
 {
-    int rc = task ? edo_suspension_point(task) : 0;
+    int rc = task ? edo_suspension_point(task) : edo_in_forked_child() ? -EPERM : 0;
 
     return __builtin_expect(size != channel->size, 0) ? -EINVAL : rc;
 }

@@ -12,6 +12,9 @@ static struct {
     edo_listener *listener;
     edo_scope *scope;
     edo_task *task;
+    edo_channel *channel;
+    edo_broadcast *broadcast;
+    edo_subscription subscription;
     uint32_t word;
 } world;
 
@@ -62,6 +65,7 @@ static void child_calls(void)
     edo_file *file;
     edo_timer timer;
     char byte = 'x';
+    edo_arm arm = EDO_RECV(world.channel, &byte);
 
     CHILD_CHECK(!edo_in_task());
     CHILD_CHECK(edo_run(nothing, NULL, NULL) == -EPERM);
@@ -76,6 +80,13 @@ static void child_calls(void)
     CHILD_CHECK(edo_checkpoint() == -EPERM);
     CHILD_CHECK(edo_wait_word(&world.word, 0, EDO_FOREVER) == -EPERM);
     CHILD_CHECK(edo_wake_word(&world.word, 1) == -EPERM);
+    CHILD_CHECK(edo_recv(&byte, world.channel) == -EPERM);
+    CHILD_CHECK(edo_try_send(world.channel, &byte) == -EPERM);
+    CHILD_CHECK(edo_select(&arm, 1) == -EPERM);
+    CHILD_CHECK(edo_channel_close(world.channel) == -EPERM);
+    CHILD_CHECK(edo_hear(&byte, &world.subscription) == -EPERM);
+    CHILD_CHECK(edo_broadcast_send(world.broadcast, &byte) == -EPERM);
+    CHILD_CHECK(edo_broadcast_close(world.broadcast) == -EPERM);
     CHILD_CHECK(edo_blocking(nothing, NULL) == -EPERM);
     CHILD_CHECK(edo_blocking_begin() == -EPERM);
     CHILD_CHECK(edo_scope_begin(&scope, NULL, NULL) == -EPERM);
@@ -127,6 +138,17 @@ static int sleeps(void *argument)
     return 0;
 }
 
+/* Waits in a channel, where a child must not find it. */
+static int receives(void *argument)
+{
+    char byte = 0;
+
+    (void)argument;
+    CHECK_RC(edo_recv(&byte, world.channel), 0);
+    CHECK(byte == 'z');
+    return 0;
+}
+
 static int forks(void *argument)
 {
     int fds[2];
@@ -139,14 +161,19 @@ static int forks(void *argument)
     CHECK_RC(edo_stream_from_fd(&world.pair[1], fds[1]), 0);
     CHECK_RC(edo_unix_listen(&world.listener, "/tmp/edo-test-fork", NULL), 0);
     CHECK_RC(edo_wait_readable(world.pair[0], edo_now() + 1), -ETIMEDOUT); /* it is registered */
+    CHECK_RC(edo_channel_create(&world.channel, sizeof(char), 0), 0);
+    CHECK_RC(edo_broadcast_create(&world.broadcast, sizeof(char), 1), 0);
+    edo_subscribe(&world.subscription, world.broadcast);
     EDO_SCOPE (scope, &rc) {
         world.scope = scope;
+        CHECK_RC(edo_spawn(scope, receives, NULL), 0);
         CHECK_RC(edo_spawn(scope, sleeps, NULL, .handle = &world.task), 0);
         edo_local_bind(&bound, &local, fds);
         CHECK_RC(forked(child_calls), 0);
         CHECK(edo_local_get(&local) == fds);
         edo_local_unbind(&bound);
         goes_on();
+        CHECK_RC(edo_channel_send(world.channel, "z", 1), 0);
         edo_scope_cancel(scope);
         EDO_SHIELD (EDO_SEC(30)) {
             CHECK_RC(edo_join(NULL, world.task), 0);
@@ -155,6 +182,8 @@ static int forks(void *argument)
     edo_close(world.pair[0]);
     edo_close(world.pair[1]);
     edo_listener_close(world.listener);
+    edo_channel_destroy(world.channel);
+    edo_broadcast_destroy(world.broadcast);
     return 0;
 }
 
