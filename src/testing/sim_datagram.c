@@ -389,11 +389,10 @@ static bool edo_datagram_is_member(const struct edo_sim_socket *socket, const ed
     return false;
 }
 
-/* What comes to a group, by the port alone. */
+/* A member gets what is sent to the group where it would get what is sent to itself: at any address, or the group's. */
 static bool edo_datagram_in_group(const struct edo_sim_socket *socket, const struct edo_sim_packet *packet)
 {
-    return socket->type == SOCK_DGRAM && socket->family != AF_UNIX &&
-           edo_addr_port(&socket->local) == edo_addr_port(&packet->to) && edo_datagram_is_member(socket, &packet->to);
+    return edo_datagram_fits(socket, packet) > 0 && edo_datagram_is_member(socket, &packet->to);
 }
 
 /* What there is no room for is dropped, as it would be. */

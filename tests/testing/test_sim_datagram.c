@@ -282,10 +282,43 @@ static int group(void *argument)
     return 0;
 }
 
+/* Membership alone brings nothing: what is bound elsewhere, or connected, does not hear the group, as in the kernel. */
+static int deaf_members(void *argument)
+{
+    static const char *const bound[] = {"239.1.2.3:77", "0.0.0.0:77", "10.0.0.5:77", "239.1.2.4:77"};
+    const edo_datagram_options *shared = EDO_OPTIONS(edo_datagram_options, .reuse_address = true);
+    edo_datagram *sender EDO_AUTO(edo_datagram_close) = NULL;
+    edo_datagram *members[EDO_COUNT(bound)];
+    edo_addr address;
+    edo_addr peer;
+    char byte;
+
+    (void)argument;
+    CHECK_RC(edo_addr_parse(&address, "239.1.2.3:77"), 0);
+    CHECK_RC(edo_addr_parse(&peer, "10.0.0.9:9"), 0);
+    CHECK_RC(edo_datagram_open(&sender, AF_INET, NULL), 0);
+    for (size_t i = 0; i < EDO_COUNT(bound); i++) {
+        CHECK_RC(edo_udp_bind(&members[i], bound[i], shared), 0);
+        CHECK_RC(edo_datagram_join(members[i], &address, NULL), 0);
+    }
+    for (size_t round = 0; round < 2; round++) {
+        CHECK_RC(edo_datagram_send_to(sender, "x", 1, &address), 1);
+        CHECK_RC(edo_datagram_recv(members[0], &byte, 1), 1);
+        CHECK_RC(edo_datagram_try_recv(members[1], &byte, 1), round == 0 ? 1 : -EAGAIN);
+        CHECK_RC(edo_datagram_try_recv(members[2], &byte, 1), -EAGAIN);
+        CHECK_RC(edo_datagram_try_recv(members[3], &byte, 1), -EAGAIN);
+        CHECK_RC(edo_datagram_set_peer(members[1], &peer), 0); /* hears that one alone */
+    }
+    for (size_t i = 0; i < EDO_COUNT(bound); i++)
+        edo_datagram_close(members[i]);
+    return 0;
+}
+
 static void test_groups_are_simulated(void **state)
 {
     (void)state;
     many_seeds(group, NULL, 20, NULL);
+    many_seeds(deaf_members, NULL, 5, NULL);
 }
 
 /* An IPv6 socket takes IPv4 too, and answers it. */
