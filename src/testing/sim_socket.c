@@ -83,11 +83,18 @@ bool edo_sim_answers(const struct edo_sim_socket *listener, const edo_addr *name
     return edo_is_any(&listener->local) || edo_addr_equal(&listener->local, name);
 }
 
+/* Whether it is at any IPv6 address, and with that, unless it said otherwise, at any of IPv4. */
+static bool edo_is_any_of_both(const struct edo_sim_socket *socket)
+{
+    return socket->family == AF_INET6 && edo_is_any(&socket->local) &&
+           !edo_sim_setting(socket, IPPROTO_IPV6, IPV6_V6ONLY);
+}
+
 /* Whether two may not both have their names. */
 static bool edo_in_the_way(const struct edo_sim_socket *one, const struct edo_sim_socket *other)
 {
-    if (one->family != other->family || one->type != other->type ||
-        edo_addr_port(&one->local) != edo_addr_port(&other->local) ||
+    if ((one->family != other->family && !edo_is_any_of_both(one) && !edo_is_any_of_both(other)) ||
+        one->type != other->type || edo_addr_port(&one->local) != edo_addr_port(&other->local) ||
         (edo_sim_setting(one, SOL_SOCKET, SO_REUSEPORT) && edo_sim_setting(other, SOL_SOCKET, SO_REUSEPORT)))
         return false;
     if (other->state != EDO_SIM_LISTENING && edo_sim_setting(one, SOL_SOCKET, SO_REUSEADDR) &&

@@ -92,12 +92,16 @@ static void unix_is_alike(void)
     edo_datagram_close(pair[1]);
 }
 
-/* What has no name, and whom not everybody may speak to. */
+/* Names that others have, what has no name, and whom not everybody may speak to. */
 static void refusals_are_alike(void)
 {
     edo_datagram *pair[2];
     edo_datagram *udp = NULL;
+    edo_datagram *six = NULL;
+    edo_listener *listener = NULL;
+    edo_listener *second = NULL;
     edo_addr address;
+    edo_addr ip4;
 
     CHECK_RC(edo_datagram_pair(pair), 0);
     CHECK_RC(edo_datagram_local(&address, pair[0]), 0);
@@ -112,6 +116,22 @@ static void refusals_are_alike(void)
     CHECK_RC(edo_datagram_open(&udp, AF_INET, EDO_OPTIONS(edo_datagram_options, .broadcast = true)), 0);
     CHECK_RC(edo_datagram_set_peer(udp, &address), 0);
     edo_datagram_close(udp);
+    CHECK_RC(edo_addr_parse(&ip4, "127.0.0.1:0"), 0);
+    for (int only = 0; only < 2; only++) { /* "[::]" is any address of IPv4 too */
+        CHECK_RC(edo_udp_bind(&six, "[::]:0", EDO_OPTIONS(edo_datagram_options, .ip6_only = only)), 0);
+        CHECK_RC(edo_datagram_local(&address, six), 0);
+        CHECK_RC(edo_addr_set_port(&ip4, edo_addr_port(&address)), 0);
+        CHECK_RC(edo_datagram_bind(&udp, &ip4, NULL), only ? 0 : -EADDRINUSE);
+        edo_datagram_close(six);
+    }
+    edo_datagram_close(udp);
+    CHECK_RC(edo_tcp_listen(&listener, "[::]:0", NULL), 0);
+    CHECK_RC(edo_listener_addr(&address, listener), 0);
+    CHECK_RC(edo_addr_set_port(&ip4, edo_addr_port(&address)), 0);
+    CHECK_RC(edo_listen(&second, &ip4, NULL), -EADDRINUSE);
+    edo_listener_close(listener);
+    CHECK_RC(edo_listen(&second, &ip4, NULL), 0);
+    edo_listener_close(second);
 }
 
 static int alike(void *argument)
