@@ -162,7 +162,8 @@ EDO_API ssize_t edo_datagram_try_send_many(edo_datagram *datagram, const edo_dat
  * Joins and leaves a group, an IPv4 or IPv6 multicast address whose port does not matter, on an interface by name (NULL: the
  * system chooses). Its datagrams come if the socket is bound to their port, at any address ("0.0.0.0", "[::]") or at the
  * group's own; those of groups that only others have joined do not. 0; -EADDRINUSE: a member already; -EADDRNOTAVAIL: not a
- * member; -EINVAL: no such group; -ENODEV: no such interface; -ENOBUFS: in too many groups. Any thread.
+ * member; -EINVAL: no such group; -ENODEV: no such interface, or no descriptor left to ask for it by; -ENOBUFS: in too many
+ * groups. Any thread.
  */
 EDO_API int edo_datagram_join(edo_datagram *datagram, const edo_addr *group, const char *interface_name);
 EDO_API int edo_datagram_leave(edo_datagram *datagram, const edo_addr *group, const char *interface_name);
