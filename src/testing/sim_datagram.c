@@ -334,6 +334,8 @@ static ssize_t edo_datagram_send_udp(struct edo_sim_socket *socket, const struct
     if (rc < 0)
         return rc;
     edo_addr_unmap(&to);
+    if (to.at_.any.sa_family == AF_INET && edo_sim_setting(socket, IPPROTO_IPV6, IPV6_V6ONLY))
+        return -ENETUNREACH;
     edo_sim_addr_here(&to);
     edo_packet_source(&from, socket, &to);
     packet = edo_packet_of(message, &from, &to, size);

@@ -122,6 +122,7 @@ static void refusals_are_alike(void)
         CHECK_RC(edo_datagram_local(&address, six), 0);
         CHECK_RC(edo_addr_set_port(&ip4, edo_addr_port(&address)), 0);
         CHECK_RC(edo_datagram_bind(&udp, &ip4, NULL), only ? 0 : -EADDRINUSE);
+        CHECK_RC(edo_datagram_send_to(six, "x", 1, &ip4), only ? -ENETUNREACH : 1);
         edo_datagram_close(six);
     }
     edo_datagram_close(udp);
