@@ -205,9 +205,14 @@ bool edo_dormant_check(struct edo_task *task)
 {
     bool passed = task->wish && atomic_exchange(&task->when_deadline, 0) == EDO_DEADLINE_PASSED;
     int state = edo_dormant_state(task, passed);
+    struct edo_source *source = task->source;
 
-    if (task->source)
-        edo_dormant_unpublish(task);
+    if (source)
+        edo_source_delist(source, task->when_direction, task);
+    if (state > 0)
+        state = edo_dormant_arm(task) ? 1 : task->resumption;
+    if (source)
+        edo_source_end(source); /* after arming, which is a user again: a source that is closed meanwhile stays */
     task->resumption = state;
     return state <= 0;
 }

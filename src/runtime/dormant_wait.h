@@ -2,7 +2,7 @@
 /*
  * The usual way into a dormant wait and out of it, inline: a server goes this way with every request. The wait is for a
  * source that is registered and has nothing, and ends when that is ready. Whatever else there is, dormant.c sees to, from the
- * beginning: what was done here is undone before.
+ * beginning: what was done here is undone, but for being a user of the source, which lasts without a gap.
  *
  * Nothing is asked twice: whether the task is cancelled, only before it waits and when it was woken for something else than
  * its source, since a cancellation in between is a notification (park_word.h).
@@ -33,6 +33,7 @@ EDO_ALWAYS_INLINE struct edo_thread *edo_dormant_enter(struct edo_task *task)
     struct edo_thread *thread = edo_thread_self();
     int direction = task->when_direction;
     uint32_t seen;
+    bool waits;
 
     if (__builtin_expect(!source || edo_task_cancelled(task) || edo_source_begin(source) < 0, 0))
         return edo_dormant_arm(task) ? edo_enter(edo_thread_self()) : NULL;
@@ -50,12 +51,13 @@ EDO_ALWAYS_INLINE struct edo_thread *edo_dormant_enter(struct edo_task *task)
         }
         edo_leave(thread);
     }
-    edo_source_end(source);
-    return edo_dormant_arm(task) ? edo_enter(edo_thread_self()) : NULL;
+    waits = edo_dormant_arm(task);
+    edo_source_end(source); /* not before: a source that is closed in between would be another stream's */
+    return waits ? edo_enter(edo_thread_self()) : NULL;
 }
 
 /*
- * When it runs again, OUTSIDE: true if its condition holds (task->resumption says which), false: to be armed again. That a
+ * When it runs again, OUTSIDE: true if its condition holds (task->resumption says which), false: armed again, park it. That a
  * deadline has passed as well does not count where the source is ready, so when_deadline is overwritten, whatever it is.
  */
 EDO_ALWAYS_INLINE bool edo_dormant_return(struct edo_task *task)

@@ -322,20 +322,22 @@ static struct edo_thread *edo_task_run(struct edo_thread *thread, struct edo_tas
         run = edo_dormant_return(task);
     }
     for (;;) {
-        if (run) {
-            int result;
+        int result;
 
-            task->flags &= (uint8_t)~EDO_TASK_DORMANT;
-            result = task->fn(task->argument);
-            edo_check_return(task, result == EDO_CONTINUED_);
-            if (!(task->flags & EDO_TASK_CONTINUES)) {
-                edo_dormant_disarm(task);
-                return edo_task_end(edo_enter(edo_thread_self()), task, result);
-            }
-            task->flags &= (uint8_t)~EDO_TASK_CONTINUES;
-            if (__builtin_expect(task->home->runtime->hooks != NULL, 0))
-                edo_budget_spent(task); /* a suspension point, too */
+        if (__builtin_expect(!run, 0)) {
+            thread = edo_enter(edo_thread_self());
+            break;
         }
+        task->flags &= (uint8_t)~EDO_TASK_DORMANT;
+        result = task->fn(task->argument);
+        edo_check_return(task, result == EDO_CONTINUED_);
+        if (!(task->flags & EDO_TASK_CONTINUES)) {
+            edo_dormant_disarm(task);
+            return edo_task_end(edo_enter(edo_thread_self()), task, result);
+        }
+        task->flags &= (uint8_t)~EDO_TASK_CONTINUES;
+        if (__builtin_expect(task->home->runtime->hooks != NULL, 0))
+            edo_budget_spent(task);             /* a suspension point, too */
         if (!(task->flags & EDO_TASK_LISTED)) { /* before arming asks whether it is cancelled */
             thread = edo_enter(edo_thread_self());
             edo_scope_list(task);
@@ -344,7 +346,6 @@ static struct edo_thread *edo_task_run(struct edo_thread *thread, struct edo_tas
         thread = edo_dormant_enter(task);
         if (__builtin_expect(thread != NULL, 1))
             break;
-        run = true;
         if (--task->budget < 0)
             edo_budget_spent(task);
     }

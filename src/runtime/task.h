@@ -182,7 +182,7 @@ void edo_dormant_unprepare(struct edo_task *task);
  */
 bool edo_dormant_arm(struct edo_task *task);
 
-/* When it runs again, OUTSIDE: true if its condition holds (task->resumption says which), false: to be armed again. */
+/* When it runs again, OUTSIDE: true if its condition holds (task->resumption says which), false: armed again, park it. */
 bool edo_dormant_check(struct edo_task *task);
 
 /*
