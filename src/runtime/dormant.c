@@ -13,11 +13,12 @@
  *
  *   when_deadline  0: no deadline waited for; -1: it has passed; else the deadline. Written by the task when it arms and
  *                  checks; the alarm exchanges a deadline that has come for -1.
- *   alarm_owner    ARMED: the alarm is in a wheel, or about to be put there by whoever exchanged IDLE for ARMED.
+ *   alarm_owner    ARMED: the alarm is in a wheel, or about to be put there by the task, or it fires.
  *   armed_at       for what time; a task that needs an earlier one moves it.
  *
  * The task writes when_deadline, then tries IDLE -> ARMED; the alarm that finds no deadline writes IDLE, then reads
- * when_deadline again (all seq_cst): one of them arms, never none, never both.
+ * when_deadline again (all seq_cst): the task sees IDLE, or is woken, for nothing, and sees it then. Only the task puts an idle alarm
+ * into a wheel; one that has fired, ARMED still, goes back into the same worker's only: which that is is certain while ARMED.
  */
 #include "runtime/ready.h"
 #include "runtime/runtime.h"
@@ -45,7 +46,7 @@ static void edo_dormant_fire(struct edo_thread *thread, struct edo_alarm *alarm)
 {
     struct edo_task *task = EDO_CONTAINER_OF(alarm, struct edo_task, alarm);
     int64_t fired = alarm->node.deadline;
-    bool passed = false;
+    bool wake = false;
 
     for (;;) {
         int64_t deadline = atomic_load(&task->when_deadline);
@@ -57,22 +58,20 @@ static void edo_dormant_fire(struct edo_thread *thread, struct edo_alarm *alarm)
             /* Has it become earlier meanwhile? Then the task, if it did not see armed_at, relies on this. */
             fired = atomic_load(&task->when_deadline);
             if (fired <= 0 || fired >= deadline)
-                break;
+                return;
             edo_alarm_disarm_inside(&was_armed, thread, alarm); /* it is in this worker's own wheel */
             fired = 0;
             continue;
         }
-        if (deadline > 0) {
-            if (!atomic_compare_exchange_strong(&task->when_deadline, &deadline, EDO_DEADLINE_PASSED))
-                continue;
-            passed = true;
-        }
-        atomic_store(&task->alarm_owner, EDO_ALARM_IDLE);
-        /* Woken by something else meanwhile, it may wait again already, and have found the alarm still ARMED. */
-        if (atomic_load(&task->when_deadline) <= 0 || !edo_alarm_claim(task))
+        if (deadline <= 0)
+            break;
+        wake = atomic_compare_exchange_strong(&task->when_deadline, &deadline, EDO_DEADLINE_PASSED);
+        if (wake)
             break;
     }
-    if (passed)
+    atomic_store(&task->alarm_owner, EDO_ALARM_IDLE);
+    /* From here on the alarm is the task's. Woken by something else it may wait again already, and have found it ARMED. */
+    if (wake || atomic_load(&task->when_deadline) > 0)
         edo_unpark_last(thread, task);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Every interleaving of a dormant wait with an event, a close, a cancellation and a wake that is somebody else's: the wait ends,
- * for a reason that there is; and a source that is closed meanwhile stays what it is until the task knows (rules K5, S2 a).
+ * for a reason that there is; and a source that is closed meanwhile stays what it is until the task knows (rules K5, S2 a). And of
+ * waits for deadlines with the alarm, which a former wait has left in a sibling's wheel.
  *
  * The code is dormant_wait.h, dormant.c and source.c. Whoever is the last to leave a closed source gives it back, and it is
  * another stream's at once: the task must not wait there.
@@ -16,6 +17,7 @@
 #include "../../src/runtime/source.c"
 
 static struct edo_worker worker;
+static struct edo_worker other;
 static struct edo_runtime runtime;
 
 static struct {
@@ -26,6 +28,11 @@ static struct {
     uint32_t given; /* times the source went back, and was opened again */
     bool raised;
     _Atomic uint32_t ended; /* the wait has */
+
+    struct edo_thread sibling; /* with a worker of its own, in whose wheel the alarm is at first */
+    uint32_t inside;           /* a lock: who works on that wheel */
+    struct edo_worker *wheel;  /* where the alarm is armed; NULL: nowhere */
+    bool touched;              /* somebody is at it */
 } world;
 
 static int nothing_closed(int fd)
@@ -69,20 +76,51 @@ void edo_poller_remove(struct edo_poller *poller, struct edo_source *source)
     (void)source;
 }
 
+static void touch(struct edo_alarm *alarm, struct edo_worker *wheel, int64_t deadline)
+{
+    model_assert(!world.touched);
+    world.touched = true;
+    model_step();
+    world.wheel = wheel;
+    alarm->node.deadline = wheel ? deadline : alarm->node.deadline;
+    world.touched = false;
+}
+
 void edo_alarm_arm(struct edo_thread *thread, struct edo_alarm *alarm, int64_t deadline)
 {
-    (void)thread;
-    (void)alarm;
-    (void)deadline;
-    model_assert(!"there is no deadline");
+    model_assert(!world.wheel);
+    model_step();
+    alarm->worker = thread->worker;
+    touch(alarm, thread->worker, deadline);
 }
 
 struct edo_thread *edo_alarm_disarm_inside(bool *was_armed, struct edo_thread *thread, struct edo_alarm *alarm)
 {
-    (void)was_armed;
-    (void)alarm;
-    model_assert(!"there is no deadline");
+    struct edo_worker *owner = alarm->worker;
+
+    *was_armed = false;
+    if (!owner)
+        return thread;
+    model_step();
+    if (owner != thread->worker)
+        model_lock(&world.inside);
+    *was_armed = world.wheel != NULL;
+    if (world.wheel) {
+        model_assert(world.wheel == owner);
+        touch(alarm, NULL, 0);
+    }
+    if (owner != thread->worker)
+        __atomic_store_n(&world.inside, 0, __ATOMIC_SEQ_CST);
+    model_step();
     return thread;
+}
+
+bool edo_alarm_disarm(struct edo_alarm *alarm)
+{
+    bool was_armed;
+
+    edo_alarm_disarm_inside(&was_armed, &world.thread, alarm);
+    return was_armed;
 }
 
 int edo_wake_word(const uint32_t *word, int count)
@@ -166,6 +204,82 @@ static void stray(void)
     edo_unpark(&world.task);
 }
 
+/* --- The alarm -------------------------------------------------------------------------------------------------------- */
+
+/* The alarm fires, where it is: INSIDE that worker. Time is what the deadlines say. */
+static void fire(struct edo_thread *thread)
+{
+    touch(&world.task.alarm, NULL, 0);
+    edo_dormant_fire(thread, &world.task.alarm);
+}
+
+static void sibling(void)
+{
+    edo_self_pointer = &world.sibling;
+    for (int i = 0; i < 2; i++) {
+        model_lock(&world.inside);
+        if (world.wheel == &other)
+            fire(&world.sibling);
+        __atomic_store_n(&world.inside, 0, __ATOMIC_SEQ_CST);
+        model_step();
+    }
+    atomic_store(&world.ended, 1);
+}
+
+/* While the task is parked: its own worker fires, and for the sibling, too, once that has done enough. */
+static void time_passes(int64_t deadline)
+{
+    if (world.wheel == &worker) {
+        model_assert(world.task.alarm.node.deadline <= deadline);
+        fire(&world.thread);
+    } else if (world.wheel == &other && atomic_load(&world.ended)) {
+        model_assert(world.task.alarm.node.deadline <= deadline);
+        model_lock(&world.inside);
+        fire(&world.sibling);
+        __atomic_store_n(&world.inside, 0, __ATOMIC_SEQ_CST);
+    } else {
+        model_pause();
+    }
+}
+
+/* Who waits for the last of these deadlines is to be woken, if it takes the sibling, or its own worker, to do it. */
+static void task_waits_thrice(void)
+{
+    static const int64_t deadlines[] = {20, 15, 12};
+    struct edo_task *task = &world.task;
+
+    edo_self_pointer = &world.thread;
+    for (int i = 0; i < 3; i++) {
+        bool waits = i == 2 || model_choose(2) == 0;
+
+        task->wish = deadlines[i];
+        if (!edo_dormant_has_alarm(task, task->wish))
+            edo_dormant_set_deadline(&world.thread, task, task->wish);
+        while (waits) {
+            if (edo_park_word_park(&task->wake))
+                while (!atomic_exchange(&stand_in.queued[0], 0))
+                    time_passes(deadlines[i]);
+            edo_park_word_run(&task->wake);
+            if (edo_dormant_check(task))
+                break;
+        }
+        if (!waits)
+            atomic_store_explicit(&task->when_deadline, 0, memory_order_release);
+        else
+            model_assert(task->resumption == 0);
+    }
+    edo_dormant_disarm(task);
+    model_assert(!world.touched && !world.wheel);
+}
+
+static void check_idle(void)
+{
+    model_assert(!world.wheel);
+    model_assert(atomic_load(&world.task.alarm_owner) == EDO_ALARM_IDLE);
+}
+
+/* --- The models --------------------------------------------------------------------------------------------------------- */
+
 static void setup(void)
 {
     memset(&world, 0, sizeof world);
@@ -181,6 +295,22 @@ static void setup(void)
     world.task.when_direction = EDO_IN;
     world.source.runtime = &runtime;
     opened();
+}
+
+/* It has waited until 10, in vain, on the sibling. */
+static void setup_alarm(void)
+{
+    setup();
+    world.task.source = NULL;
+    world.task.when_what = EDO_WHEN_AT_;
+    world.task.alarm.fire = edo_dormant_fire;
+    world.task.alarm.worker = &other;
+    world.task.alarm.node.deadline = 10;
+    atomic_store_explicit(&world.task.armed_at, 10, memory_order_relaxed);
+    atomic_store_explicit(&world.task.alarm_owner, EDO_ALARM_ARMED, memory_order_relaxed);
+    world.sibling.runtime = &runtime;
+    world.sibling.worker = &other;
+    world.wheel = &other;
 }
 
 /* Who waited there for the first stream is not in the second. */
@@ -206,6 +336,9 @@ static struct model closed_and_cancelled = {
     "dormant: task, close, cancel", setup, {task_waits, closer, canceller}, check_closed, NULL, false};
 static struct model raised_astray = {
     "dormant: task, event, cancel, a stray wake", setup, {task_waits, poller, canceller, stray}, check, NULL, false};
+
+static struct model alarmed = {
+    "dormant: task, its alarm", setup_alarm, {task_waits_thrice, sibling}, check_idle, NULL, false};
 
 static const struct model *with_regions(struct model *model)
 {
@@ -242,17 +375,27 @@ static void test_k5_a_dormant_wait_hears_of_an_event_and_of_a_cancellation(void 
     assert_true(model_holds(with_regions(&raised_astray)));
 }
 
+static void test_k5_the_alarm_is_in_one_wheel_and_the_deadline_is_kept(void **state)
+{
+    (void)state;
+    assert_true(model_holds(with_regions(&alarmed)));
+}
+
 static void test_mutants_of_the_dormant_wait_are_rejected(void **state)
 {
     static const struct model_mutant split_begin = {"edo_source_begin", MODEL_SPLIT};
     static const struct model_mutant split_close = {"edo_source_close", MODEL_SPLIT};
     static const struct model_mutant split_park = {"edo_park_word_park", MODEL_SPLIT};
+    static const struct model_mutant buffered_deadline = {"edo_dormant_has_alarm", MODEL_BUFFERED};
+    static const struct model_mutant buffered_idle = {"edo_dormant_fire", MODEL_BUFFERED};
 
     (void)state;
     assert_true(model_rejects(with_regions(&closed), &split_begin));
     assert_true(model_rejects(with_regions(&closed), &split_close));
     assert_true(model_rejects(with_regions(&raised), &split_park));
     assert_true(model_rejects(with_regions(&cancelled), &split_park));
+    assert_true(model_rejects(with_regions(&alarmed), &buffered_deadline));
+    assert_true(model_rejects(with_regions(&alarmed), &buffered_idle));
 }
 
 int main(void)
@@ -261,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_k5_a_dormant_wait_hears_of_a_close),
         cmocka_unit_test(test_s2_a_source_that_is_closed_stays_while_a_dormant_wait_is_armed_anew),
         cmocka_unit_test(test_k5_a_dormant_wait_hears_of_an_event_and_of_a_cancellation),
+        cmocka_unit_test(test_k5_the_alarm_is_in_one_wheel_and_the_deadline_is_kept),
         cmocka_unit_test(test_mutants_of_the_dormant_wait_are_rejected),
     };
 
