@@ -106,6 +106,22 @@ ssize_t edo_file_put(int fd, const void *data, size_t size, int64_t offset)
     return done > 0 ? (ssize_t)done : n;
 }
 
+/* Reads as one call does, but for how much that can be; from an offset or, if that is negative, from the position. */
+static ssize_t edo_file_get(int fd, void *buffer, size_t size, int64_t offset)
+{
+    size_t done = 0;
+    ssize_t n;
+
+    do {
+        char *rest = (char *)buffer + done;
+
+        n = offset < 0 ? EDO_UNINTERRUPTED(edo_platform->read(fd, rest, size - done))
+                       : EDO_UNINTERRUPTED(edo_platform->pread(fd, rest, size - done, (off_t)(offset + (int64_t)done)));
+        done += n > 0 ? (size_t)n : 0;
+    } while (__builtin_expect(n == EDO_FILE_MOST, 0) && done < size);
+    return done > 0 ? (ssize_t)done : n;
+}
+
 int edo_file_flush(int fd)
 {
     return EDO_UNINTERRUPTED(edo_platform->fsync(fd));
@@ -182,7 +198,7 @@ static ssize_t edo_file_read_blocking(edo_file *file, void *buffer, size_t size)
 
     if (result < 0)
         return result;
-    result = EDO_UNINTERRUPTED(edo_platform->read(file->fd, buffer, size));
+    result = edo_file_get(file->fd, buffer, size, -1);
     edo_file_end(file);
     return result;
 }
@@ -218,7 +234,7 @@ static bool edo_file_pread_by_ring(ssize_t *result, edo_file *file, void *buffer
     bool made;
 
     edo_file_enter(file);
-    made = offset >= 0 && edo_ring_read(result, file->fd, buffer, size, offset);
+    made = edo_ring_read(result, file->fd, buffer, size, offset);
     edo_file_leave(file);
     return made;
 }
@@ -228,12 +244,14 @@ ssize_t edo_file_pread(edo_file *file, void *buffer, size_t size, int64_t offset
     ssize_t result;
 
     EDO_MISUSE_IF(!file, "a file is NULL");
+    if (__builtin_expect(offset < 0, 0))
+        return -EINVAL;
     if (__builtin_expect(file->over_ring, 0) && edo_file_pread_by_ring(&result, file, buffer, size, offset))
         return result;
     result = edo_file_begin(file);
     if (__builtin_expect(result < 0, 0))
         return result;
-    result = EDO_UNINTERRUPTED(edo_platform->pread(file->fd, buffer, size, (off_t)offset));
+    result = edo_file_get(file->fd, buffer, size, offset);
     edo_file_end(file);
     return result;
 }

@@ -17,6 +17,9 @@ int edo_file_on_disk(int (*fn)(void *), void *argument);
 /* open(2) beneath a directory, close-on-exec. A descriptor or an error. Blocks. */
 int edo_file_openat(int directory, const char *path, int flags, mode_t mode);
 
+/* What one call of read(2) or write(2) moves at most. */
+enum { EDO_FILE_MOST = 0x7ffff000 };
+
 /* Writes all, to an offset or, if that is negative, to the position. What was written, or why nothing was. Blocks. */
 ssize_t edo_file_put(int fd, const void *data, size_t size, int64_t offset);
 

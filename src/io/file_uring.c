@@ -86,11 +86,10 @@ bool edo_ring_mkdir(int *result, const char *path, mode_t mode)
 
 static bool edo_ring_transfer(ssize_t *result, uint8_t opcode, int fd, const void *memory, size_t size, int64_t offset)
 {
-    enum { EDO_RING_MOST = 0x7ffff000 }; /* what read(2) and write(2) transfer at most */
     struct io_uring_sqe entry = {.opcode = opcode,
                                  .fd = fd,
                                  .addr = (uintptr_t)memory,
-                                 .len = size < EDO_RING_MOST ? (uint32_t)size : EDO_RING_MOST,
+                                 .len = size < EDO_FILE_MOST ? (uint32_t)size : EDO_FILE_MOST,
                                  .off = (uint64_t)offset};
 
     return edo_uring_call(result, &entry);

@@ -4,6 +4,7 @@
 
 #include <edo/testing.h>
 
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 static const int once = O_RDWR | O_CREAT | O_EXCL;
@@ -419,6 +420,64 @@ static void test_f1_interrupts_short_writes_and_a_full_disk_are_told_as_they_are
     assert_int_equal(net_run(1, meets_a_moody_disk, NULL), 0);
 }
 
+/* --- A large file ------------------------------------------------------------------------------------------------------- */
+
+static const size_t large = (size_t)3 << 30;
+static size_t large_position;
+
+/* As the kernel, which moves at most so much at a time. Nothing is written: there is no memory behind the buffer. */
+static ssize_t large_get(size_t size, size_t position)
+{
+    enum { MOST = 0x7ffff000 };
+    size_t left = position < large ? large - position : 0;
+
+    size = size < left ? size : left;
+    return size < MOST ? (ssize_t)size : MOST;
+}
+
+static ssize_t large_pread(int fd, void *buffer, size_t size, off_t offset)
+{
+    return files_is_file(fd) ? large_get(size, (size_t)offset) : edo_platform_system.pread(fd, buffer, size, offset);
+}
+
+static ssize_t large_read(int fd, void *buffer, size_t size)
+{
+    ssize_t n;
+
+    if (!files_is_file(fd))
+        return edo_platform_system.read(fd, buffer, size);
+    n = large_get(size, large_position);
+    large_position += (size_t)n;
+    return n;
+}
+
+static int reads_a_large_file(void *argument)
+{
+    char *buffer = (char *)mmap(NULL, large, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    edo_file *file;
+
+    (void)argument;
+    CHECK(buffer != MAP_FAILED);
+    CHECK_EQUAL(edo_file_open(&file, files_path("a"), once, 0600), 0);
+    CHECK_EQUAL(edo_file_pread(file, buffer, large, 0), (ssize_t)large);
+    CHECK_EQUAL(edo_file_pread(file, buffer, large, 1), (ssize_t)large - 1);
+    CHECK_EQUAL(edo_file_read(file, buffer, large), (ssize_t)large);
+    edo_file_close(file);
+    unlink(files_path("a"));
+    munmap(buffer, large);
+    return 0;
+}
+
+static void test_a_read_is_short_only_at_the_end_whatever_a_system_call_moves_at_most(void **state)
+{
+    (void)state;
+    large_position = 0;
+    net_table.read = large_read;
+    net_table.pread = large_pread;
+    net_table.pread_cached = large_pread;
+    assert_int_equal(net_run(1, reads_a_large_file, NULL), 0);
+}
+
 static int meets_limits(void *argument)
 {
     struct rlimit before, limit;
@@ -500,6 +559,7 @@ int main(void)
         FILES_TEST(test_s7_a_slow_read_holds_nobody_up),
         FILES_TEST(test_a_close_that_races_a_read_leaves_close_to_the_reader),
         FILES_TEST(test_f1_interrupts_short_writes_and_a_full_disk_are_told_as_they_are),
+        FILES_TEST(test_a_read_is_short_only_at_the_end_whatever_a_system_call_moves_at_most),
         FILES_TEST(test_f1_limits_of_the_process_and_the_disk),
         FILES_TEST(test_f1_without_memory_nothing_is_created),
     };
