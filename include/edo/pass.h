@@ -4,7 +4,7 @@
  * What arrives is a duplicate: the sender keeps his, and may close it as soon as it was sent.
  *
  * Calls are for tasks, and share their socket's reader and writer with the other calls on it: -EBUSY, -EBADF, -ECANCELED as
- * those return them; -ENOTSOCK for streams that are pipes or in memory. What was cancelled has sent or taken nothing.
+ * those return them; -EOPNOTSUPP for streams that are pipes or in memory. What was cancelled has sent or taken nothing.
  */
 #ifndef EDO_PASS_H
 #define EDO_PASS_H

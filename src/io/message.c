@@ -97,12 +97,14 @@ ssize_t edo_message_call(struct edo_source *source, const struct edo_message_mov
         return result;
     if (source->fd < 0) { /* a stream in memory */
         edo_source_end(source);
-        return -ENOTSOCK;
+        return -EOPNOTSUPP;
     }
     /* Nobody tells of edges before registration: what was drained then says nothing now. */
     if (!wait && !atomic_load_explicit(&source->registered, memory_order_acquire))
         atomic_fetch_or_explicit(&source->readiness, edo_ready_bit(move->direction), memory_order_acq_rel);
     result = edo_message_move(source, move, wait ? task : NULL);
+    if (result == -ENOTSOCK)
+        result = -EOPNOTSUPP; /* a pipe */
     edo_source_end(source);
     return result;
 }

@@ -232,8 +232,8 @@ static int has_no_descriptor(void *argument)
 
     (void)argument;
     duplex(pair, 1);
-    CHECK_EQUAL(edo_send_fds(pair[0], "x", 1, &fd, 1), -ENOTSOCK);
-    CHECK_EQUAL(edo_recv_fds(pair[0], &byte, 1, &fd, &count), -ENOTSOCK);
+    CHECK_EQUAL(edo_send_fds(pair[0], "x", 1, &fd, 1), -EOPNOTSUPP);
+    CHECK_EQUAL(edo_recv_fds(pair[0], &byte, 1, &fd, &count), -EOPNOTSUPP);
     CHECK_EQUAL(edo_stream_peer_credentials(&credentials, pair[0]), -EOPNOTSUPP);
     CHECK_EQUAL(edo_stream_fd(pair[0]), -ENOTSUP);
     CHECK_EQUAL(edo_stream_local(&address, pair[0]), -ENOTSOCK);
