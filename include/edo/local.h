@@ -34,7 +34,7 @@ typedef struct edo_local {
     void (*destroy)(void *value); /* called for each value that a task gives up; NULL: not needed. Never with NULL */
     /*
      * Gives a spawned task its own value, made from the spawner's, in *child (NULL there: none); NULL: it gets none. Called by
-     * edo_spawn in the spawning task, which must not wait in it. A negative errno fails the spawn with it. The child's value is
+     * edo_spawn in the spawning task, which must not wait in it, nor set or bind task-locals. A negative errno fails the spawn with it. The child's value is
      * the child's, to be destroyed; see edo_local_share.
      */
     int (*inherit)(void **child, void *value);

@@ -86,8 +86,8 @@ typedef struct edo_run_options {
  *
  * On a plain thread, that thread is one of the runtime's until edo_run returns. Inside a task (rule S8) the new runtime
  * has threads of its own, the calling task waits, and its cancellation cancels the inner root scope; in a job of
- * edo_blocking the job's thread is the runtime's, and the job's caller passes its cancellation on (-ECANCELED, and fn was not
- * run, if it is cancelled already). When edo_run returns no thread of its is left, but those of abandoned jobs. Signals are handled
+ * edo_blocking the job's thread is the runtime's, and the job's caller passes its cancellation on. Either way: -ECANCELED, and fn was not
+ * run, if that is cancelled already. When edo_run returns no thread of its is left, but those of abandoned jobs. Signals are handled
  * by the outermost runtime only; earlier handlers are called too.
  *
  * After fork(2) in a process where a runtime lives, the child may only exec (rule F4): calls into the runtime, edo_run too,
