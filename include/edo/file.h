@@ -67,7 +67,7 @@ EDO_API ssize_t edo_file_pread(edo_file *file, void *buffer, size_t size, int64_
  * Writes `size` bytes, to the file's position, which moves (O_APPEND: to the end), or to an offset. Returns `size`; a smaller
  * count if only so much could be written: the next call tells why; -ENOSPC, -EDQUOT (the disk is full), -EFBIG, -EIO and
  * others of write(2) if nothing was written; -ECANCELED: nothing was. A write beyond RLIMIT_FSIZE also raises SIGXFSZ, which
- * ends the process unless it is ignored.
+ * ends the process unless it is ignored; over io_uring it does not always.
  */
 EDO_API ssize_t edo_file_write(edo_file *file, const void *data, size_t size);
 EDO_API ssize_t edo_file_pwrite(edo_file *file, const void *data, size_t size, int64_t offset);
