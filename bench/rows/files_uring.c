@@ -75,7 +75,7 @@ static int reads(void *argument)
 /* us each, in *out. */
 static int cold(void *out)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
     edo_file *file EDO_AUTO(edo_file_close) = NULL;
     int rc = edo_file_open(&file, path, O_RDONLY, 0);
     double begin;
@@ -92,9 +92,9 @@ static int cold(void *out)
             rc = edo_spawn(scope, reads, &reader, .copy = sizeof reader);
         }
     *(double *)out = (bench_now() - begin) / 1000 / (READERS * READS);
-    edo_stats_read(&stats);
-    threads = stats.threads;
-    rings = (int64_t)stats.file_rings;
+    edo_metrics_read(&metrics);
+    threads = metrics.threads;
+    rings = (int64_t)metrics.file_rings;
     return rc;
 }
 

@@ -3,7 +3,8 @@
  * A small web server that shows itself: a page with live counters of its runtime, an echo, and a directory of files.
  *
  *     GET  /           the page
- *     GET  /stats      what the runtime has counted, as JSON
+ *     GET  /stats      what the runtime has counted, as JSON, for the page
+ *     GET  /metrics    the same and more, for Prometheus
  *     POST /echo       the request's body, streamed back
  *     GET  /files/...  the files of a directory
  *
@@ -15,6 +16,7 @@
 
 #include "page.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,11 +31,11 @@ struct site {
 
 /* --- What it answers ----------------------------------------------------------------------------------------------------- */
 
-static int stats(edo_http_exchange *x, struct site *site)
+static int counters(edo_http_exchange *x, struct site *site)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
     char json[1024];
-    int rc = edo_stats_read(&stats);
+    int rc = edo_metrics_read(&metrics);
     int size;
 
     if (rc < 0)
@@ -42,13 +44,28 @@ static int stats(edo_http_exchange *x, struct site *site)
                     "{\"uptime\":%.1f,\"requests\":%llu,\"workers\":%d,\"threads\":%d,\"tasks\":%llu,\"spawned\":%llu,"
                     "\"streams\":%llu,\"switches\":%llu,\"steals\":%llu,\"polls\":%llu,\"events\":%llu,\"sleeps\":%llu,"
                     "\"timers\":%llu}\n",
-                    (double)stats.uptime / 1e9, (unsigned long long)atomic_load(&site->requests), stats.workers,
-                    stats.threads, (unsigned long long)stats.tasks_alive, (unsigned long long)stats.tasks_spawned,
-                    (unsigned long long)stats.streams, (unsigned long long)stats.switches,
-                    (unsigned long long)stats.steals, (unsigned long long)stats.polls, (unsigned long long)stats.events,
-                    (unsigned long long)stats.sleeps, (unsigned long long)stats.timers);
+                    (double)metrics.uptime / 1e9, (unsigned long long)atomic_load(&site->requests), metrics.workers,
+                    metrics.threads, (unsigned long long)metrics.tasks_alive, (unsigned long long)metrics.tasks_spawned,
+                    (unsigned long long)metrics.streams, (unsigned long long)metrics.switches,
+                    (unsigned long long)metrics.steals, (unsigned long long)metrics.polls,
+                    (unsigned long long)metrics.events, (unsigned long long)metrics.sleeps,
+                    (unsigned long long)metrics.timers);
     edo_http_set_header(x, "Cache-Control", "no-store");
     return edo_http_respond(x, 200, "application/json", json, (size_t)size);
+}
+
+/* For Prometheus. Asks how much room it takes, and takes some more, as numbers grow. */
+static int metrics(edo_http_exchange *x)
+{
+    ssize_t capacity = edo_metrics_print(NULL, 0) + 1024;
+    char *text EDO_AUTO(free) = malloc((size_t)capacity);
+    ssize_t size = text ? edo_metrics_print(text, (size_t)capacity) : -ENOMEM;
+
+    if (size < 0)
+        return (int)size;
+    edo_http_set_header(x, "Cache-Control", "no-store");
+    return edo_http_respond(x, 200, "text/plain; version=0.0.4; charset=utf-8", text,
+                            (size_t)(size < capacity ? size : capacity - 1));
 }
 
 /* Straight lines: read some, write some, until there is no more. Bodies of any size pass through one buffer. */
@@ -89,12 +106,15 @@ static int answer(edo_http_exchange *x, void *context)
     if (edo_http_match(x, "GET", "/"))
         return page(x);
     if (edo_http_match(x, "GET", "/stats"))
-        return stats(x, site);
+        return counters(x, site);
+    if (edo_http_match(x, "GET", "/metrics"))
+        return metrics(x);
     if (edo_http_match(x, "POST", "/echo"))
         return echo(x);
     if (path.size >= 7 && memcmp(path.data, "/files/", 7) == 0)
         return edo_http_send_file(x, site->files, (edo_str){path.data + 6, path.size - 6});
-    if (edo_http_match(x, NULL, "/") || edo_http_match(x, NULL, "/stats") || edo_http_match(x, NULL, "/echo")) {
+    if (edo_http_match(x, NULL, "/") || edo_http_match(x, NULL, "/stats") || edo_http_match(x, NULL, "/metrics") ||
+        edo_http_match(x, NULL, "/echo")) {
         edo_http_set_header(x, "Allow", edo_http_match(x, NULL, "/echo") ? "POST" : "GET, HEAD");
         return edo_http_fail(x, 405, NULL);
     }
@@ -137,7 +157,7 @@ int main(void)
 
     if (strcmp(site.host, "localhost") == 0)
         site.host = "127.0.0.1";
-    rc = edo_run(serve, &site, NULL);
+    rc = edo_run(serve, &site, EDO_OPTIONS(edo_run_options, .metrics = true));
     if (rc < 0 && !site.listens)
         fprintf(stderr, "cannot listen on %s port %s: %s\n", site.host, site.port, edo_strerror(rc));
     else if (rc < 0)

@@ -18,6 +18,7 @@
 #include <edo/local.h>
 #include <edo/frames.h>
 #include <edo/memory.h>
+#include <edo/metrics.h>
 #include <edo/park.h>
 #include <edo/pass.h>
 #include <edo/process.h>

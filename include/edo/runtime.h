@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The runtime: workers, the threads that carry them, and what it counts.
+ * The runtime: workers, and the threads that carry them. What it counts: edo/metrics.h.
  */
 #ifndef EDO_RUNTIME_H
 #define EDO_RUNTIME_H
@@ -58,7 +58,8 @@ typedef struct edo_run_options {
     void (*on_task_stop)(const edo_task_info *info, void *argument);
     void *on_argument; /* what these four get */
     int files; /* enum edo_files; 0: $EDO_FILES (region or io_uring), else EDO_FILES_REGION. Without io_uring in this build or
-                  from this kernel, files go by regions, which one line on stderr says once; see also edo_stats */
+                  from this kernel, files go by regions, which one line on stderr says once; see also edo_metrics */
+    bool metrics; /* measure how long tasks run and wait for their turn (edo/metrics.h); $EDO_METRICS=1 */
 } edo_run_options;
 
 /*
@@ -100,42 +101,6 @@ EDO_API int edo_run(edo_task_fn fn, void *argument, const edo_run_options *optio
  * tasks may outlive that scope itself: spawns into it then give -EINVAL.
  */
 EDO_API edo_scope *edo_root_scope(void);
-
-/* What the runtime has counted since it started. Sums over the workers, read without stopping them. */
-typedef struct edo_stats {
-    size_t size;
-    int workers;
-    int threads;    /* OS threads: workers', spare ones, those of edo_blocking and edo_resolve */
-    int64_t uptime; /* ns */
-    uint64_t tasks_alive;
-    uint64_t tasks_spawned;
-    uint64_t switches; /* times a task was resumed */
-    uint64_t steals;   /* tasks taken from a sibling's queue */
-    uint64_t sleeps;   /* times a worker went to sleep */
-    uint64_t wakes;    /* times a sleeping worker was woken by another thread */
-    uint64_t polls;    /* calls of epoll_wait */
-    uint64_t events;   /* what they brought */
-    uint64_t handoffs; /* workers taken from a thread that kept them */
-    uint64_t timers;   /* armed now */
-    uint64_t streams;  /* open streams and listeners */
-    uint64_t stacks_in_use;
-    uint64_t stacks_resident; /* free, kept for reuse */
-    uint64_t blocking_threads;
-    uint64_t blocking_queued;
-    uint64_t stalls_computing; /* times a task kept its worker for too long, and used the processor meanwhile */
-    uint64_t stalls_blocked;   /* and did not: it was blocked in the kernel */
-    uint64_t stalls_kept;      /* looks at a stall that could not be helped: no thread was left to hand the worker to */
-    uint64_t resolving_threads; /* the lane of edo_resolve; also those whose caller has given up */
-    uint64_t resolving_queued;
-    uint64_t file_rings; /* workers that have an io_uring for files; 0: regions */
-} edo_stats;
-
-/* Fills *out (set out->size first: EDO_STATS_INIT). 0; -EPERM outside a task; -E2BIG. */
-#define EDO_STATS_INIT                                                                                                 \
-    {                                                                                                                  \
-        sizeof(edo_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                      \
-    }
-EDO_API int edo_stats_read(edo_stats *out);
 
 /* The most stack that tasks of one spawn site have used (measured with .stack_census only). */
 typedef struct edo_census_entry {

@@ -141,11 +141,14 @@ void edo_blocking_pool_destroy(struct edo_blocking_pool *pool)
     edo_blocking_pool_release(pool);
 }
 
-void edo_blocking_pool_counts(struct edo_blocking_pool *pool, uint64_t *threads, uint64_t *queued)
+void edo_blocking_pool_counts(struct edo_blocking_pool *pool, uint64_t *threads, uint64_t *idle, uint64_t *queued)
 {
     edo_lock_acquire(&pool->lock);
     *threads = (uint64_t)pool->threads;
     *queued = (uint64_t)pool->queued;
+    *idle = 0;
+    for (const struct edo_link *link = pool->idle.next; link != &pool->idle; link = link->next)
+        ++*idle;
     edo_lock_release(&pool->lock);
 }
 

@@ -23,7 +23,7 @@ int edo_blocking_pool_create(struct edo_blocking_pool **out, int threads, const 
  */
 void edo_blocking_pool_destroy(struct edo_blocking_pool *pool);
 
-void edo_blocking_pool_counts(struct edo_blocking_pool *pool, uint64_t *threads, uint64_t *queued);
+void edo_blocking_pool_counts(struct edo_blocking_pool *pool, uint64_t *threads, uint64_t *idle, uint64_t *queued);
 
 /*
  * A runtime begins, or ends, on the calling thread, which runs no task: if that is at work on a job, cancelling the job's caller

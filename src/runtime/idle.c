@@ -109,6 +109,7 @@ static struct edo_task *edo_steal_from(struct edo_worker *worker, struct edo_wor
     if (count == 0)
         return NULL;
     edo_count(&worker->counts.steals, count);
+    edo_count(&worker->counts.steal_operations, 1);
     for (uint32_t i = 1; i < count; i++) /* the own ring is empty: there is room */
         edo_ring_push(&worker->ring, tasks[i]);
     return tasks[0];

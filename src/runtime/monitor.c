@@ -92,7 +92,7 @@ static bool edo_monitor_see(struct edo_thread **on, uint32_t *guard, uint32_t *r
         return false;
     *on = worker->thread;
     *guard = atomic_load_explicit(&(*on)->guard, memory_order_relaxed);
-    *region = atomic_load_explicit(&(*on)->region, memory_order_relaxed);
+    *region = (uint32_t)atomic_load_explicit(&(*on)->region, memory_order_relaxed);
     *cpu = *guard == EDO_GUARD_OUTSIDE ? edo_platform->thread_cpu((*on)->id) : -1;
     edo_lock_release(&worker->thread_lock);
     return true;

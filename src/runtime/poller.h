@@ -108,6 +108,7 @@ struct edo_poller {
     int epoll;
     int wake; /* an eventfd: written to end a sleep; edge-triggered, never read */
     _Atomic uint32_t sources;
+    _Atomic uint64_t registered; /* sources that ever were */
     struct edo_uring *ring; /* NULL: none; set before there are threads. Its events are `nobody`'s with EDO_RING_MARK */
     struct edo_source nobody; /* stands for `wake` in events; its mark is no event's, so they come out as unknown */
 };

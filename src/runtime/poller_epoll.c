@@ -53,8 +53,10 @@ static int edo_poller_watch(struct edo_poller *poller, struct edo_source *source
     struct epoll_event event = {.events = events, .data = {.u64 = source->mark}};
     int rc = edo_platform->epoll_ctl(poller->epoll, EPOLL_CTL_ADD, source->fd, &event);
 
-    if (rc == 0)
-        atomic_fetch_add_explicit(&poller->sources, 1, memory_order_relaxed);
+    if (rc < 0)
+        return rc;
+    atomic_fetch_add_explicit(&poller->sources, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&poller->registered, 1, memory_order_relaxed);
     return rc;
 }
 
@@ -91,6 +93,7 @@ int edo_poller_add_ring(struct edo_poller *poller, struct edo_uring *ring, int f
     if (rc < 0)
         return rc;
     atomic_fetch_add_explicit(&poller->sources, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&poller->registered, 1, memory_order_relaxed);
     poller->ring = ring;
     return 0;
 }

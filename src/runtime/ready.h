@@ -9,7 +9,7 @@
 #include "runtime/task.h"
 #include "runtime/worker.h"
 
-/* For what does not go into this worker's ring: no worker, a pinned task, one that shall migrate, a full ring. */
+/* For what does not just go into this worker's ring: no worker, a pinned task, one that shall migrate or is timed, a full ring. */
 void edo_ready_elsewhere(struct edo_thread *thread, struct edo_task *task);
 
 /* There is more in the ring than this worker will run next: a sibling may want it (S9). */
@@ -18,7 +18,8 @@ void edo_ready_offer(struct edo_thread *thread);
 /* INSIDE `worker`, which is the thread's. */
 static inline void edo_ready_last_in(struct edo_worker *worker, struct edo_thread *thread, struct edo_task *task)
 {
-    if (__builtin_expect((task->flags & EDO_TASK_ELSEWHERE) || !edo_ring_push(&worker->ring, task), 0))
+    if (__builtin_expect((task->flags & (EDO_TASK_ELSEWHERE | EDO_TASK_TIMED)) || !edo_ring_push(&worker->ring, task),
+                         0))
         edo_ready_elsewhere(thread, task);
     else if (!worker->alone)
         edo_ready_offer(thread);

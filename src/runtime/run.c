@@ -13,6 +13,7 @@
 #include "runtime/misuse.h"
 #include "runtime/overflow.h"
 #include "runtime/runtime.h"
+#include "runtime/sample.h"
 #include "runtime/uring.h"
 #include "platform/platform.h"
 
@@ -81,6 +82,12 @@ static int edo_worker_init(struct edo_worker *worker, struct edo_runtime *runtim
     edo_ring_init(&worker->ring);
     edo_lock_init(&worker->thread_lock);
     edo_wheel_init(&worker->wheel, runtime->started);
+    if (runtime->options.metrics) {
+        int rc = edo_sampler_create(worker);
+
+        if (rc < 0)
+            return rc;
+    }
     return edo_poller_init(&worker->poller);
 }
 
@@ -100,6 +107,7 @@ static void edo_worker_finish(struct edo_worker *worker)
     edo_stacks_put(worker->runtime, worker->odd_stacks);
     edo_uring_end(&worker->poller);
     edo_poller_finish(&worker->poller);
+    edo_platform->release(worker->sampler);
 }
 
 static void edo_runtime_finish(struct edo_runtime *runtime)
@@ -207,6 +215,9 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
                           : options->migrate_always ? EDO_TASK_MIGRATES
                                                     : 0;
     runtime->task_flags |= options->on_task_start ? EDO_TASK_ANNOUNCED : 0;
+    runtime->options.metrics &=
+        !hooks; /* there is no clock that a seed would repeat, and nobody waits for another one's turn */
+    runtime->task_flags |= runtime->options.metrics ? EDO_TASK_TIMED : 0;
     runtime->ends_watched = options->stack_census || options->on_task_stop;
     edo_thread_init(thread, runtime);
     thread->id = pthread_self();

@@ -82,6 +82,8 @@ int edo_run_options_read(edo_run_options *out, const edo_run_options *given)
         out->migrate_always |= value != 0;
     if (rc >= 0 && (rc = edo_environment(&value, "EDO_STACK_CENSUS", 0, 1)) > 0)
         out->stack_census |= value != 0;
+    if (rc >= 0 && (rc = edo_environment(&value, "EDO_METRICS", 0, 1)) > 0)
+        out->metrics |= value != 0;
     if (rc >= 0 && !out->seed && (rc = edo_environment(&value, "EDO_SEED", 1, UINT64_MAX)) > 0)
         out->seed = value;
     if (rc >= 0 && !out->stall_after &&

@@ -42,6 +42,7 @@ struct edo_runtime {
     struct edo_task *global_first;
     struct edo_task *global_last;
     _Atomic uint32_t global_count;
+    _Atomic uint64_t remote_schedules; /* what threads without a worker put there */
 
     /* Sleeping workers; see idle.c. */
     struct edo_lock idle_lock;

@@ -16,6 +16,7 @@
 #include "runtime/ready.h"
 #include "runtime/runtime.h"
 #include "runtime/misuse.h"
+#include "runtime/sample.h"
 #include "runtime/switch.h"
 
 #include <sched.h>
@@ -28,6 +29,7 @@ static void edo_ring_overflow(struct edo_thread *thread, struct edo_task *task)
     struct edo_task *half[EDO_RING_SIZE / 2];
     uint32_t count = edo_ring_steal(half, EDO_RING_SIZE / 2, &thread->worker->ring);
 
+    edo_count(&thread->worker->counts.overflows, 1);
     for (uint32_t i = 0; i + 1 < count; i++)
         half[i]->next = half[i + 1];
     if (count == 0) {
@@ -41,14 +43,24 @@ static void edo_ring_overflow(struct edo_thread *thread, struct edo_task *task)
 void edo_ready_elsewhere(struct edo_thread *thread, struct edo_task *task)
 {
     struct edo_runtime *runtime = task->home->runtime;
+    struct edo_worker *worker = thread ? thread->worker : NULL;
 
+    if (task->flags & EDO_TASK_TIMED) {
+        task = edo_probe_send(runtime, worker, task);
+        if (worker && !(task->flags & EDO_TASK_ELSEWHERE)) {
+            edo_ready_last_in(worker, thread, task);
+            return;
+        }
+    }
     if ((task->flags & EDO_TASK_PINNED) && task->home_thread) {
         edo_ready_pinned(thread, task);
         return;
     }
     if (__builtin_expect(runtime->hooks != NULL, 0))
         edo_hooks_insist(runtime);
-    if (thread && thread->worker && !(task->flags & EDO_TASK_ELSEWHERE))
+    if (!worker)
+        atomic_fetch_add_explicit(&runtime->remote_schedules, 1, memory_order_relaxed);
+    if (worker && !(task->flags & EDO_TASK_ELSEWHERE))
         edo_ring_overflow(thread, task);
     else
         edo_global_push(runtime, task);
@@ -70,8 +82,11 @@ void edo_ready(struct edo_thread *thread, struct edo_task *task)
     struct edo_worker *worker = thread ? thread->worker : NULL;
     struct edo_task *displaced;
 
-    if (__builtin_expect(!worker || (task->flags & EDO_TASK_ELSEWHERE), 0)) {
-        edo_ready_elsewhere(thread, task);
+    if (__builtin_expect(!worker || (task->flags & (EDO_TASK_ELSEWHERE | EDO_TASK_TIMED)), 0)) {
+        if (worker && (task->flags & EDO_TASK_TIMED))
+            edo_ready(thread, edo_probe_send(thread->runtime, worker, task));
+        else
+            edo_ready_elsewhere(thread, task);
         return;
     }
     if (!atomic_load_explicit(&worker->lifo, memory_order_relaxed)) {
@@ -252,11 +267,14 @@ static void edo_after_yield(struct edo_thread *thread, struct edo_task *task)
     edo_ready_last(thread, task);
 }
 
-void edo_turn(struct edo_task *task)
+EDO_ALWAYS_INLINE void edo_give_turn(struct edo_task *task, bool forced)
 {
     struct edo_thread *thread = edo_enter(edo_thread_self());
     struct edo_worker *worker = thread->worker;
     struct edo_task *next = edo_next(thread, worker, worker->alone);
+
+    if (forced)
+        edo_count(&worker->counts.forced_yields, 1);
 
     task->budget = thread->budget;
     if (!next && edo_turns_left(worker) >= 0 && !thread->runtime->options.migrate_always && !thread->runtime->hooks) {
@@ -267,13 +285,18 @@ void edo_turn(struct edo_task *task)
     edo_leave(edo_switch_to(thread, thread->worker, task, next));
 }
 
+void edo_turn(struct edo_task *task)
+{
+    edo_give_turn(task, false);
+}
+
 void edo_budget_spent(struct edo_task *task)
 {
     struct edo_hooks *hooks = task->home->runtime->hooks;
 
     task->budget = 0;
     if (!hooks || hooks->point(hooks, task))
-        edo_turn(task);
+        edo_give_turn(task, true);
 }
 
 int edo_yield(void)

@@ -17,6 +17,7 @@
 #include "runtime/runtime.h"
 #include "runtime/misuse.h"
 #include "runtime/options.h"
+#include "runtime/sample.h"
 #include "runtime/census.h"
 #include "platform/platform.h"
 
@@ -190,9 +191,12 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
     task->owned = owned;
     task->name = options->name;
     task->stack_class = (uint8_t)stack_class;
-    if (options->pinned || runtime->task_flags) /* under hooks there is one thread: all its tasks are pinned */
-        task->flags |= options->pinned && !runtime->hooks ? EDO_TASK_PINNED | (runtime->task_flags & EDO_TASK_ANNOUNCED)
+    if (options->pinned || runtime->task_flags) { /* under hooks there is one thread: all its tasks are pinned */
+        task->flags |= options->pinned && !runtime->hooks ? EDO_TASK_PINNED | (runtime->task_flags & EDO_TASK_WATCHED)
                                                           : runtime->task_flags;
+        if ((task->flags & EDO_TASK_TIMED) && !edo_sample_spawn(thread->worker))
+            task->flags &= (uint8_t)~EDO_TASK_TIMED;
+    }
     task->id = ++thread->worker->next_id;
     if (handle) {
         atomic_store_explicit(&handle->joiner, 0, memory_order_relaxed);

@@ -42,7 +42,9 @@ enum edo_task_flags {
     EDO_TASK_MIGRATES = 16,  /* with migrate_always: `home_thread` is where it ran last, and where it shall not wake */
     EDO_TASK_CHOSEN = 32,    /* under hooks: it is ready in the global queue alone, where they choose */
     EDO_TASK_ANNOUNCED = 64, /* .on_task_start is to be called for it, at its first run; see callbacks.h */
-    EDO_TASK_ELSEWHERE = EDO_TASK_PINNED | EDO_TASK_MIGRATES | EDO_TASK_CHOSEN
+    EDO_TASK_TIMED = 128, /* how long it waits for its turn is measured when it is ready the next time; see sample.h */
+    EDO_TASK_ELSEWHERE = EDO_TASK_PINNED | EDO_TASK_MIGRATES | EDO_TASK_CHOSEN,
+    EDO_TASK_WATCHED = EDO_TASK_ANNOUNCED | EDO_TASK_TIMED
 };
 
 /* Whether the alarm of a dormant task is in some wheel; see dormant.c. */

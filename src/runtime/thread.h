@@ -51,7 +51,7 @@ struct edo_thread {
     _Atomic uint32_t granted;  /* set by a remote that found the thread back INSIDE at its end; see alarm.c */
     struct edo_worker *worker; /* read and written INSIDE, or by the taker once it has exchanged the guard */
     struct edo_task *current;  /* the task whose code runs here; NULL in the thread's own flow. Owner only */
-    _Atomic uint32_t region;   /* odd while its task is in a blocking region; region.c. Written by the thread */
+    _Atomic uint64_t region;   /* odd while its task is in a blocking region; region.c. Written by the thread */
     uint32_t rotor;            /* with which arm the next select here begins; owner only */
     int16_t budget;            /* what a task gets when its turn comes: EDO_BUDGET, or 0 under hooks (hooks.h) */
     edo_after_fn after;        /* owner only, INSIDE */
@@ -92,10 +92,13 @@ static inline bool edo_thread_in_region(struct edo_thread *thread)
     return atomic_load_explicit(&thread->region, memory_order_relaxed) & 1;
 }
 
-/* The next odd number, or the next even one, whatever it was: a task may have left its region open. By the thread itself. */
+/*
+ * The next odd number, or the next even one, whatever it was: a task may have left its region open. By the thread itself.
+ * A region takes it from one multiple of 4 to the next, so that regions need not be counted.
+ */
 static inline void edo_thread_set_region(struct edo_thread *thread, uint32_t inside)
 {
-    uint32_t region = atomic_load_explicit(&thread->region, memory_order_relaxed) | 1;
+    uint64_t region = atomic_load_explicit(&thread->region, memory_order_relaxed) | 1;
 
     atomic_store_explicit(&thread->region, region + 1 + inside, memory_order_release);
 }
@@ -124,6 +127,12 @@ static inline struct edo_thread *edo_enter(struct edo_thread *self)
 static inline void edo_leave(struct edo_thread *thread)
 {
     atomic_store_explicit(&thread->guard, EDO_GUARD_OUTSIDE, memory_order_release);
+}
+
+/* How many regions it has begun. */
+static inline uint64_t edo_thread_regions(struct edo_thread *thread)
+{
+    return (atomic_load_explicit(&thread->region, memory_order_relaxed) + 1) / 4;
 }
 
 /* Runs what the previous flow left to be done. First thing on every resumption, INSIDE. */

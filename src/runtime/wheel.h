@@ -122,7 +122,7 @@ static inline void edo_wheel_add(struct edo_wheel *wheel, struct edo_wheel_node 
 {
     assert(!edo_wheel_node_armed(node));
     edo_wheel_place(wheel, node, deadline);
-    __atomic_store_n(&wheel->count, wheel->count + 1, __ATOMIC_RELAXED); /* edo_stats_read looks at it */
+    __atomic_store_n(&wheel->count, wheel->count + 1, __ATOMIC_RELAXED); /* edo_metrics_read looks at it */
 }
 
 /* Disarms a node of this wheel. Answers whether it was armed: false means that it has expired, or never was. */

@@ -6,6 +6,8 @@
  * task could not do under the guard is done with the guard left: getting and giving back stacks, timer callbacks.
  */
 #include "runtime/runtime.h"
+#include "runtime/sample.h"
+#include "runtime/switch.h"
 #include "runtime/timer.h"
 #include "platform/platform.h"
 
@@ -13,6 +15,7 @@ void edo_worker_fire(struct edo_thread *thread)
 {
     struct edo_worker *worker = thread->worker;
     struct edo_wheel_node *node;
+    uint64_t fired = 0;
     int64_t now;
 
     if (worker->wheel.count > 0) {
@@ -21,7 +24,9 @@ void edo_worker_fire(struct edo_thread *thread)
             struct edo_alarm *alarm = EDO_CONTAINER_OF(node, struct edo_alarm, node);
 
             alarm->fire(thread, alarm);
+            fired++;
         }
+        edo_count(&worker->counts.timers_fired, fired);
     }
     if (edo_wheel_held(&worker->wheel)) { /* some may be left from a thread that lost the worker in a callback */
         edo_searched(thread); /* callbacks take their time; whoever searches keeps others from being woken */
@@ -84,8 +89,11 @@ static void edo_stacks_trim(struct edo_thread *thread)
     edo_enter(thread);
 }
 
-/* What to run next, with everything a thread's own flow can do to find it. NULL: look again. */
-static struct edo_task *edo_thread_next(struct edo_thread *thread)
+/*
+ * What to run next, with everything a thread's own flow can do to find it. NULL: look again. `measured`: the runtime's times
+ * are taken (sample.h); constant, so that those who don't want that pay nothing for it.
+ */
+EDO_ALWAYS_INLINE struct edo_task *edo_thread_next(struct edo_thread *thread, bool measured)
 {
     struct edo_worker *worker = thread->worker;
     struct edo_task *task = worker->held;
@@ -116,10 +124,10 @@ static struct edo_task *edo_thread_next(struct edo_thread *thread)
         edo_worker_check(thread);
         return NULL;
     }
-    return edo_worker_idle(thread);
+    return measured ? edo_sample_idle(thread) : edo_worker_idle(thread);
 }
 
-void edo_thread_loop(struct edo_thread *thread)
+EDO_ALWAYS_INLINE void edo_thread_serve(struct edo_thread *thread, bool measured)
 {
     for (;;) {
         struct edo_worker *worker = thread->worker;
@@ -143,12 +151,26 @@ void edo_thread_loop(struct edo_thread *thread)
             edo_stacks_trim(thread);
             continue;
         }
-        task = edo_thread_next(thread);
+        task = edo_thread_next(thread, measured);
         if (!task)
             continue;
+        if (measured && edo_probe_is(task))
+            task = edo_probe_receive(thread->worker, task);
         if (thread->worker->searching) /* woken to search, but there was something nearer */
             edo_searched(thread);
-        if (task->stack || edo_task_find_stack(thread, task))
+        if (!task->stack && !edo_task_find_stack(thread, task))
+            continue;
+        if (measured)
+            edo_sample_resume(thread, task);
+        else
             edo_resume(thread, task);
     }
+}
+
+void edo_thread_loop(struct edo_thread *thread)
+{
+    if (thread->runtime->options.metrics)
+        edo_thread_serve(thread, true);
+    else
+        edo_thread_serve(thread, false);
 }

@@ -28,6 +28,10 @@ struct edo_worker_counts {
     _Atomic uint64_t sleeps;
     _Atomic uint64_t polls;
     _Atomic uint64_t events;
+    _Atomic uint64_t steal_operations;
+    _Atomic uint64_t overflows;
+    _Atomic uint64_t forced_yields;
+    _Atomic uint64_t timers_fired;
 };
 
 struct edo_worker {
@@ -68,6 +72,8 @@ struct edo_worker {
     bool idle;
     _Atomic bool waiting; /* its thread is in epoll_wait: it will see its own events */
     bool searching;       /* counted in runtime->searching */
+
+    struct edo_sampler *sampler; /* NULL: no times are measured; see sample.h */
 };
 
 /* `turns`, as its owner writes it: what the monitor stores at the same moment may be lost, and comes again. */
@@ -88,6 +94,11 @@ static inline int32_t edo_turns_left(struct edo_worker *worker)
 static inline void edo_turns_begin(struct edo_worker *worker)
 {
     atomic_store_explicit(&worker->turns, EDO_TURNS_BETWEEN_LOOKS - 1, memory_order_relaxed);
+}
+
+static inline void edo_turns_set(struct edo_worker *worker, int32_t turns)
+{
+    atomic_store_explicit(&worker->turns, turns, memory_order_relaxed);
 }
 
 static inline void edo_turns_end(struct edo_worker *worker)

@@ -63,7 +63,7 @@ static int server_main(void *argument)
 {
     struct server *server = argument;
     struct serving serving = {server, NULL};
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
     edo_task *task;
     edo_addr address;
     int rc = edo_tcp_listen(&serving.listener, "127.0.0.1:0", NULL);
@@ -71,9 +71,9 @@ static int server_main(void *argument)
     if (rc < 0)
         return rc;
     edo_listener_addr(&address, serving.listener);
-    edo_stats_read(&stats);
-    server->tasks_before = stats.tasks_alive;
-    server->streams_before = stats.streams;
+    edo_metrics_read(&metrics);
+    server->tasks_before = metrics.tasks_alive;
+    server->streams_before = metrics.streams;
     EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
         rc = edo_spawn(scope, server_serve, &serving, .handle = &task);
         if (rc < 0)
@@ -85,9 +85,9 @@ static int server_main(void *argument)
         edo_scope_cancel(scope);
     }
     edo_join(&server->result, task);
-    edo_stats_read(&stats);
-    server->tasks_after = stats.tasks_alive;
-    server->streams_after = stats.streams;
+    edo_metrics_read(&metrics);
+    server->tasks_after = metrics.tasks_alive;
+    server->streams_after = metrics.streams;
     edo_listener_close(serving.listener);
     return 0;
 }

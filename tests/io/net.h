@@ -213,11 +213,11 @@ struct net_main {
 static int net_main(void *argument)
 {
     struct net_main *main = (struct net_main *)argument;
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
     int rc = main->fn(main->argument);
 
-    edo_stats_read(&stats);
-    CHECK_EQUAL(stats.streams, 0);
+    edo_metrics_read(&metrics);
+    CHECK_EQUAL(metrics.streams, 0);
     return rc;
 }
 

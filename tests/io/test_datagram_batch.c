@@ -198,8 +198,8 @@ static int send_beside_a_receiver(void *argument)
 {
     edo_datagram *pair[2];
     struct receiver receiver;
-    edo_stats before = EDO_STATS_INIT;
-    edo_stats after = EDO_STATS_INIT;
+    edo_metrics before = EDO_METRICS_INIT;
+    edo_metrics after = EDO_METRICS_INIT;
     int rc = 0;
 
     (void)argument;
@@ -208,12 +208,12 @@ static int send_beside_a_receiver(void *argument)
     EDO_SCOPE (scope, &rc) {
         CHECK_EQUAL(edo_spawn(scope, receive_until_x, &receiver), 0);
         CHECK_EQUAL(edo_sleep(EDO_MS(1)), 0);
-        edo_stats_read(&before);
+        edo_metrics_read(&before);
         for (int i = 0; i < 20; i++) {
             CHECK_EQUAL(edo_datagram_send(pair[0], "a", 1), 1);
             CHECK_EQUAL(edo_sleep(EDO_US(10)), 0);
         }
-        edo_stats_read(&after);
+        edo_metrics_read(&after);
         edo_datagram_close(EDO_TAKE(pair[0]));
     }
     CHECK_EQUAL(after.events - before.events, 0);

@@ -269,7 +269,7 @@ static int map_some(void **out, size_t size, int protection, int flags)
 static int no_memory(void *argument)
 {
     edo_stream *pair[2];
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
     int rc = -ENOMEM;
 
     (void)argument;
@@ -279,8 +279,8 @@ static int no_memory(void *argument)
         atomic_store(&allocations_left, allowed);
         rc = edo_duplex(&pair[0], &pair[1], 0);
         atomic_store(&allocations_left, INT_MAX);
-        edo_stats_read(&stats);
-        CHECK_EQUAL(stats.streams, rc < 0 ? 0 : 2);
+        edo_metrics_read(&metrics);
+        CHECK_EQUAL(metrics.streams, rc < 0 ? 0 : 2);
     }
     net_close_pair(pair);
     CHECK_EQUAL(edo_duplex(&pair[0], &pair[1], SIZE_MAX), -ENOMEM);

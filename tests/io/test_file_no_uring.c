@@ -57,13 +57,13 @@ static int refusing_ctl(int epoll, int operation, int fd, struct epoll_event *ev
 
 static int has_none(void *argument)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
     edo_file *file;
     char buffer[16];
 
     (void)argument;
-    CHECK_EQUAL(edo_stats_read(&stats), 0);
-    CHECK_EQUAL(stats.file_rings, 0);
+    CHECK_EQUAL(edo_metrics_read(&metrics), 0);
+    CHECK_EQUAL(metrics.file_rings, 0);
     files_make(files_path("a"), "content", 7);
     CHECK_EQUAL(edo_file_open(&file, files_path("a"), O_RDWR, 0), 0);
     CHECK_EQUAL(edo_file_pread(file, buffer, sizeof buffer, 3), 4);

@@ -105,18 +105,18 @@ static edo_run_options *ring_options(int workers)
 
 static uint64_t rings(void)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
 
-    CHECK_EQUAL(edo_stats_read(&stats), 0);
-    return stats.file_rings;
+    CHECK_EQUAL(edo_metrics_read(&metrics), 0);
+    return metrics.file_rings;
 }
 
 static uint64_t handoffs(void)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
 
-    CHECK_EQUAL(edo_stats_read(&stats), 0);
-    return stats.handoffs;
+    CHECK_EQUAL(edo_metrics_read(&metrics), 0);
+    return metrics.handoffs;
 }
 
 static int has_rings(void *argument)
@@ -215,7 +215,7 @@ static void test_jobs_and_seeded_runs_leave_rings_alone(void **state)
 
 static int reads_a_cached_file(void *argument)
 {
-    edo_stats before = EDO_STATS_INIT, after = EDO_STATS_INIT;
+    edo_metrics before = EDO_METRICS_INIT, after = EDO_METRICS_INIT;
     static char buffer[4096];
     edo_file *file;
 
@@ -223,10 +223,10 @@ static int reads_a_cached_file(void *argument)
     files_make(files_path("a"), buffer, sizeof buffer);
     CHECK_EQUAL(edo_file_open(&file, files_path("a"), O_RDONLY, 0), 0);
     atomic_store(&kernel.enters, 0);
-    edo_stats_read(&before);
+    edo_metrics_read(&before);
     for (int i = 0; i < 100; i++)
         CHECK_EQUAL(edo_file_pread(file, buffer, 1024, i), 1024);
-    edo_stats_read(&after);
+    edo_metrics_read(&after);
     CHECK_EQUAL(after.switches, before.switches);
     CHECK_EQUAL(atomic_load(&kernel.enters), 0);
     CHECK_EQUAL(atomic_load(&kernel.preads), 0);
@@ -234,10 +234,10 @@ static int reads_a_cached_file(void *argument)
     CHECK_EQUAL(edo_file_pread(file, buffer, 1024, 500), 1024); /* half of it is */
     CHECK_EQUAL(atomic_load(&kernel.enters), 1);
     kernel.cache = -1; /* the ring finds it at once */
-    edo_stats_read(&before);
+    edo_metrics_read(&before);
     for (int i = 0; i < 100; i++)
         CHECK_EQUAL(edo_file_pread(file, buffer, 1024, i), 1024);
-    edo_stats_read(&after);
+    edo_metrics_read(&after);
     CHECK(after.switches - before.switches < 10); /* a turn for others, now and then */
     CHECK_EQUAL(atomic_load(&kernel.enters), 101);
     CHECK_EQUAL(atomic_load(&kernel.preads), 0);

@@ -17,10 +17,10 @@ static void (*const pairs[])(edo_stream *out[2]) = {net_pair, net_tcp_pair, dupl
 
 static uint64_t streams_open(void)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
 
-    edo_stats_read(&stats);
-    return stats.streams;
+    edo_metrics_read(&metrics);
+    return metrics.streams;
 }
 
 /* --- What is closed, and when --------------------------------------------------------------------------------------------- */

@@ -329,12 +329,12 @@ static void test_localhost_is_this_machine(void **state)
 
 static void until_queued(uint64_t number)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
 
     do {
         edo_yield();
-        CHECK_RC(edo_stats_read(&stats), 0);
-    } while (stats.resolving_queued != number);
+        CHECK_RC(edo_metrics_read(&metrics), 0);
+    } while (metrics.resolving_queued != number);
 }
 
 static int asks(void *argument)
@@ -351,14 +351,14 @@ static int nine(void *argument)
 
     (void)argument;
     EDO_SCOPE (scope, &rc) {
-        edo_stats stats = EDO_STATS_INIT;
+        edo_metrics metrics = EDO_METRICS_INIT;
 
         for (int i = 0; i < 9; i++)
             CHECK_RC(edo_spawn(scope, asks, ARGUMENT("hangs:1")), 0);
         until(&inside, 8);
         until_queued(1);
-        CHECK_RC(edo_stats_read(&stats), 0);
-        CHECK_RC(stats.resolving_threads, 8);
+        CHECK_RC(edo_metrics_read(&metrics), 0);
+        CHECK_RC(metrics.resolving_threads, 8);
         CHECK_RC(atomic_load(&asked), 8);
         atomic_store(&allowed, 1);
         until(&asked, 9);

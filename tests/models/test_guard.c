@@ -81,6 +81,13 @@ void edo_callback_task_start(struct edo_task *task)
     model_assert(!"no task here is announced");
 }
 
+struct edo_task *edo_probe_send(struct edo_runtime *the_runtime, struct edo_worker *inside, struct edo_task *task)
+{
+    (void)the_runtime;
+    (void)inside;
+    return task; /* no task is timed */
+}
+
 void edo_wake_one(struct edo_runtime *the_runtime)
 {
     (void)the_runtime;

@@ -674,7 +674,7 @@ static void *cancel_scopes(void *argument)
 static int tend(void *argument)
 {
     pthread_t threads[2];
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
     uint32_t stopped;
     int rc = 0;
 
@@ -700,19 +700,19 @@ static int tend(void *argument)
     edo_sleep(EDO_MS(1));
     /* A lazy alarm of a dormant task goes with the task; a counter of a worker may be a moment old. */
     for (int i = 0; i < 1000; i++) {
-        REQUIRE(edo_stats_read(&stats) == 0);
-        if (stats.tasks_alive == 1 && stats.timers == 0)
+        REQUIRE(edo_metrics_read(&metrics) == 0);
+        if (metrics.tasks_alive == 1 && metrics.timers == 0)
             break;
         edo_sleep(EDO_MS(1));
     }
-    REQUIRE(stats.tasks_alive == 1);
-    REQUIRE(stats.timers == 0);
-    REQUIRE(stats.streams == 0);
-    REQUIRE(stats.blocking_queued == 0);
-    REQUIRE(stats.stacks_in_use <= 1 + (uint64_t)stats.workers * (EDO_STACK_CACHE + EDO_STACK_CACHE / 2));
+    REQUIRE(metrics.tasks_alive == 1);
+    REQUIRE(metrics.timers == 0);
+    REQUIRE(metrics.streams == 0);
+    REQUIRE(metrics.blocking_queued == 0);
+    REQUIRE(metrics.stacks_in_use <= 1 + (uint64_t)metrics.workers * (EDO_STACK_CACHE + EDO_STACK_CACHE / 2));
     printf("# %d workers: %lld tasks, %lld waits woken, %llu handed off, %llu switches, %llu steals, %d threads\n",
-           stats.workers, (long long)garden.ended, (long long)garden.woken, (unsigned long long)stats.handoffs,
-           (unsigned long long)stats.switches, (unsigned long long)stats.steals, stats.threads);
+           metrics.workers, (long long)garden.ended, (long long)garden.woken, (unsigned long long)metrics.handoffs,
+           (unsigned long long)metrics.switches, (unsigned long long)metrics.steals, metrics.threads);
     return 0;
 }
 

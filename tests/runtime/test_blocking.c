@@ -152,7 +152,7 @@ static int queued_main(void *argument)
     for (int abandonable = 0; abandonable < 2; abandonable++) {
         struct meeting meeting = {.started = 0};
         struct queued queued = {&meeting, abandonable, 0};
-        edo_stats stats = EDO_STATS_INIT;
+        edo_metrics metrics = EDO_METRICS_INIT;
         int rc = 0;
 
         EDO_SCOPE (outer, &rc) {
@@ -164,15 +164,15 @@ static int queued_main(void *argument)
                 until(&queued.called, 10);
                 do {
                     edo_yield();
-                    CHECK_RC(edo_stats_read(&stats), 0);
-                } while (stats.blocking_queued < 10);
-                CHECK_RC(stats.blocking_threads, 1);
+                    CHECK_RC(edo_metrics_read(&metrics), 0);
+                } while (metrics.blocking_queued < 10);
+                CHECK_RC(metrics.blocking_threads, 1);
                 edo_scope_cancel(inner);
                 CHECK_RC(edo_scope_join(inner), 0);
             }
             CHECK_RC(atomic_load(&meeting.dropped), 10);
-            CHECK_RC(edo_stats_read(&stats), 0);
-            CHECK_RC(stats.blocking_queued, 0);
+            CHECK_RC(edo_metrics_read(&metrics), 0);
+            CHECK_RC(metrics.blocking_queued, 0);
             gate_open(&meeting.go);
         }
         CHECK_RC(rc, 0);
@@ -365,15 +365,15 @@ static int many_main(void *argument)
 
 static int many_callers(void *argument)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
     int rc = 0;
 
     (void)argument;
     EDO_SCOPE (scope, &rc)
         for (int i = 0; i < 20; i++)
             CHECK_RC(edo_spawn(scope, many_main, NULL), 0);
-    CHECK_RC(edo_stats_read(&stats), 0);
-    CHECK(stats.blocking_threads <= 3);
+    CHECK_RC(edo_metrics_read(&metrics), 0);
+    CHECK(metrics.blocking_threads <= 3);
     return rc;
 }
 

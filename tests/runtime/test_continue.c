@@ -16,10 +16,10 @@ static void pair_open(edo_stream *ends[2])
 /* Stacks that are out of the pool, less what the workers may keep at hand: at least so many are held by tasks. */
 static int64_t stacks_held(void)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
 
-    CHECK_RC(edo_stats_read(&stats), 0);
-    return (int64_t)stats.stacks_in_use - 33 * stats.workers;
+    CHECK_RC(edo_metrics_read(&metrics), 0);
+    return (int64_t)metrics.stacks_in_use - 33 * metrics.workers;
 }
 
 /* --- No stack ------------------------------------------------------------------------------------------------------------ */
@@ -76,18 +76,18 @@ static void test_k5_dormant_tasks_hold_no_stack(void **state)
 static int when_main(void *argument)
 {
     _Atomic int ended = 0;
-    edo_stats before = EDO_STATS_INIT;
-    edo_stats after = EDO_STATS_INIT;
+    edo_metrics before = EDO_METRICS_INIT;
+    edo_metrics after = EDO_METRICS_INIT;
     int rc = 0;
 
     (void)argument;
-    CHECK_RC(edo_stats_read(&before), 0);
+    CHECK_RC(edo_metrics_read(&before), 0);
     EDO_SCOPE (scope, &rc) {
         for (int i = 0; i < DORMANT; i++)
             CHECK_RC(edo_spawn(scope, count, ARGUMENT(&ended), .when = EDO_WHEN_AT(edo_now() + EDO_SEC(1000))), 0);
         for (int i = 0; i < 5; i++)
             CHECK_RC(edo_yield(), 0);
-        CHECK_RC(edo_stats_read(&after), 0);
+        CHECK_RC(edo_metrics_read(&after), 0);
         CHECK_RC(after.stacks_in_use, before.stacks_in_use);
         CHECK(after.switches <= before.switches + 5); /* none of them has run, not even to see that it is not time */
         CHECK_RC(after.tasks_alive, before.tasks_alive + DORMANT);
@@ -216,10 +216,10 @@ static void test_k5_continuation_sees_why_it_goes_on(void **state)
 
 static uint64_t events_so_far(void)
 {
-    edo_stats stats = {.size = sizeof stats};
+    edo_metrics metrics = {.size = sizeof metrics};
 
-    CHECK_RC(edo_stats_read(&stats), 0);
-    return stats.events;
+    CHECK_RC(edo_metrics_read(&metrics), 0);
+    return metrics.events;
 }
 
 /* Its event has come and it is in the queue, behind the task that closes. */

@@ -62,7 +62,7 @@ static void lose_worker(void)
 
 static int lose_root(void *argument)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
     pid_t before;
     int moved = 0;
 
@@ -72,15 +72,15 @@ static int lose_root(void *argument)
         before = gettid();
         lose_worker();
         CHECK_RC(gettid(), before); /* it notices at its next call */
-        CHECK_RC(edo_stats_read(&stats), 0);
+        CHECK_RC(edo_metrics_read(&metrics), 0);
         CHECK_RC(edo_yield(), 0);
         moved += gettid() != before;
         CHECK(edo_in_task());
     }
     CHECK_RC(moved, 50);
-    CHECK_RC(edo_stats_read(&stats), 0);
-    CHECK_RC((int)stats.handoffs, 50);
-    CHECK(stats.threads <= 4); /* spare ones are used again */
+    CHECK_RC(edo_metrics_read(&metrics), 0);
+    CHECK_RC((int)metrics.handoffs, 50);
+    CHECK(metrics.threads <= 4); /* spare ones are used again */
     taker_end();
     return 7;
 }
@@ -241,7 +241,7 @@ static void *take_in_vain(void *argument)
 
 static int in_vain_root(void *argument)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
 
     (void)argument;
     memset(&taker, 0, sizeof taker);
@@ -250,8 +250,8 @@ static int in_vain_root(void *argument)
     while (!atomic_load(&taker.over))
         edo_sleep(EDO_US(100));
     pthread_join(taker.thread, NULL);
-    CHECK_RC(edo_stats_read(&stats), 0);
-    CHECK(stats.threads < 256);
+    CHECK_RC(edo_metrics_read(&metrics), 0);
+    CHECK(metrics.threads < 256);
     return 0;
 }
 

@@ -64,16 +64,16 @@ static int runs(void *argument)
 /* --- Behind a stall: tasks, timers, sockets ------------------------------------------------------------------------------ */
 
 /* Counts are raised after the hand-off that they are about. */
-static void until_counted(edo_stats *stats)
+static void until_counted(edo_metrics *metrics)
 {
     do
-        CHECK_RC(edo_stats_read(stats), 0);
-    while (stats->stalls_computing + stats->stalls_blocked == 0 && edo_sleep(EDO_MS(1)) == 0);
+        CHECK_RC(edo_metrics_read(metrics), 0);
+    while (metrics->stalls_computing + metrics->stalls_blocked == 0 && edo_sleep(EDO_MS(1)) == 0);
 }
 
 static int behind_root(void *argument)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
     int rc = 0;
 
     (void)argument;
@@ -83,8 +83,8 @@ static int behind_root(void *argument)
         for (int i = 0; i < world.wanted; i++)
             CHECK_RC(edo_spawn(scope, runs, NULL), 0);
     }
-    until_counted(&stats);
-    CHECK((int)stats.handoffs >= 1);
+    until_counted(&metrics);
+    CHECK((int)metrics.handoffs >= 1);
     CHECK(atomic_load(&world.stalled) == 8);
     return rc;
 }
@@ -120,7 +120,7 @@ static int64_t no_time(pthread_t thread)
 
 static int kinds_root(void *argument)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
     int rc = 0;
 
     (void)argument;
@@ -128,9 +128,9 @@ static int kinds_root(void *argument)
         CHECK_RC(edo_spawn(scope, stalls, NULL), 0);
         CHECK_RC(edo_spawn(scope, runs, NULL), 0);
     }
-    until_counted(&stats);
-    CHECK_RC((int)(world.blocks ? stats.stalls_computing : stats.stalls_blocked), 0);
-    CHECK((world.blocks ? stats.stalls_blocked : stats.stalls_computing) >= 1);
+    until_counted(&metrics);
+    CHECK_RC((int)(world.blocks ? metrics.stalls_computing : metrics.stalls_blocked), 0);
+    CHECK((world.blocks ? metrics.stalls_blocked : metrics.stalls_computing) >= 1);
     return rc;
 }
 
@@ -367,14 +367,14 @@ static void test_s5_a_pinned_task_that_stalls_keeps_its_thread_and_loses_the_wor
 
 static int reported_root(void *argument)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
 
     (void)argument;
     do
-        CHECK_RC(edo_stats_read(&stats), 0);
-    while (stats.stalls_computing + stats.stalls_blocked == 0 && usleep(1000) == 0);
-    CHECK_RC((int)stats.handoffs, 0);
-    CHECK_RC((int)stats.stalls_kept, 0);
+        CHECK_RC(edo_metrics_read(&metrics), 0);
+    while (metrics.stalls_computing + metrics.stalls_blocked == 0 && usleep(1000) == 0);
+    CHECK_RC((int)metrics.handoffs, 0);
+    CHECK_RC((int)metrics.stalls_kept, 0);
     return 0;
 }
 
@@ -391,7 +391,7 @@ static void test_s5_in_a_pinned_runtime_a_stall_is_only_counted(void **state)
 
 static int crowded_root(void *argument)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
     int rc = 0;
 
     (void)argument;
@@ -399,9 +399,9 @@ static int crowded_root(void *argument)
         for (int i = 0; i < 6; i++)
             CHECK_RC(edo_spawn(scope, stalls, NULL), 0);
         do { /* three threads, and this task has one of them */
-            CHECK_RC(edo_stats_read(&stats), 0);
-            CHECK(stats.threads <= 3);
-        } while (stats.stalls_kept == 0 && edo_sleep(EDO_MS(1)) == 0 && usleep(1000) == 0);
+            CHECK_RC(edo_metrics_read(&metrics), 0);
+            CHECK(metrics.threads <= 3);
+        } while (metrics.stalls_kept == 0 && edo_sleep(EDO_MS(1)) == 0 && usleep(1000) == 0);
         atomic_store(&world.ran, 1);
     }
     CHECK_RC(atomic_load(&world.stalled), 6);
@@ -436,7 +436,7 @@ static void test_f1_more_stalls_than_threads_wait_for_each_other(void **state)
 /* Two stalls have taken the last threads: a third can't be handed on, but its sibling gets to serve its sockets. */
 static int kept_root(void *argument)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
     int rc = 0;
 
     (void)argument;
@@ -447,9 +447,9 @@ static int kept_root(void *argument)
         CHECK_RC(edo_spawn(scope, stalls, NULL), 0);
         CHECK_RC(edo_spawn(scope, answers, NULL), 0);
         do {
-            CHECK_RC(edo_stats_read(&stats), 0);
+            CHECK_RC(edo_metrics_read(&metrics), 0);
             CHECK_RC(edo_sleep(EDO_MS(1)), 0);
-        } while (stats.handoffs < 2);
+        } while (metrics.handoffs < 2);
         for (int i = 1; i <= 3; i++) {
             CHECK_RC(write(world.ends[1], "x", 1), 1);
             spin_until(&world.ran, i);
@@ -698,7 +698,7 @@ static void test_f1_a_stall_inside_the_allocator(void **state)
 
 static int retire_root(void *argument)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
     int rc = 0;
 
     (void)argument;
@@ -710,8 +710,8 @@ static int retire_root(void *argument)
             CHECK_RC(edo_spawn(scope, runs, NULL), 0);
         }
         do /* the one of edo_run, perhaps without worker; the worker's; one in reserve */
-            CHECK_RC(edo_stats_read(&stats), 0);
-        while (stats.threads > 3 && edo_sleep(EDO_MS(1)) == 0);
+            CHECK_RC(edo_metrics_read(&metrics), 0);
+        while (metrics.threads > 3 && edo_sleep(EDO_MS(1)) == 0);
     }
     return rc;
 }

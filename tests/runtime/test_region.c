@@ -82,16 +82,16 @@ static void test_s7_a_region_that_begins_offers_what_waits_to_a_sibling(void **s
 /* Nobody takes and nobody is woken: an empty region leaves everything as it was. */
 static int short_root(void *argument)
 {
-    edo_stats before = EDO_STATS_INIT, after = EDO_STATS_INIT;
+    edo_metrics before = EDO_METRICS_INIT, after = EDO_METRICS_INIT;
     pid_t here = gettid();
 
     (void)argument;
-    CHECK_RC(edo_stats_read(&before), 0);
+    CHECK_RC(edo_metrics_read(&before), 0);
     for (int i = 0; i < 1000; i++) {
         CHECK_RC(edo_blocking_begin(), 0);
         edo_blocking_end();
     }
-    CHECK_RC(edo_stats_read(&after), 0);
+    CHECK_RC(edo_metrics_read(&after), 0);
     CHECK_RC(gettid(), here);
     CHECK_RC((int)(after.wakes - before.wakes), 0);
     CHECK_RC((int)(after.handoffs - before.handoffs), 0);

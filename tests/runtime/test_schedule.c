@@ -284,7 +284,7 @@ static int stealable(void *argument)
 static int half_root(void *argument)
 {
     struct edo_runtime *runtime = edo_thread_self()->runtime;
-    edo_stats before = EDO_STATS_INIT, after = EDO_STATS_INIT;
+    edo_metrics before = EDO_METRICS_INIT, after = EDO_METRICS_INIT;
     int64_t start;
     int rc = 0;
 
@@ -293,7 +293,7 @@ static int half_root(void *argument)
     atomic_store(&meeting.arrived, 0);
     EDO_SCOPE (scope, &rc) {
         atomic_fetch_add(&runtime->searching, 1);
-        CHECK_RC(edo_stats_read(&before), 0);
+        CHECK_RC(edo_metrics_read(&before), 0);
         for (int i = 0; i < 20; i++)
             CHECK_RC(edo_spawn(scope, stealable, NULL), 0);
         edo_wake_all(runtime);
@@ -301,7 +301,7 @@ static int half_root(void *argument)
         while (edo_now() - start < EDO_MS(20))
             sched_yield();
         CHECK_RC(atomic_load(&meeting.arrived), 0);
-        CHECK_RC(edo_stats_read(&after), 0);
+        CHECK_RC(edo_metrics_read(&after), 0);
         CHECK_RC((long long)(after.steals - before.steals), 0);
         atomic_fetch_sub(&runtime->searching, 1);
         edo_wake_all(runtime);
@@ -471,14 +471,14 @@ static void test_s8_one_worker_is_the_callers_thread(void **state)
 
 static int same_thread(void *argument)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
 
     CHECK_RC(*(pid_t *)argument, gettid());
     edo_sleep(EDO_US(10));
     CHECK_RC(*(pid_t *)argument, gettid());
-    CHECK_RC(edo_stats_read(&stats), 0);
-    CHECK_RC(stats.threads, 1);
-    CHECK_RC(stats.workers, 1);
+    CHECK_RC(edo_metrics_read(&metrics), 0);
+    CHECK_RC(metrics.threads, 1);
+    CHECK_RC(metrics.workers, 1);
     return 5;
 }
 
@@ -632,7 +632,7 @@ static int does_nothing(void *argument)
 
 static int dormitory_root(void *argument)
 {
-    edo_stats before = EDO_STATS_INIT, after = EDO_STATS_INIT;
+    edo_metrics before = EDO_METRICS_INIT, after = EDO_METRICS_INIT;
     uint64_t switches;
     int stackless = edo_test_rounds(100000);
     int rc = 0;
@@ -645,11 +645,11 @@ static int dormitory_root(void *argument)
         for (int i = 0; i < edo_test_rounds(2000); i++)
             CHECK_RC(edo_spawn(scope, sleeps_long, NULL), 0);
         edo_sleep(EDO_MS(50)); /* all of them have gone to sleep */
-        CHECK_RC(edo_stats_read(&before), 0);
+        CHECK_RC(edo_metrics_read(&before), 0);
         CHECK(before.timers >= (uint64_t)stackless);
         switches = voluntary_switches();
         edo_sleep(EDO_MS(300));
-        CHECK_RC(edo_stats_read(&after), 0);
+        CHECK_RC(edo_metrics_read(&after), 0);
         /* One sleep for ours; a few more for what was on its way. */
         CHECK(after.polls - before.polls <= 6);
         CHECK(after.sleeps - before.sleeps <= 4);

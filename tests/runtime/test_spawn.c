@@ -105,7 +105,7 @@ static int refused_main(void *argument)
     static int value = 3; /* outlives this function: its tasks do */
     edo_task *handle = NULL;
     edo_scope *scope = edo_scope_current();
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
 
     (void)argument;
     senseless.handle = no_stream.handle = &handle;
@@ -117,8 +117,8 @@ static int refused_main(void *argument)
     CHECK_RC(edo_spawn_at(scope, give, &value, NULL, &no_stream), -EINVAL);
     CHECK_RC(edo_spawn(scope, give, &value, .stack_size = (size_t)1 << 40, .handle = &handle), -EINVAL);
     CHECK(handle == NULL);
-    CHECK_RC(edo_stats_read(&stats), 0);
-    CHECK_RC(stats.tasks_alive, 1);
+    CHECK_RC(edo_metrics_read(&metrics), 0);
+    CHECK_RC(metrics.tasks_alive, 1);
     newer.unknown = 0;
     CHECK_RC(edo_spawn_at(scope, give, &value, NULL, &newer.known), 0);
     CHECK_RC(edo_spawn_at(scope, give, &value, NULL, NULL), 0);

@@ -113,7 +113,7 @@ static int for_ever(void *argument)
 
 static int for_ever_root(void *argument)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
     int rc = 0;
 
     (void)argument;
@@ -122,8 +122,8 @@ static int for_ever_root(void *argument)
         edo_sleep(EDO_SEC(86400));
         edo_scope_cancel(scope);
     }
-    CHECK_RC(edo_stats_read(&stats), 0);
-    CHECK_RC((int)stats.timers, 0);
+    CHECK_RC(edo_metrics_read(&metrics), 0);
+    CHECK_RC((int)metrics.timers, 0);
     return rc;
 }
 

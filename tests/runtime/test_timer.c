@@ -70,7 +70,7 @@ static void test_s4_a_timer_fires_once_and_not_early(void **state)
 
 static int stop_root(void *argument)
 {
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
     struct alarm_clock clock;
 
     (void)argument;
@@ -78,8 +78,8 @@ static int stop_root(void *argument)
     CHECK_RC(edo_timer_start(&clock.timer, edo_now() + EDO_MS(5)), 0);
     CHECK_RC(edo_timer_stop(&clock.timer), 1);
     CHECK_RC(edo_timer_stop(&clock.timer), 0);
-    CHECK_RC(edo_stats_read(&stats), 0);
-    CHECK_RC((int)stats.timers, 0);
+    CHECK_RC(edo_metrics_read(&metrics), 0);
+    CHECK_RC((int)metrics.timers, 0);
     edo_sleep(EDO_MS(20));
     CHECK_RC(clock.rings, 0);
     CHECK_RC(edo_timer_start(&clock.timer, edo_now() + EDO_MS(5)), 0);
@@ -365,7 +365,7 @@ static int races(void *argument)
 static int races_root(void *argument)
 {
     struct raced raced[6];
-    edo_stats stats = EDO_STATS_INIT;
+    edo_metrics metrics = EDO_METRICS_INIT;
     int rc = 0;
 
     EDO_SCOPE (scope, &rc) {
@@ -375,8 +375,8 @@ static int races_root(void *argument)
             CHECK_RC(edo_spawn(scope, races, &raced[i]), 0);
         }
     }
-    CHECK_RC(edo_stats_read(&stats), 0);
-    CHECK_RC((int)stats.timers, 0);
+    CHECK_RC(edo_metrics_read(&metrics), 0);
+    CHECK_RC((int)metrics.timers, 0);
     return rc;
 }
 

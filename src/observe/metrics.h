@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* What the reading of metrics (metrics.c) and their text (metrics_text.c) share: sums of a runtime's counters, of now. */
+#ifndef EDO_OBSERVE_METRICS_H
+#define EDO_OBSERVE_METRICS_H
+
+#include "runtime/runtime.h"
+
+#include <edo/metrics.h>
+
+void edo_worker_counted(edo_worker_metrics *out, struct edo_worker *worker, int64_t now);
+void edo_runtime_counted(edo_metrics *out, struct edo_runtime *runtime, int64_t now);
+
+/* worker -1: all. The runtime measures times. */
+void edo_times_counted(edo_histogram *out, struct edo_runtime *runtime, int times, int worker);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Metrics as text for Prometheus (format 0.0.4): tables of names over the fields of the structs in edo/metrics.h, so that a field
+ * and its line in the text are one line here. A family is one "# HELP", one "# TYPE" and its samples, one for each worker
+ * where it is counted by worker; nothing is written twice, as a sum and by worker, since whoever scrapes it adds up.
+ *
+ * Times are in seconds, as that format's users expect. Histograms are of all workers, and by powers of two: 31 lines.
+ */
+#include "observe/metrics.h"
+#include "platform/platform.h"
+#include "runtime/sample.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+struct edo_text {
+    char *out;
+    size_t capacity;
+    size_t size; /* what it would be, were there room */
+};
+
+EDO_PRINTF(2, 3) static void edo_text_add(struct edo_text *text, const char *format, ...)
+{
+    size_t room = text->size < text->capacity ? text->capacity - text->size : 0;
+    va_list arguments;
+    int size;
+
+    va_start(arguments, format);
+    size = vsnprintf(room ? text->out + text->size : NULL, room, format, arguments);
+    va_end(arguments);
+    text->size += size > 0 ? (size_t)size : 0;
+}
+
+enum edo_field_kind { EDO_FIELD_INT, EDO_FIELD_COUNT, EDO_FIELD_SECONDS };
+
+struct edo_field {
+    const char *name; /* ends in _total: a counter */
+    const char *help;
+    size_t offset;
+    enum edo_field_kind kind;
+};
+
+#define EDO_COUNT_OF(of, member, name, help)                                                                           \
+    {                                                                                                                  \
+        "edo_" name, help, offsetof(of, member), EDO_FIELD_COUNT                                                       \
+    }
+#define EDO_SECONDS_OF(of, member, name, help)                                                                         \
+    {                                                                                                                  \
+        "edo_" name, help, offsetof(of, member), EDO_FIELD_SECONDS                                                     \
+    }
+#define EDO_RUNTIME_COUNT(member, name, help) EDO_COUNT_OF(edo_metrics, member, name, help)
+#define EDO_WORKER_COUNT(member, name, help)  EDO_COUNT_OF(edo_worker_metrics, member, "worker_" name, help)
+
+static const struct edo_field edo_runtime_fields[] = {
+    {"edo_workers", "Scheduling slots.", offsetof(edo_metrics, workers), EDO_FIELD_INT},
+    {"edo_threads", "Operating system threads.", offsetof(edo_metrics, threads), EDO_FIELD_INT},
+    EDO_SECONDS_OF(edo_metrics, uptime, "uptime_seconds", "Time since the runtime has started."),
+    EDO_RUNTIME_COUNT(tasks_alive, "tasks_alive", "Tasks that were spawned and have not ended."),
+    EDO_RUNTIME_COUNT(global_queued, "global_queued", "Ready tasks in the queue that all workers share."),
+    EDO_RUNTIME_COUNT(remote_schedules, "remote_schedules_total", "Tasks made ready by threads without a worker."),
+    EDO_RUNTIME_COUNT(wakes, "wakes_total", "Times a sleeping worker was woken by another thread."),
+    EDO_RUNTIME_COUNT(streams, "streams", "Open streams and listeners."),
+    EDO_RUNTIME_COUNT(handoffs, "handoffs_total", "Workers taken from a thread that kept them."),
+    EDO_RUNTIME_COUNT(stalls_computing, "stalls_computing_total", "Stalls by tasks that computed."),
+    EDO_RUNTIME_COUNT(stalls_blocked, "stalls_blocked_total", "Stalls by tasks that were blocked in the kernel."),
+    EDO_RUNTIME_COUNT(stalls_kept, "stalls_kept_total", "Looks at a stall for which there was no thread."),
+    EDO_RUNTIME_COUNT(regions, "regions_total", "Blocking regions that were begun."),
+    EDO_RUNTIME_COUNT(blocking_threads, "blocking_threads", "Threads of edo_blocking."),
+    EDO_RUNTIME_COUNT(blocking_idle, "blocking_idle", "Threads of edo_blocking without a job."),
+    EDO_RUNTIME_COUNT(blocking_queued, "blocking_queued", "Jobs of edo_blocking without a thread."),
+    EDO_RUNTIME_COUNT(resolving_threads, "resolving_threads", "Threads of edo_resolve."),
+    EDO_RUNTIME_COUNT(resolving_idle, "resolving_idle", "Threads of edo_resolve without a job."),
+    EDO_RUNTIME_COUNT(resolving_queued, "resolving_queued", "Host names that wait for a thread."),
+    EDO_RUNTIME_COUNT(stacks_in_use, "stacks_in_use", "Stacks of tasks and in the workers' hands."),
+    EDO_RUNTIME_COUNT(stacks_resident, "stacks_resident", "Free stacks with memory."),
+    EDO_RUNTIME_COUNT(stacks_cold, "stacks_cold", "Free stacks without memory."),
+    EDO_RUNTIME_COUNT(stacks_mapped, "stacks_mapped_bytes", "Address space of stacks."),
+    EDO_RUNTIME_COUNT(file_rings, "file_rings", "Workers that have an io_uring for files."),
+};
+
+static const struct edo_field edo_worker_fields[] = {
+    EDO_WORKER_COUNT(tasks_spawned, "tasks_spawned_total", "Tasks that were spawned."),
+    EDO_WORKER_COUNT(tasks_ended, "tasks_ended_total", "Tasks that have ended."),
+    EDO_WORKER_COUNT(switches, "switches_total", "Times a task was resumed."),
+    EDO_WORKER_COUNT(queued, "queued", "Ready tasks in the worker's own queue."),
+    EDO_WORKER_COUNT(overflows, "overflows_total", "Times the queue was full."),
+    EDO_WORKER_COUNT(forced_yields, "forced_yields_total", "Turns that tasks gave up because their budget was spent."),
+    EDO_WORKER_COUNT(steals, "steals_total", "Tasks taken from siblings."),
+    EDO_WORKER_COUNT(steal_operations, "steal_operations_total", "Times tasks were taken from a sibling."),
+    EDO_WORKER_COUNT(sleeps, "sleeps_total", "Times the worker went to sleep."),
+    EDO_WORKER_COUNT(asleep, "asleep", "Whether the worker sleeps (1) or not (0)."),
+    EDO_WORKER_COUNT(polls, "polls_total", "Calls of epoll_wait."),
+    EDO_WORKER_COUNT(events, "events_total", "Events that epoll_wait has brought."),
+    EDO_WORKER_COUNT(descriptors, "descriptors", "Descriptors that are registered with epoll."),
+    EDO_WORKER_COUNT(descriptors_registered, "descriptors_registered_total", "Descriptors that ever were registered."),
+    EDO_WORKER_COUNT(timers, "timers", "Armed timers."),
+    EDO_WORKER_COUNT(timers_fired, "timers_fired_total", "Timers that have fired."),
+};
+
+/* Those that are there with .metrics only. */
+static const struct edo_field edo_measured_fields[] = {
+    EDO_WORKER_COUNT(idle_wakes, "idle_wakes_total", "Sleeps that ended, and no task was run before the next one."),
+    EDO_SECONDS_OF(edo_worker_metrics, busy, "worker_busy_seconds_total", "Time without sleep and search for work."),
+};
+
+static void edo_text_head(struct edo_text *text, const char *name, const char *help, const char *type)
+{
+    edo_text_add(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void edo_text_field_head(struct edo_text *text, const struct edo_field *field)
+{
+    size_t size = strlen(field->name);
+    bool counter = size > 6 && strcmp(field->name + size - 6, "_total") == 0;
+
+    edo_text_head(text, field->name, field->help, counter ? "counter" : "gauge");
+}
+
+/* Not by way of a double: that has no more than 53 bits, and printf a decimal comma in some places. */
+static void edo_text_seconds(struct edo_text *text, int64_t ns)
+{
+    edo_text_add(text, "%" PRId64 ".%09d", ns / EDO_SEC(1), (int)(ns % EDO_SEC(1)));
+}
+
+static void edo_text_value(struct edo_text *text, const struct edo_field *field, const void *of)
+{
+    const char *at = (const char *)of + field->offset;
+
+    if (field->kind == EDO_FIELD_INT)
+        edo_text_add(text, "%d", *(const int *)(const void *)at);
+    else if (field->kind == EDO_FIELD_COUNT)
+        edo_text_add(text, "%" PRIu64, *(const uint64_t *)(const void *)at);
+    else
+        edo_text_seconds(text, *(const int64_t *)(const void *)at);
+    edo_text_add(text, "\n");
+}
+
+static void edo_text_workers(struct edo_text *text, const struct edo_field *fields, size_t count,
+                             struct edo_runtime *runtime, int64_t now)
+{
+    for (size_t i = 0; i < count; i++) {
+        edo_text_field_head(text, &fields[i]);
+        for (int worker = 0; worker < runtime->worker_count; worker++) {
+            edo_worker_metrics metrics;
+
+            edo_worker_counted(&metrics, &runtime->workers[worker], now);
+            edo_text_add(text, "%s{worker=\"%d\"} ", fields[i].name, worker);
+            edo_text_value(text, &fields[i], &metrics);
+        }
+    }
+}
+
+/* Buckets are cumulative, and the last one, of all, is as long as time. */
+static void edo_text_times(struct edo_text *text, struct edo_runtime *runtime, int times, const char *name,
+                           const char *help)
+{
+    edo_histogram histogram;
+    uint64_t sum = 0;
+
+    edo_times_counted(&histogram, runtime, times, -1);
+    edo_text_head(text, name, help, "histogram");
+    for (int bucket = 0; bucket < EDO_HISTOGRAM_BUCKETS - 1; bucket++) {
+        sum += histogram.buckets[bucket];
+        if (bucket % 4 != 0)
+            continue;
+        edo_text_add(text, "%s_bucket{le=\"", name);
+        edo_text_seconds(text, edo_times_limit(bucket));
+        edo_text_add(text, "\"} %" PRIu64 "\n", sum);
+    }
+    edo_text_add(text, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum ", name, histogram.count, name);
+    edo_text_seconds(text, histogram.sum);
+    edo_text_add(text, "\n%s_count %" PRIu64 "\n", name, histogram.count);
+}
+
+#define EDO_COUNT_IN(table) (sizeof(table) / sizeof *(table))
+
+ssize_t edo_metrics_print(char *out, size_t capacity)
+{
+    struct edo_text text = {out, capacity, 0};
+    struct edo_task *task = edo_task_self();
+    struct edo_runtime *runtime;
+    int64_t now = edo_platform->now();
+    edo_metrics metrics;
+
+    if (!task)
+        return -EPERM;
+    runtime = task->home->runtime;
+    edo_runtime_counted(&metrics, runtime, now);
+    for (size_t i = 0; i < EDO_COUNT_IN(edo_runtime_fields); i++) {
+        edo_text_field_head(&text, &edo_runtime_fields[i]);
+        edo_text_add(&text, "%s ", edo_runtime_fields[i].name);
+        edo_text_value(&text, &edo_runtime_fields[i], &metrics);
+    }
+    edo_text_workers(&text, edo_worker_fields, EDO_COUNT_IN(edo_worker_fields), runtime, now);
+    if (runtime->options.metrics) {
+        edo_text_workers(&text, edo_measured_fields, EDO_COUNT_IN(edo_measured_fields), runtime, now);
+        edo_text_times(&text, runtime, EDO_TIMES_POLL, "edo_poll_seconds",
+                       "How long tasks kept their worker (sampled).");
+        edo_text_times(&text, runtime, EDO_TIMES_DELAY, "edo_delay_seconds",
+                       "How long ready tasks waited for their turn (sampled).");
+    }
+    return (ssize_t)text.size;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* Times of a sample of turns. See sample.h. */
+#include "runtime/sample.h"
+#include "runtime/runtime.h"
+#include "platform/platform.h"
+
+#include <errno.h>
+
+/* --- Histograms -------------------------------------------------------------------------------------------------------- */
+
+/*
+ * By the time less one, so that limits belong to their buckets: four for each doubling from 2^SHORTEST ns, by the two bits behind
+ * the highest one.
+ */
+enum { EDO_TIMES_SHORTEST = 6, EDO_TIMES_LONGEST = 36 };
+
+_Static_assert(EDO_KEPT_BUCKETS == 2 + 4 * (EDO_TIMES_LONGEST - EDO_TIMES_SHORTEST), "and what is out of it");
+
+int edo_times_bucket(int64_t time)
+{
+    uint64_t below = (uint64_t)time - 1;
+    int exponent;
+
+    if (time <= 1 << EDO_TIMES_SHORTEST)
+        return 0;
+    exponent = 63 - __builtin_clzll(below);
+    if (exponent >= EDO_TIMES_LONGEST)
+        return EDO_KEPT_BUCKETS - 1;
+    return 1 + 4 * (exponent - EDO_TIMES_SHORTEST) + (int)(below >> (exponent - 2) & 3);
+}
+
+int64_t edo_times_limit(int bucket)
+{
+    int exponent = EDO_TIMES_SHORTEST + (bucket - 1) / 4;
+
+    if (bucket >= EDO_KEPT_BUCKETS - 1)
+        return EDO_FOREVER;
+    if (bucket <= 0)
+        return INT64_C(1) << EDO_TIMES_SHORTEST;
+    return (INT64_C(1) << exponent) + ((INT64_C(1) << (exponent - 2)) * ((bucket - 1) % 4 + 1));
+}
+
+static void edo_times_add(struct edo_times_kept *times, int64_t time)
+{
+    if (time < 0)
+        time = 0;
+    atomic_fetch_add_explicit(&times->sum, (uint64_t)time, memory_order_relaxed);
+    atomic_fetch_add_explicit(&times->buckets[edo_times_bucket(time)], 1, memory_order_relaxed);
+}
+
+/* --- The sampler ------------------------------------------------------------------------------------------------------- */
+
+int edo_sampler_create(struct edo_worker *worker)
+{
+    struct edo_sampler *sampler = (struct edo_sampler *)edo_platform->allocate(sizeof *sampler);
+
+    if (!sampler)
+        return -ENOMEM;
+    sampler->random = (uint32_t)worker->index * 2654435761u + 1;
+    for (int i = 0; i < EDO_PROBES; i++) {
+        sampler->probes[i].stand_in.stack_class = EDO_PROBE_CLASS;
+        sampler->probes[i].stand_in.home = &worker->runtime->base; /* whose runtime is asked for */
+    }
+    worker->sampler = sampler;
+    return 0;
+}
+
+bool edo_sample_spawn(struct edo_worker *worker)
+{
+    struct edo_sampler *sampler = worker->sampler;
+
+    if (sampler->spawns > 0) {
+        sampler->spawns--;
+        return false;
+    }
+    sampler->spawns = EDO_SAMPLE_SPAWNS - 1;
+    return true;
+}
+
+/* At random, so that programs which do the same again and again are not always met at the same place. */
+static uint64_t edo_sample_gap(struct edo_sampler *sampler)
+{
+    sampler->random = sampler->random * 1664525 + 1013904223;
+    return EDO_SAMPLE_GAP + (sampler->random >> 16) % (EDO_SAMPLE_GAP / 2);
+}
+
+/* The task may take the worker with it, or lose it; the sampler stays. */
+void edo_sample_resume(struct edo_thread *thread, struct edo_task *task)
+{
+    struct edo_worker *worker = thread->worker;
+    struct edo_sampler *sampler = worker->sampler;
+    uint64_t switches = atomic_load_explicit(&worker->counts.switches, memory_order_relaxed);
+    int32_t turns = edo_turns_left(worker);
+    int64_t begin;
+
+    if (switches < sampler->next) {
+        edo_resume(thread, task);
+        return;
+    }
+    sampler->next = switches + edo_sample_gap(sampler);
+    task->flags |= EDO_TASK_TIMED;
+    if (turns > 0)
+        edo_turns_set(worker, 0);
+    begin = edo_platform->now();
+    edo_resume(thread, task);
+    edo_times_add(&sampler->times[EDO_KEPT_POLL], edo_platform->now() - begin);
+    if (thread->worker == worker && turns > 0 && edo_turns_left(worker) == -1)
+        edo_turns_set(worker, turns - 1);
+}
+
+/* --- Idle times -------------------------------------------------------------------------------------------------------- */
+
+struct edo_task *edo_sample_idle(struct edo_thread *thread)
+{
+    struct edo_worker *worker = thread->worker;
+    struct edo_sampler *sampler = worker->sampler;
+    uint64_t switches = atomic_load_explicit(&worker->counts.switches, memory_order_relaxed);
+    uint64_t sleeps = atomic_load_explicit(&worker->counts.sleeps, memory_order_relaxed);
+    int64_t begin = edo_platform->now();
+    int64_t since = begin;
+    struct edo_task *task;
+
+    atomic_store_explicit(&sampler->idle_since, begin, memory_order_relaxed);
+    task = edo_worker_idle(thread);
+    /* Another thread may be in the worker, and idle, if a timer's callback took its time. */
+    atomic_fetch_add_explicit(&sampler->idle_time, edo_platform->now() - begin, memory_order_relaxed);
+    if (!atomic_compare_exchange_strong_explicit(&sampler->idle_since, &since, 0, memory_order_relaxed,
+                                                 memory_order_relaxed) ||
+        thread->worker != worker)
+        return task;
+    if (atomic_load_explicit(&worker->counts.sleeps, memory_order_relaxed) != sleeps) { /* so it woke */
+        if (sampler->slept && sampler->switches == switches)
+            edo_count(&sampler->idle_wakes, 1);
+        sampler->slept = true;
+        sampler->switches = switches;
+    }
+    return task;
+}
+
+/* --- Probes ------------------------------------------------------------------------------------------------------------ */
+
+struct edo_task *edo_probe_send(struct edo_runtime *runtime, struct edo_worker *worker, struct edo_task *task)
+{
+    struct edo_sampler *sampler = (worker ? worker : &runtime->workers[0])->sampler;
+    uint32_t number = atomic_fetch_add_explicit(&sampler->probe, 1, memory_order_relaxed) % EDO_PROBES;
+    struct edo_probe *probe = &sampler->probes[number];
+
+    task->flags &= (uint8_t)~EDO_TASK_TIMED;
+    if ((task->flags & (EDO_TASK_MIGRATES | EDO_TASK_CHOSEN)) ||
+        atomic_exchange_explicit(&probe->out, true, memory_order_acquire))
+        return task;
+    probe->stand_in.flags = task->flags & EDO_TASK_PINNED;
+    probe->stand_in.home_thread = task->home_thread;
+    probe->task = task;
+    probe->since = edo_platform->now();
+    return &probe->stand_in;
+}
+
+struct edo_task *edo_probe_receive(struct edo_worker *worker, struct edo_task *stand_in)
+{
+    struct edo_probe *probe = EDO_CONTAINER_OF(stand_in, struct edo_probe, stand_in);
+    struct edo_task *task = probe->task;
+
+    edo_times_add(&worker->sampler->times[EDO_KEPT_DELAY], edo_platform->now() - probe->since);
+    atomic_store_explicit(&probe->out, false, memory_order_release);
+    return task;
+}
