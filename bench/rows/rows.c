@@ -44,5 +44,6 @@ const struct bench_row *const bench_rows[] = {
     &bench_row_buffered,
     &bench_row_files_uring,
     &bench_row_udp,
+    &bench_row_observe,
     NULL,
 };

@@ -19,6 +19,10 @@
 #define BENCH_SERVER_STALL_AFTER 0 /* the default; a server that is not to be watched is compiled with EDO_FOREVER */
 #endif
 
+#ifndef BENCH_SERVER_METRICS
+#define BENCH_SERVER_METRICS false /* likewise */
+#endif
+
 struct bench_server_options {
     int port, workers;
 };
@@ -77,7 +81,8 @@ static inline int bench_server_main(int argc, char **argv, edo_task_fn serve)
     if (bench_server_parse(&options, argc, argv) < 0)
         return 2;
     rc = edo_run(serve, &options,
-                 EDO_OPTIONS(edo_run_options, .workers = options.workers, .stall_after = BENCH_SERVER_STALL_AFTER));
+                 EDO_OPTIONS(edo_run_options, .workers = options.workers, .stall_after = BENCH_SERVER_STALL_AFTER,
+                             .metrics = BENCH_SERVER_METRICS));
     if (rc < 0)
         fprintf(stderr, "%s: %s\n", argv[0], edo_strerror(rc));
     return rc < 0;
