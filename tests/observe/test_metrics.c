@@ -97,7 +97,7 @@ static int nothing(void *argument)
 
 static int tasks_root(void *argument)
 {
-    edo_metrics before, during, after;
+    edo_metrics before, during = EDO_METRICS_INIT, after;
     int rc = 0;
 
     (void)argument;
