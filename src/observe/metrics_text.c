@@ -42,67 +42,69 @@ struct edo_field {
     enum edo_field_kind kind;
 };
 
-#define EDO_COUNT_OF(of, member, name, help)                                                                           \
+#define EDO_RUNTIME_COUNT(member, name, help)                                                                          \
     {                                                                                                                  \
-        "edo_" name, help, offsetof(of, member), EDO_FIELD_COUNT                                                       \
+        name, help, offsetof(edo_metrics, member), EDO_FIELD_COUNT                                                     \
     }
-#define EDO_SECONDS_OF(of, member, name, help)                                                                         \
+#define EDO_WORKER_COUNT(member, name, help)                                                                           \
     {                                                                                                                  \
-        "edo_" name, help, offsetof(of, member), EDO_FIELD_SECONDS                                                     \
+        name, help, offsetof(edo_worker_metrics, member), EDO_FIELD_COUNT                                              \
     }
-#define EDO_RUNTIME_COUNT(member, name, help) EDO_COUNT_OF(edo_metrics, member, name, help)
-#define EDO_WORKER_COUNT(member, name, help)  EDO_COUNT_OF(edo_worker_metrics, member, "worker_" name, help)
 
 static const struct edo_field edo_runtime_fields[] = {
     {"edo_workers", "Scheduling slots.", offsetof(edo_metrics, workers), EDO_FIELD_INT},
     {"edo_threads", "Operating system threads.", offsetof(edo_metrics, threads), EDO_FIELD_INT},
-    EDO_SECONDS_OF(edo_metrics, uptime, "uptime_seconds", "Time since the runtime has started."),
-    EDO_RUNTIME_COUNT(tasks_alive, "tasks_alive", "Tasks that were spawned and have not ended."),
-    EDO_RUNTIME_COUNT(global_queued, "global_queued", "Ready tasks in the queue that all workers share."),
-    EDO_RUNTIME_COUNT(remote_schedules, "remote_schedules_total", "Tasks made ready by threads without a worker."),
-    EDO_RUNTIME_COUNT(wakes, "wakes_total", "Times a sleeping worker was woken by another thread."),
-    EDO_RUNTIME_COUNT(streams, "streams", "Open streams and listeners."),
-    EDO_RUNTIME_COUNT(handoffs, "handoffs_total", "Workers taken from a thread that kept them."),
-    EDO_RUNTIME_COUNT(stalls_computing, "stalls_computing_total", "Stalls by tasks that computed."),
-    EDO_RUNTIME_COUNT(stalls_blocked, "stalls_blocked_total", "Stalls by tasks that were blocked in the kernel."),
-    EDO_RUNTIME_COUNT(stalls_kept, "stalls_kept_total", "Looks at a stall for which there was no thread."),
-    EDO_RUNTIME_COUNT(regions, "regions_total", "Blocking regions that were begun."),
-    EDO_RUNTIME_COUNT(blocking_threads, "blocking_threads", "Threads of edo_blocking."),
-    EDO_RUNTIME_COUNT(blocking_idle, "blocking_idle", "Threads of edo_blocking without a job."),
-    EDO_RUNTIME_COUNT(blocking_queued, "blocking_queued", "Jobs of edo_blocking without a thread."),
-    EDO_RUNTIME_COUNT(resolving_threads, "resolving_threads", "Threads of edo_resolve."),
-    EDO_RUNTIME_COUNT(resolving_idle, "resolving_idle", "Threads of edo_resolve without a job."),
-    EDO_RUNTIME_COUNT(resolving_queued, "resolving_queued", "Host names that wait for a thread."),
-    EDO_RUNTIME_COUNT(stacks_in_use, "stacks_in_use", "Stacks of tasks and in the workers' hands."),
-    EDO_RUNTIME_COUNT(stacks_resident, "stacks_resident", "Free stacks with memory."),
-    EDO_RUNTIME_COUNT(stacks_cold, "stacks_cold", "Free stacks without memory."),
-    EDO_RUNTIME_COUNT(stacks_mapped, "stacks_mapped_bytes", "Address space of stacks."),
-    EDO_RUNTIME_COUNT(file_rings, "file_rings", "Workers that have an io_uring for files."),
+    {"edo_uptime_seconds", "Time since the runtime has started.", offsetof(edo_metrics, uptime), EDO_FIELD_SECONDS},
+    EDO_RUNTIME_COUNT(tasks_alive, "edo_tasks_alive", "Tasks that were spawned and have not ended."),
+    EDO_RUNTIME_COUNT(global_queued, "edo_global_queued", "Ready tasks in the queue that all workers share."),
+    EDO_RUNTIME_COUNT(remote_schedules, "edo_remote_schedules_total", "Tasks made ready by threads without a worker."),
+    EDO_RUNTIME_COUNT(wakes, "edo_wakes_total", "Times a sleeping worker was woken by another thread."),
+    EDO_RUNTIME_COUNT(streams, "edo_streams", "Open streams and listeners."),
+    EDO_RUNTIME_COUNT(handoffs, "edo_handoffs_total", "Workers taken from a thread that kept them."),
+    EDO_RUNTIME_COUNT(stalls_computing, "edo_stalls_computing_total", "Stalls by tasks that computed."),
+    EDO_RUNTIME_COUNT(stalls_blocked, "edo_stalls_blocked_total", "Stalls by tasks that were blocked in the kernel."),
+    EDO_RUNTIME_COUNT(stalls_kept, "edo_stalls_kept_total", "Looks at a stall for which there was no thread."),
+    EDO_RUNTIME_COUNT(regions, "edo_regions_total", "Blocking regions that were begun."),
+    EDO_RUNTIME_COUNT(blocking_threads, "edo_blocking_threads", "Threads of edo_blocking."),
+    EDO_RUNTIME_COUNT(blocking_idle, "edo_blocking_idle", "Threads of edo_blocking without a job."),
+    EDO_RUNTIME_COUNT(blocking_queued, "edo_blocking_queued", "Jobs of edo_blocking without a thread."),
+    EDO_RUNTIME_COUNT(resolving_threads, "edo_resolving_threads", "Threads of edo_resolve."),
+    EDO_RUNTIME_COUNT(resolving_idle, "edo_resolving_idle", "Threads of edo_resolve without a job."),
+    EDO_RUNTIME_COUNT(resolving_queued, "edo_resolving_queued", "Host names that wait for a thread."),
+    EDO_RUNTIME_COUNT(stacks_in_use, "edo_stacks_in_use", "Stacks of tasks and in the workers' hands."),
+    EDO_RUNTIME_COUNT(stacks_resident, "edo_stacks_resident", "Free stacks with memory."),
+    EDO_RUNTIME_COUNT(stacks_cold, "edo_stacks_cold", "Free stacks without memory."),
+    EDO_RUNTIME_COUNT(stacks_mapped, "edo_stacks_mapped_bytes", "Address space of stacks."),
+    EDO_RUNTIME_COUNT(file_rings, "edo_file_rings", "Workers that have an io_uring for files."),
 };
 
 static const struct edo_field edo_worker_fields[] = {
-    EDO_WORKER_COUNT(tasks_spawned, "tasks_spawned_total", "Tasks that were spawned."),
-    EDO_WORKER_COUNT(tasks_ended, "tasks_ended_total", "Tasks that have ended."),
-    EDO_WORKER_COUNT(switches, "switches_total", "Times a task was resumed."),
-    EDO_WORKER_COUNT(queued, "queued", "Ready tasks in the worker's own queue."),
-    EDO_WORKER_COUNT(overflows, "overflows_total", "Times the queue was full."),
-    EDO_WORKER_COUNT(forced_yields, "forced_yields_total", "Turns that tasks gave up because their budget was spent."),
-    EDO_WORKER_COUNT(steals, "steals_total", "Tasks taken from siblings."),
-    EDO_WORKER_COUNT(steal_operations, "steal_operations_total", "Times tasks were taken from a sibling."),
-    EDO_WORKER_COUNT(sleeps, "sleeps_total", "Times the worker went to sleep."),
-    EDO_WORKER_COUNT(asleep, "asleep", "Whether the worker sleeps (1) or not (0)."),
-    EDO_WORKER_COUNT(polls, "polls_total", "Calls of epoll_wait."),
-    EDO_WORKER_COUNT(events, "events_total", "Events that epoll_wait has brought."),
-    EDO_WORKER_COUNT(descriptors, "descriptors", "Descriptors that are registered with epoll."),
-    EDO_WORKER_COUNT(descriptors_registered, "descriptors_registered_total", "Descriptors that ever were registered."),
-    EDO_WORKER_COUNT(timers, "timers", "Armed timers."),
-    EDO_WORKER_COUNT(timers_fired, "timers_fired_total", "Timers that have fired."),
+    EDO_WORKER_COUNT(tasks_spawned, "edo_worker_tasks_spawned_total", "Tasks that were spawned."),
+    EDO_WORKER_COUNT(tasks_ended, "edo_worker_tasks_ended_total", "Tasks that have ended."),
+    EDO_WORKER_COUNT(switches, "edo_worker_switches_total", "Times a task was resumed."),
+    EDO_WORKER_COUNT(queued, "edo_worker_queued", "Ready tasks in the worker's own queue."),
+    EDO_WORKER_COUNT(overflows, "edo_worker_overflows_total", "Times the queue was full."),
+    EDO_WORKER_COUNT(forced_yields, "edo_worker_forced_yields_total",
+                     "Turns that tasks gave up because their budget was spent."),
+    EDO_WORKER_COUNT(steals, "edo_worker_steals_total", "Tasks taken from siblings."),
+    EDO_WORKER_COUNT(steal_operations, "edo_worker_steal_operations_total", "Times tasks were taken from a sibling."),
+    EDO_WORKER_COUNT(sleeps, "edo_worker_sleeps_total", "Times the worker went to sleep."),
+    EDO_WORKER_COUNT(asleep, "edo_worker_asleep", "Whether the worker sleeps (1) or not (0)."),
+    EDO_WORKER_COUNT(polls, "edo_worker_polls_total", "Calls of epoll_wait."),
+    EDO_WORKER_COUNT(events, "edo_worker_events_total", "Events that epoll_wait has brought."),
+    EDO_WORKER_COUNT(descriptors, "edo_worker_descriptors", "Descriptors that are registered with epoll."),
+    EDO_WORKER_COUNT(descriptors_registered, "edo_worker_descriptors_registered_total",
+                     "Descriptors that ever were registered."),
+    EDO_WORKER_COUNT(timers, "edo_worker_timers", "Armed timers."),
+    EDO_WORKER_COUNT(timers_fired, "edo_worker_timers_fired_total", "Timers that have fired."),
 };
 
 /* Those that are there with .metrics only. */
 static const struct edo_field edo_measured_fields[] = {
-    EDO_WORKER_COUNT(idle_wakes, "idle_wakes_total", "Sleeps that ended, and no task was run before the next one."),
-    EDO_SECONDS_OF(edo_worker_metrics, busy, "worker_busy_seconds_total", "Time without sleep and search for work."),
+    EDO_WORKER_COUNT(idle_wakes, "edo_worker_idle_wakes_total",
+                     "Sleeps that ended, and no task was run before the next one."),
+    {"edo_worker_busy_seconds_total", "Time without sleep and search for work.", offsetof(edo_worker_metrics, busy),
+     EDO_FIELD_SECONDS},
 };
 
 static void edo_text_head(struct edo_text *text, const char *name, const char *help, const char *type)

@@ -247,6 +247,7 @@ static int measured_values_root(void *argument)
     CHECK(edo_metrics_print(text, sizeof text) > 0);
     CHECK(strstr(text, "\nedo_poll_seconds_bucket{le=\"0.000000064\"} 0\n") != NULL);
     CHECK(strstr(text, "\nedo_poll_seconds_bucket{le=\"68.719476736\"} 0\n") != NULL);
+    CHECK(strstr(text, "edo_delay_seconds_bucket{le=\"+Inf\"} ") != NULL);
     CHECK(strstr(text, "\nedo_worker_busy_seconds_total{worker=\"0\"} 0.000000000\n") != NULL);
     return 0;
 }
