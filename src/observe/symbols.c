@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names of addresses of code. See symbols.h.
+ *
+ * No state: a lookup asks the loader which module has the address and reads that one's symbol table from begin to end, in
+ * pieces. Who looks many up keeps what was found (dump_text.c does).
+ */
+#include "observe/symbols.h"
+#include "platform/platform.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { EDO_SECTIONS_MOST = 4096, EDO_SYMBOLS_AT_ONCE = 256 };
+
+/* --- The module ------------------------------------------------------------------------------------------------------------ */
+
+struct edo_symbol_search {
+    struct edo_symbol *out;
+    uintptr_t address;
+};
+
+static int edo_symbol_look_at_module(struct dl_phdr_info *info, size_t size, void *argument)
+{
+    struct edo_symbol_search *search = (struct edo_symbol_search *)argument;
+
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+
+        if (part->p_type != PT_LOAD || search->address - info->dlpi_addr - part->p_vaddr >= part->p_memsz)
+            continue;
+        search->out->module_offset = search->address - info->dlpi_addr;
+        snprintf(search->out->module, sizeof search->out->module, "%s",
+                 info->dlpi_name && info->dlpi_name[0] ? info->dlpi_name : "/proc/self/exe");
+        return 1;
+    }
+    return 0;
+}
+
+/* --- Its symbols ----------------------------------------------------------------------------------------------------------- */
+
+static bool edo_elf_read(int fd, void *out, size_t size, uint64_t offset)
+{
+    return offset <= INT64_MAX - size && edo_platform->pread(fd, out, size, (off_t)offset) == (ssize_t)size;
+}
+
+/* The table of symbols to look in, and that of their names: .symtab if there is one, else .dynsym. */
+static bool edo_elf_find_tables(ElfW(Shdr) * symbols, ElfW(Shdr) * names, int fd)
+{
+    ElfW(Ehdr) head;
+    ElfW(Shdr) section;
+    bool found = false;
+
+    if (!edo_elf_read(fd, &head, sizeof head, 0) || memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 ||
+        head.e_ident[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32) || head.e_shentsize != sizeof section)
+        return false;
+    for (int i = 0; i < head.e_shnum && i < EDO_SECTIONS_MOST; i++) {
+        if (!edo_elf_read(fd, &section, sizeof section, head.e_shoff + (uint64_t)i * sizeof section))
+            return false;
+        if (section.sh_type != SHT_SYMTAB && (found || section.sh_type != SHT_DYNSYM))
+            continue;
+        *symbols = section;
+        found = true;
+        if (section.sh_type == SHT_SYMTAB)
+            break;
+    }
+    return found && symbols->sh_entsize == sizeof(ElfW(Sym)) && symbols->sh_link < head.e_shnum &&
+           edo_elf_read(fd, names, sizeof *names, head.e_shoff + (uint64_t)symbols->sh_link * sizeof *names);
+}
+
+/* The function at `offset`, or the nearest before it of those that do not tell their size. */
+static bool edo_elf_find_symbol(ElfW(Sym) * best, int fd, const ElfW(Shdr) * table, uintptr_t offset)
+{
+    uint64_t count = table->sh_size / sizeof(ElfW(Sym));
+    ElfW(Sym) symbols[EDO_SYMBOLS_AT_ONCE];
+    bool found = false;
+
+    for (uint64_t at = 0; at < count; at += EDO_SYMBOLS_AT_ONCE) {
+        size_t here = count - at < EDO_SYMBOLS_AT_ONCE ? (size_t)(count - at) : EDO_SYMBOLS_AT_ONCE;
+
+        if (!edo_elf_read(fd, symbols, here * sizeof *symbols, table->sh_offset + at * sizeof *symbols))
+            return found;
+        for (size_t i = 0; i < here; i++) {
+            unsigned type = symbols[i].st_info & 0xf; /* the same in both classes */
+
+            if ((type != STT_FUNC && type != STT_GNU_IFUNC) || symbols[i].st_shndx == SHN_UNDEF ||
+                symbols[i].st_value > offset ||
+                (symbols[i].st_size && offset - symbols[i].st_value >= symbols[i].st_size))
+                continue;
+            if (symbols[i].st_size) {
+                *best = symbols[i];
+                return true;
+            }
+            if (!found || symbols[i].st_value > best->st_value)
+                *best = symbols[i];
+            found = true;
+        }
+    }
+    return found;
+}
+
+static void edo_symbol_read(struct edo_symbol *out, int fd)
+{
+    ElfW(Shdr) symbols;
+    ElfW(Shdr) names;
+    ElfW(Sym) symbol;
+    size_t size = sizeof out->function - 1;
+
+    if (!edo_elf_find_tables(&symbols, &names, fd) || !edo_elf_find_symbol(&symbol, fd, &symbols, out->module_offset) ||
+        symbol.st_name >= names.sh_size)
+        return;
+    if (names.sh_size - symbol.st_name < size)
+        size = (size_t)(names.sh_size - symbol.st_name);
+    if (!edo_elf_read(fd, out->function, size, names.sh_offset + symbol.st_name))
+        out->function[0] = '\0';
+    out->function[size] = '\0';
+    if (out->function[0])
+        out->offset = out->module_offset - symbol.st_value;
+}
+
+/* --- All of it ------------------------------------------------------------------------------------------------------------- */
+
+void edo_symbol_find(struct edo_symbol *out, uintptr_t address, int call)
+{
+    struct edo_symbol_search search = {.out = out, .address = address - (call ? 1 : 0)};
+    int fd;
+
+    memset(out, 0, sizeof *out);
+    out->offset = search.address;
+    if (!dl_iterate_phdr(edo_symbol_look_at_module, &search)) {
+        out->offset = address;
+        return;
+    }
+    out->offset = out->module_offset;
+    fd = edo_platform->open(out->module, O_RDONLY | O_CLOEXEC, 0);
+    if (fd >= 0) {
+        edo_symbol_read(out, fd);
+        edo_platform->close(fd);
+    }
+    if (call) { /* as it is printed everywhere: where it returns to */
+        out->offset++;
+        out->module_offset++;
+    }
+}
+
+const char *edo_symbol_text(char *text, size_t size, const struct edo_symbol *symbol)
+{
+    const char *slash = strrchr(symbol->module, '/');
+
+    if (symbol->function[0])
+        snprintf(text, size, "%s+0x%lx", symbol->function, (unsigned long)symbol->offset);
+    else if (symbol->module[0])
+        snprintf(text, size, "%s+0x%lx", slash ? slash + 1 : symbol->module, (unsigned long)symbol->module_offset);
+    else
+        snprintf(text, size, "0x%lx", (unsigned long)symbol->offset);
+    return text;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* Walking up stacks (src/observe/frames.h) and naming addresses (src/observe/symbols.h). */
+#include "observe/frames.h"
+#include "observe/symbols.h"
+
+#include <edo/base.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+__attribute__((noinline, noclone)) static int a_static_function(int n)
+{
+    __asm__ volatile("");
+    return n + 1;
+}
+
+static void test_a_static_function_has_its_name(void **state)
+{
+    char text[EDO_SYMBOL_NAME_SIZE + 32];
+    struct edo_symbol symbol;
+
+    (void)state;
+    edo_symbol_find(&symbol, (uintptr_t)a_static_function, 0);
+    assert_string_equal(symbol.function, "a_static_function");
+    assert_int_equal(symbol.offset, 0);
+    edo_symbol_find(&symbol, (uintptr_t)a_static_function + 1, 0);
+    assert_string_equal(edo_symbol_text(text, sizeof text, &symbol), "a_static_function+0x1");
+}
+
+static void test_a_return_address_at_the_end_belongs_to_the_caller(void **state)
+{
+    struct edo_symbol symbol;
+
+    (void)state;
+    edo_symbol_find(&symbol, (uintptr_t)a_static_function + 1, 1);
+    assert_string_equal(symbol.function, "a_static_function");
+    assert_int_equal(symbol.offset, 1);
+    edo_symbol_find(&symbol, (uintptr_t)a_static_function, 1); /* the byte before it is another's, or nobody's */
+    assert_string_not_equal(symbol.function, "a_static_function");
+}
+
+static void test_functions_of_libraries_have_names(void **state)
+{
+    struct edo_symbol symbol;
+
+    (void)state;
+    edo_symbol_find(&symbol, (uintptr_t)_cmocka_run_group_tests, 0);
+    assert_string_equal(symbol.function, "_cmocka_run_group_tests");
+    assert_non_null(strstr(symbol.module, "cmocka"));
+}
+
+static void test_an_address_of_no_module_stays_a_number(void **state)
+{
+    char text[64];
+    struct edo_symbol symbol;
+
+    (void)state;
+    edo_symbol_find(&symbol, 0x1234, 0);
+    assert_string_equal(symbol.module, "");
+    assert_string_equal(edo_symbol_text(text, sizeof text, &symbol), "0x1234");
+}
+
+static void test_without_a_name_there_is_the_module(void **state)
+{
+    char text[64];
+    struct edo_symbol symbol = {.module = "/usr/lib/libx.so.1", .offset = 16, .module_offset = 16};
+
+    (void)state;
+    assert_string_equal(edo_symbol_text(text, sizeof text, &symbol), "libx.so.1+0x10");
+}
+
+static void test_frames_are_walked_to_the_first(void **state)
+{
+    uintptr_t stack[8] = {0};
+    struct edo_frames frames;
+    uintptr_t low = (uintptr_t)stack;
+
+    (void)state;
+    stack[0] = (uintptr_t)&stack[4];
+    stack[1] = 0x1001;
+    stack[4] = 0;
+    stack[5] = 0x1002;
+    edo_frames_walk(&frames, 0x1000, low, low, low + sizeof stack);
+    assert_int_equal(frames.count, 3);
+    assert_true(frames.whole);
+    assert_int_equal(frames.pc[0], 0x1000);
+    assert_int_equal(frames.pc[2], 0x1002);
+}
+
+static void test_nothing_outside_the_bounds_is_read(void **state)
+{
+    static const uintptr_t lies[] = {1, 8, UINTPTR_MAX, UINTPTR_MAX - 7, 0x10, (uintptr_t)1 << 63};
+    uintptr_t stack[4] = {0};
+    uintptr_t low = (uintptr_t)stack;
+    struct edo_frames frames;
+
+    (void)state;
+    for (size_t i = 0; i < EDO_COUNT(lies); i++) {
+        edo_frames_walk(&frames, 0x1000, lies[i], low, low + sizeof stack);
+        assert_int_equal(frames.count, 1);
+        assert_false(frames.whole);
+        stack[0] = lies[i];
+        stack[1] = 0x1001;
+        edo_frames_walk(&frames, 0x1000, low, low, low + sizeof stack);
+        assert_int_equal(frames.count, 2);
+        assert_false(frames.whole);
+    }
+    edo_frames_walk(&frames, 0x1000, low + sizeof stack - sizeof *stack, low, low + sizeof stack); /* half of a frame */
+    assert_int_equal(frames.count, 1);
+    stack[0] = low; /* a ring */
+    edo_frames_walk(&frames, 0x1000, low, low, low + sizeof stack);
+    assert_int_equal(frames.count, 2);
+}
+
+static void test_the_walk_ends_after_so_many_frames(void **state)
+{
+    uintptr_t stack[4 * EDO_FRAMES_MOST];
+    uintptr_t low = (uintptr_t)stack;
+    struct edo_frames frames;
+
+    (void)state;
+    for (size_t i = 0; i < EDO_COUNT(stack); i += 2) {
+        stack[i] = (uintptr_t)&stack[i] + 2 * sizeof *stack;
+        stack[i + 1] = 0x2000 + i;
+    }
+    edo_frames_walk(&frames, 0x1000, low, low, low + sizeof stack);
+    assert_int_equal(frames.count, EDO_FRAMES_MOST);
+    assert_false(frames.whole);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_static_function_has_its_name),
+        cmocka_unit_test(test_a_return_address_at_the_end_belongs_to_the_caller),
+        cmocka_unit_test(test_functions_of_libraries_have_names),
+        cmocka_unit_test(test_an_address_of_no_module_stays_a_number),
+        cmocka_unit_test(test_without_a_name_there_is_the_module),
+        cmocka_unit_test(test_frames_are_walked_to_the_first),
+        cmocka_unit_test(test_nothing_outside_the_bounds_is_read),
+        cmocka_unit_test(test_the_walk_ends_after_so_many_frames),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
