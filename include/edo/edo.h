@@ -13,6 +13,7 @@
 #include <edo/copy.h>
 #include <edo/dns.h>
 #include <edo/datagram.h>
+#include <edo/dump.h>
 #include <edo/error.h>
 #include <edo/file.h>
 #include <edo/local.h>

@@ -2,6 +2,8 @@
 /*
  * Names of addresses of code. See symbols.h.
  *
+ * The files are the system's, whatever table the program runs with: they are those it was started from.
+ *
  * No state: a lookup asks the loader which module has the address and reads that one's symbol table from begin to end, in
  * pieces. Who looks many up keeps what was found (dump_text.c does).
  */
@@ -46,7 +48,7 @@ static int edo_symbol_look_at_module(struct dl_phdr_info *info, size_t size, voi
 
 static bool edo_elf_read(int fd, void *out, size_t size, uint64_t offset)
 {
-    return offset <= INT64_MAX - size && edo_platform->pread(fd, out, size, (off_t)offset) == (ssize_t)size;
+    return offset <= INT64_MAX - size && edo_platform_system.pread(fd, out, size, (off_t)offset) == (ssize_t)size;
 }
 
 /* The table of symbols to look in, and that of their names: .symtab if there is one, else .dynsym. */
@@ -137,10 +139,10 @@ void edo_symbol_find(struct edo_symbol *out, uintptr_t address, int call)
         return;
     }
     out->offset = out->module_offset;
-    fd = edo_platform->open(out->module, O_RDONLY | O_CLOEXEC, 0);
+    fd = edo_platform_system.open(out->module, O_RDONLY | O_CLOEXEC, 0);
     if (fd >= 0) {
         edo_symbol_read(out, fd);
-        edo_platform->close(fd);
+        edo_platform_system.close(fd);
     }
     if (call) { /* as it is printed everywhere: where it returns to */
         out->offset++;

@@ -29,21 +29,6 @@
 
 #include <errno.h>
 
-enum edo_job_state { EDO_JOB_QUEUED = 0, EDO_JOB_RUNNING, EDO_JOB_DONE, EDO_JOB_ABANDONED };
-
-struct edo_job {
-    struct edo_link link; /* in the queue; under lock */
-    int (*fn)(void *);
-    void *argument;
-    void (*drop)(void *);
-    struct edo_task *task;
-    struct edo_blocking_pool *pool;
-    struct edo_nesting *nesting; /* the runtime that runs in it; under lock, as is the next */
-    bool cancelled;
-    _Atomic uint32_t state;
-    int result;
-};
-
 /* The job that the thread is at work on, with which no task is concerned: so a plain thread-local, of this file. */
 static __thread struct edo_job *edo_job_here;
 

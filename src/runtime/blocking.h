@@ -5,14 +5,34 @@
 #ifndef EDO_RUNTIME_BLOCKING_H
 #define EDO_RUNTIME_BLOCKING_H
 
+#include "base/list.h"
+
 #include <edo/blocking.h>
 #include <edo/runtime.h>
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct edo_blocking_pool;
 struct edo_nesting;
+struct edo_task;
+
+enum edo_job_state { EDO_JOB_QUEUED = 0, EDO_JOB_RUNNING, EDO_JOB_DONE, EDO_JOB_ABANDONED };
+
+/* Of blocking.c, which says how it goes on; reports know one on a stack by `task` and `pool`. */
+struct edo_job {
+    struct edo_link link; /* in the queue; under lock */
+    int (*fn)(void *);
+    void *argument;
+    void (*drop)(void *);
+    struct edo_task *task;
+    struct edo_blocking_pool *pool;
+    struct edo_nesting *nesting; /* the runtime that runs in it; under lock, as is the next */
+    bool cancelled;
+    _Atomic uint32_t state;
+    int result;
+};
 
 /* With at most so many threads; all else is as the options say, which are complete. */
 int edo_blocking_pool_create(struct edo_blocking_pool **out, int threads, const edo_run_options *options);

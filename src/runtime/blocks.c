@@ -128,9 +128,19 @@ void edo_blocks_give(struct edo_blocks *pool, struct edo_block *first, size_t co
 
 void edo_blocks_each(struct edo_blocks *pool, void (*look)(void *context, void *block), void *context)
 {
+    struct edo_chunk *chunk;
+    char *end = NULL;
+
     edo_lock_acquire(&pool->lock);
-    for (struct edo_chunk *chunk = pool->chunks; chunk; chunk = chunk->next)
-        for (char *block = (char *)chunk + EDO_CHUNK_HEAD; block < chunk->fresh; block += pool->block_size)
-            look(context, block);
+    chunk = pool->chunks;
+    if (chunk)
+        end = chunk->fresh;
     edo_lock_release(&pool->lock);
+    while (chunk) { /* chunks stay, and none but the first is carved any more */
+        for (char *block = (char *)chunk + EDO_CHUNK_HEAD; block < end; block += pool->block_size)
+            look(context, block);
+        chunk = chunk->next;
+        if (chunk)
+            end = chunk->fresh;
+    }
 }

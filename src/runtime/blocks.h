@@ -72,7 +72,10 @@ static inline bool edo_block_cache_empty(struct edo_block_cache *cache)
     return !cache->free;
 }
 
-/* Calls look(context, block) for each block that ever was one, free or not. Under the pool's lock: for reports. */
+/*
+ * Calls look(context, block) for each block that was one when this began, free or not; no lock is held then. For reports:
+ * from anywhere, while the pool lives.
+ */
 void edo_blocks_each(struct edo_blocks *pool, void (*look)(void *context, void *block), void *context);
 
 /* A block, or NULL if the cache is empty. */

@@ -315,7 +315,7 @@ int edo_wait_word(const uint32_t *word, uint32_t expected, int64_t deadline)
 
     if (rc < 0)
         return rc;
-    edo_parked_init(&waiter, 0);
+    edo_parked_init(&waiter, EDO_PARKED_WORD, 0);
     edo_line_begin_inline(&line, edo_enter_if_any(), word);
     if (__atomic_load_n(word, __ATOMIC_SEQ_CST) == expected)
         rc = edo_line_wait_inline(&line, &waiter, deadline);
@@ -347,34 +347,24 @@ int edo_wake_word(const uint32_t *word, int count)
     return refused && woken == 0 ? -ENOTSUP : woken;
 }
 
-/* Looks through a whole line. */
-static const void *edo_line_address_of(struct edo_parked *first, const struct edo_task *task)
+void edo_lines_each(void (*look)(void *context, const struct edo_parked *waiter), void *context)
 {
-    struct edo_parked *at = first;
-
-    do {
-        if (at->task == task)
-            return at->address;
-        at = edo_parked_of(at->link.next);
-    } while (at != first);
-    return NULL;
-}
-
-const uint32_t *edo_word_of(const struct edo_task *task)
-{
-    const void *address = NULL;
-
-    for (int i = 0; i < 1 << EDO_BUCKET_BITS && !address; i++) {
+    for (int i = 0; i < 1 << EDO_BUCKET_BITS; i++) {
         struct edo_bucket *bucket = &edo_buckets[i];
         struct edo_link *link;
 
         edo_lock_acquire(&bucket->lock);
         link = bucket->lines;
-        while (link && !address) {
-            address = edo_line_address_of(EDO_CONTAINER_OF(link, struct edo_parked, lines), task);
+        while (link) {
+            struct edo_parked *first = EDO_CONTAINER_OF(link, struct edo_parked, lines);
+            struct edo_parked *at = first;
+
+            do {
+                look(context, at);
+                at = edo_parked_of(at->link.next);
+            } while (at != first);
             link = link->next == bucket->lines ? NULL : link->next;
         }
         edo_lock_release(&bucket->lock);
     }
-    return (const uint32_t *)address;
 }

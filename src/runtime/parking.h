@@ -40,6 +40,18 @@ struct edo_bucket;
 struct edo_task;
 struct edo_thread;
 
+/* What stands at the address: for reports (src/observe). Those with an owner begin with two words of 32 bits, then that. */
+enum edo_parked_kind {
+    EDO_PARKED_WORD = 0,
+    EDO_PARKED_MUTEX,
+    EDO_PARKED_RWLOCK,
+    EDO_PARKED_SEMAPHORE,
+    EDO_PARKED_NOTIFY,
+    EDO_PARKED_BARRIER,
+    EDO_PARKED_ONCE,
+    EDO_PARKED_WAIT_GROUP
+};
+
 /* Lies on the waiting call's frame; see edo_parked_init. After it was woken its memory may go at any moment. */
 struct edo_parked {
     struct edo_link link;  /* in its line, a ring without a head */
@@ -50,6 +62,7 @@ struct edo_parked {
     int64_t want;          /* the object's: what it waits for */
     uint32_t told;         /* what the taker said */
     uint32_t woken;        /* enum edo_woken */
+    uint32_t kind;         /* enum edo_parked_kind */
 };
 
 struct edo_line {
@@ -62,8 +75,9 @@ struct edo_line {
 };
 
 /* Once, before it waits for the first time. */
-static inline void edo_parked_init(struct edo_parked *waiter, int64_t want)
+static inline void edo_parked_init(struct edo_parked *waiter, enum edo_parked_kind kind, int64_t want)
 {
+    waiter->kind = kind;
     waiter->ticket = 0;
     waiter->want = want;
 }
@@ -84,6 +98,12 @@ void edo_line_take(struct edo_line *line, struct edo_parked *waiter, uint32_t to
  * suspension point of its own: the call it is part of begins with one.
  */
 int edo_line_wait(struct edo_line *line, struct edo_parked *waiter, int64_t deadline);
+
+/*
+ * Calls look(context, waiter) for each waiter in each line, those of one line in their order, with that bucket locked: the waiter
+ * and what stands at its address stay meanwhile. look may do nothing that blocks. For reports, from anywhere.
+ */
+void edo_lines_each(void (*look)(void *context, const struct edo_parked *waiter), void *context);
 
 /* Whether anybody waits on that address. For checks. From anywhere but INSIDE. */
 bool edo_line_waited_for(const void *address);

@@ -69,6 +69,33 @@ static const struct edo_overflow_hooks edo_overflow_hooks = {edo_overflow_runnin
 /* How many runtimes this process has had: tasks' serial numbers begin with it. */
 static _Atomic uint64_t edo_runtimes;
 
+/* --- All that run ---------------------------------------------------------------------------------------------------------- */
+
+static struct edo_lock edo_running_lock;
+static struct edo_link edo_running = {&edo_running, &edo_running};
+
+static void edo_running_add(struct edo_runtime *runtime)
+{
+    edo_lock_acquire(&edo_running_lock);
+    edo_list_insert_tail(&edo_running, &runtime->all);
+    edo_lock_release(&edo_running_lock);
+}
+
+static void edo_running_remove(struct edo_runtime *runtime)
+{
+    edo_lock_acquire(&edo_running_lock);
+    edo_list_remove(&runtime->all);
+    edo_lock_release(&edo_running_lock);
+}
+
+void edo_runtimes_each(void (*look)(void *context, struct edo_runtime *runtime), void *context)
+{
+    edo_lock_acquire(&edo_running_lock);
+    for (struct edo_link *link = edo_list_first(&edo_running); link; link = edo_list_next(&edo_running, link))
+        look(context, EDO_CONTAINER_OF(link, struct edo_runtime, all));
+    edo_lock_release(&edo_running_lock);
+}
+
 /* --- Building and taking apart ----------------------------------------------------------------------------------------- */
 
 static int edo_worker_init(struct edo_worker *worker, struct edo_runtime *runtime, int index)
@@ -244,8 +271,10 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
             rc = edo_monitor_start(runtime);
         if (rc == 0) {
             edo_signals_begin(runtime);
+            edo_running_add(runtime);
             edo_threads_go(runtime);
             edo_thread_loop(thread);
+            edo_running_remove(runtime);
             edo_signals_end(runtime);
             edo_monitor_stop(runtime);
             rc = runtime->result;

@@ -79,6 +79,7 @@ struct edo_runtime {
     _Atomic bool signalled;       /* SIGINT or SIGTERM came; see signal.c */
     _Atomic uint32_t fd_shortage; /* acceptors that wait for a descriptor */
     uint32_t fd_released;         /* the word they wait on */
+    struct edo_link all;          /* of those that run in this process; see edo_runtimes_each */
 };
 
 /* --- run.c and nested.c ---------------------------------------------------------------------------------------------- */
@@ -103,6 +104,12 @@ void edo_nesting_cancel_held(struct edo_nesting *nesting);
 /* The inner root task tells when its scope may be cancelled from outside (NULL: no longer). */
 void edo_nesting_set_root(struct edo_nesting *nesting, struct edo_scope_body *root);
 
+/*
+ * Calls look(context, runtime) for each runtime of the process, whole while it is looked at: it cannot end before. For reports, from
+ * threads that are no runtime's; look may not run one.
+ */
+void edo_runtimes_each(void (*look)(void *context, struct edo_runtime *runtime), void *context);
+
 /* Reads and checks what edo_run was given, with the environment's and the built-in defaults. */
 int edo_run_options_read(edo_run_options *out, const edo_run_options *given);
 
@@ -116,11 +123,6 @@ void edo_global_push(struct edo_runtime *runtime, struct edo_task *task);
 void edo_global_push_chain(struct edo_runtime *runtime, struct edo_task *first, struct edo_task *last, uint32_t count);
 /* Takes a share of the queue: the first is returned, the rest goes into the worker's ring. INSIDE. */
 struct edo_task *edo_global_take(struct edo_thread *thread);
-
-/* --- parking.c ------------------------------------------------------------------------------------------------------- */
-
-/* The word that the task waits on, NULL if on none. Looks at all of them: for reports. */
-const uint32_t *edo_word_of(const struct edo_task *task);
 
 /* --- signal.c ---------------------------------------------------------------------------------------------------------- */
 

@@ -18,6 +18,9 @@ struct edo_sleeper {
     _Atomic bool fired;
 };
 
+/* What its alarm does. For reports, which know a sleeper by it. */
+void edo_sleeper_fire(struct edo_thread *thread, struct edo_alarm *alarm);
+
 /* Arms it. INSIDE. `task` is set and the rest zero. */
 void edo_sleeper_arm(struct edo_thread *thread, struct edo_sleeper *sleeper, int64_t deadline);
 

@@ -197,7 +197,7 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
         if ((task->flags & EDO_TASK_TIMED) && !edo_sample_spawn(thread->worker))
             task->flags &= (uint8_t)~EDO_TASK_TIMED;
     }
-    task->id = ++thread->worker->next_id;
+    edo_task_publish(task, ++thread->worker->next_id);
     if (handle) {
         atomic_store_explicit(&handle->joiner, 0, memory_order_relaxed);
         handle->task = task;
@@ -217,6 +217,7 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
     }
     if (__builtin_expect(rc < 0, 0)) {
         edo_task_put_reservation(thread, stack_class);
+        edo_task_retract(task);
         edo_block_put(&thread->worker->tasks, &runtime->tasks, task);
         if (handle)
             edo_block_put(&thread->worker->handles, &runtime->handles, handle);
@@ -248,7 +249,7 @@ int edo_root_spawn(struct edo_thread *thread, edo_task_fn fn)
     task->name = "root";
     task->stack_class = (uint8_t)runtime->stack_class;
     task->flags = runtime->task_flags;
-    task->id = ++thread->worker->next_id;
+    edo_task_publish(task, ++thread->worker->next_id);
     edo_count(&thread->worker->counts.spawned, 1);
     atomic_store_explicit(&runtime->base.live, 1, memory_order_relaxed);
     edo_ready(thread, task);
@@ -311,6 +312,7 @@ struct edo_thread *edo_task_end(struct edo_thread *thread, struct edo_task *task
     edo_task_put_reservation(thread, task->stack_class);
     if (handle)
         thread = edo_handle_done(thread, handle, result);
+    edo_task_retract(task); /* while its home is there */
     edo_scope_child_ended(thread, task, result);
     edo_block_put(&thread->worker->tasks, &thread->runtime->tasks, task);
     return thread;

@@ -69,7 +69,7 @@ struct edo_task {
     int resumption;
     edo_site *site;
     const char *name;
-    uint64_t id;
+    uint64_t id; /* 0: the block is free, or being filled; atomic, since reports ask (edo_task_publish) */
     struct edo_thread *home_thread; /* of a pinned task that has run; with migrate_always: where it ran last */
     struct edo_source *source;      /* what it waits for while dormant, and in which direction */
 
@@ -82,6 +82,21 @@ struct edo_task {
     uint8_t when_what;
     uint8_t when_direction;
 };
+
+/*
+ * Reports find a task in its block (src/observe): it is there, with all that a spawn writes, from publish to retract, and as the
+ * same one as long as its id is the same. Between the two only what this struct's comments say changes.
+ */
+static inline void edo_task_publish(struct edo_task *task, uint64_t id)
+{
+    __atomic_store_n(&task->id, id, __ATOMIC_RELEASE);
+}
+
+static inline void edo_task_retract(struct edo_task *task)
+{
+    __atomic_store_n(&task->id, 0, __ATOMIC_RELAXED);
+    atomic_thread_fence(memory_order_release); /* before what the next spawn writes */
+}
 
 /* What a joiner holds. 64 bytes at most: all that remains of a task that has ended. */
 struct edo_handle {

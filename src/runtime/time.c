@@ -20,7 +20,7 @@ int64_t edo_wall(void)
     return edo_platform->wall();
 }
 
-static void edo_sleeper_fire(struct edo_thread *thread, struct edo_alarm *alarm)
+void edo_sleeper_fire(struct edo_thread *thread, struct edo_alarm *alarm)
 {
     struct edo_sleeper *sleeper = EDO_CONTAINER_OF(alarm, struct edo_sleeper, alarm);
     struct edo_task *task = sleeper->task; /* once `fired` is seen, the frame may be gone */

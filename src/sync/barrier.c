@@ -38,7 +38,7 @@ int edo_barrier_wait_until(edo_barrier *barrier, int64_t deadline)
         edo_line_end(&line);
         return 1;
     }
-    edo_parked_init(&waiter, 0);
+    edo_parked_init(&waiter, EDO_PARKED_BARRIER, 0);
     rc = edo_line_wait(&line, &waiter, deadline);
     if (rc < 0) {
         barrier->arrived_--;

@@ -9,9 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
-int edo_broadcast_init(struct edo_broadcast *broadcast, size_t size, size_t capacity)
+int edo_broadcast_init(struct edo_broadcast *broadcast, size_t size, size_t capacity, enum edo_meeting_kind kind)
 {
-    edo_meeting_init(&broadcast->meeting);
     edo_list_init(&broadcast->listeners);
     broadcast->size = size;
     broadcast->capacity = capacity;
@@ -20,13 +19,17 @@ int edo_broadcast_init(struct edo_broadcast *broadcast, size_t size, size_t capa
     if (size > 0 && capacity > PTRDIFF_MAX / size)
         return -ENOMEM;
     broadcast->slots = (unsigned char *)edo_platform->allocate(size > 0 ? capacity * size : 1);
-    return broadcast->slots ? 0 : -ENOMEM;
+    if (!broadcast->slots)
+        return -ENOMEM;
+    edo_meeting_init(&broadcast->meeting, kind);
+    return 0;
 }
 
 void edo_broadcast_finish(struct edo_broadcast *broadcast)
 {
     EDO_MISUSE_IF(!edo_list_empty(&broadcast->listeners),
                   "a broadcast or a watch was destroyed in which somebody waits");
+    edo_meeting_finish(&broadcast->meeting);
     edo_platform->release(broadcast->slots);
 }
 
@@ -149,7 +152,7 @@ int64_t edo_broadcast_hear(void *value, uint64_t *next, struct edo_broadcast *br
 int edo_broadcast_create(edo_broadcast **out, size_t size, size_t capacity)
 {
     edo_broadcast *broadcast = (edo_broadcast *)edo_platform->allocate(sizeof *broadcast);
-    int rc = broadcast ? edo_broadcast_init(broadcast, size, capacity) : -ENOMEM;
+    int rc = broadcast ? edo_broadcast_init(broadcast, size, capacity, EDO_MEETING_BROADCAST) : -ENOMEM;
 
     if (rc < 0) {
         edo_platform->release(broadcast);

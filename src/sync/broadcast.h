@@ -30,7 +30,7 @@ struct edo_watch {
     struct edo_broadcast values;
 };
 
-int edo_broadcast_init(struct edo_broadcast *broadcast, size_t size, size_t capacity);
+int edo_broadcast_init(struct edo_broadcast *broadcast, size_t size, size_t capacity, enum edo_meeting_kind kind);
 void edo_broadcast_finish(struct edo_broadcast *broadcast);
 int edo_broadcast_put(struct edo_broadcast *broadcast, const void *value, size_t size);
 int edo_broadcast_end(struct edo_broadcast *broadcast);

@@ -29,7 +29,6 @@ int edo_channel_create(edo_channel **out, size_t size, size_t capacity)
     channel = (struct edo_channel *)edo_platform->allocate(sizeof *channel);
     if (!channel)
         return -ENOMEM;
-    edo_meeting_init(&channel->meeting);
     edo_list_init(&channel->senders);
     edo_list_init(&channel->receivers);
     channel->size = size;
@@ -39,6 +38,7 @@ int edo_channel_create(edo_channel **out, size_t size, size_t capacity)
         edo_platform->release(channel);
         return rc;
     }
+    edo_meeting_init(&channel->meeting, EDO_MEETING_CHANNEL);
     *out = channel;
     return 0;
 }
@@ -49,6 +49,7 @@ void edo_channel_destroy(edo_channel *channel)
         return;
     EDO_MISUSE_IF(!edo_list_empty(&channel->senders) || !edo_list_empty(&channel->receivers),
                   "a channel was destroyed in which somebody waits");
+    edo_meeting_finish(&channel->meeting);
     edo_store_destroy(channel);
     edo_platform->release(channel);
 }

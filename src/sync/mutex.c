@@ -74,7 +74,7 @@ static int edo_mutex_wait(edo_mutex *mutex, uint64_t self, int64_t deadline)
 {
     struct edo_parked waiter;
 
-    edo_parked_init(&waiter, edo_platform->now());
+    edo_parked_init(&waiter, EDO_PARKED_MUTEX, edo_platform->now());
     for (;;) {
         struct edo_line line;
         int rc = 0;

@@ -55,7 +55,7 @@ static int edo_notify_wait_in_line(edo_notify *notify, int64_t since, int64_t de
             edo_line_end(&line);
             return 0;
         }
-    edo_parked_init(&waiter, 0);
+    edo_parked_init(&waiter, EDO_PARKED_NOTIFY, 0);
     rc = edo_line_wait(&line, &waiter, deadline);
     if (rc < 0) {
         if (!line.first)

@@ -77,7 +77,7 @@ static int edo_once_turn(edo_once *once, uint64_t self)
         edo_line_end(&line);
         return rc;
     }
-    edo_parked_init(&waiter, 0);
+    edo_parked_init(&waiter, EDO_PARKED_ONCE, 0);
     rc = edo_line_wait(&line, &waiter, EDO_FOREVER);
     if (rc < 0) {
         edo_line_end(&line);

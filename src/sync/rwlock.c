@@ -81,7 +81,7 @@ static int edo_rwlock_wait(edo_rwlock *rwlock, uint32_t what, int64_t deadline)
         }
     } while (!(word & EDO_LINE) && !__atomic_compare_exchange_n(&rwlock->word_, &word, word | EDO_LINE, false,
                                                                 __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-    edo_parked_init(&waiter, what);
+    edo_parked_init(&waiter, EDO_PARKED_RWLOCK, what);
     rc = edo_line_wait(&line, &waiter, deadline);
     if (rc < 0) {
         /* Readers behind a writer that has left may go in. */

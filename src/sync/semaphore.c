@@ -74,7 +74,7 @@ static int edo_semaphore_wait(edo_semaphore *semaphore, int64_t permits, int64_t
         }
     } while (!(word & EDO_LINE) && !__atomic_compare_exchange_n(&semaphore->word_, &word, word | EDO_LINE, false,
                                                                 __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-    edo_parked_init(&waiter, permits);
+    edo_parked_init(&waiter, EDO_PARKED_SEMAPHORE, permits);
     rc = edo_line_wait(&line, &waiter, deadline);
     if (rc < 0) {
         word = __atomic_load_n(&semaphore->word_, __ATOMIC_ACQUIRE);

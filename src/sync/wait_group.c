@@ -82,7 +82,7 @@ int edo_wait_group_wait_until(edo_wait_group *group, int64_t deadline)
             return 0;
         }
     } while (!edo_wait_group_change(&word, group, word | EDO_LINE));
-    edo_parked_init(&waiter, 0);
+    edo_parked_init(&waiter, EDO_PARKED_WAIT_GROUP, 0);
     rc = edo_line_wait(&line, &waiter, deadline);
     if (rc < 0) {
         if (!line.first)

@@ -2,17 +2,64 @@
 /* Waking and waiting of operations that wait for another party. See waiter.h. */
 #include "sync/waiter.h"
 #include "platform/platform.h"
+#include "runtime/fork.h"
 #include "runtime/runtime.h"
 
 #include <sched.h>
 
-void edo_meeting_init(struct edo_meeting *meeting)
+/* --- All meetings --------------------------------------------------------------------------------------------------------- */
+
+/* Lists of all there are, so many that who makes and destroys them does not meet. Locked before a meeting is. */
+static struct {
+    struct edo_lock lock;
+    struct edo_link list; /* all zero: none yet */
+} __attribute__((aligned(64))) edo_meetings[16];
+
+void edo_meeting_init(struct edo_meeting *meeting, enum edo_meeting_kind kind)
 {
     static _Atomic uint64_t serial;
+    size_t shard;
 
     edo_lock_init(&meeting->lock);
+    meeting->kind = kind;
     meeting->serial = atomic_fetch_add_explicit(&serial, 1, memory_order_relaxed);
+    shard = meeting->serial % EDO_COUNT(edo_meetings);
+    edo_lock_acquire(&edo_meetings[shard].lock);
+    if (!edo_meetings[shard].list.next)
+        edo_list_init(&edo_meetings[shard].list);
+    edo_list_insert_tail(&edo_meetings[shard].list, &meeting->all);
+    edo_lock_release(&edo_meetings[shard].lock);
 }
+
+void edo_meeting_finish(struct edo_meeting *meeting)
+{
+    size_t shard = meeting->serial % EDO_COUNT(edo_meetings);
+
+    if (edo_in_forked_child()) /* the lock may have been held when it was forked */
+        return;
+    edo_lock_acquire(&edo_meetings[shard].lock);
+    edo_list_remove(&meeting->all);
+    edo_lock_release(&edo_meetings[shard].lock);
+}
+
+void edo_meetings_each(void (*look)(void *context, struct edo_meeting *meeting), void *context)
+{
+    for (size_t i = 0; i < EDO_COUNT(edo_meetings); i++) {
+        struct edo_link *list = &edo_meetings[i].list;
+
+        edo_lock_acquire(&edo_meetings[i].lock);
+        for (struct edo_link *link = list->next; link && link != list; link = link->next) {
+            struct edo_meeting *meeting = EDO_CONTAINER_OF(link, struct edo_meeting, all);
+
+            edo_lock_acquire(&meeting->lock);
+            look(context, meeting);
+            edo_lock_release(&meeting->lock);
+        }
+        edo_lock_release(&edo_meetings[i].lock);
+    }
+}
+
+/* --- Waiters ---------------------------------------------------------------------------------------------------------------- */
 
 void edo_places_claim_all(struct edo_place **claimed, struct edo_link *list, int rc)
 {

@@ -64,10 +64,22 @@ struct edo_place {
  */
 struct edo_meeting {
     struct edo_lock lock;
+    uint32_t kind; /* enum edo_meeting_kind */
     uint64_t serial;
+    struct edo_link all; /* in a list of all there are: for reports */
 };
 
-void edo_meeting_init(struct edo_meeting *meeting);
+enum edo_meeting_kind { EDO_MEETING_CHANNEL, EDO_MEETING_BROADCAST, EDO_MEETING_WATCH };
+
+/* What it is part of is complete, and goes after finish. */
+void edo_meeting_init(struct edo_meeting *meeting, enum edo_meeting_kind kind);
+void edo_meeting_finish(struct edo_meeting *meeting);
+
+/*
+ * Calls look(context, meeting) for each there is, locked. look may do nothing that blocks, or take another lock. From any
+ * thread, not INSIDE.
+ */
+void edo_meetings_each(void (*look)(void *context, struct edo_meeting *meeting), void *context);
 
 /* For the claimer, which has taken the place out of its list, under the object's lock: whether the operation is its. */
 static inline bool edo_place_claim(struct edo_place *place)

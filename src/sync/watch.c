@@ -9,7 +9,7 @@
 int edo_watch_create_sized(edo_watch **out, const void *initial, size_t size)
 {
     edo_watch *watch = (edo_watch *)edo_platform->allocate(sizeof *watch);
-    int rc = watch ? edo_broadcast_init(&watch->values, size, 1) : -ENOMEM;
+    int rc = watch ? edo_broadcast_init(&watch->values, size, 1, EDO_MEETING_WATCH) : -ENOMEM;
 
     if (rc < 0) {
         edo_platform->release(watch);

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-__attribute__((noinline, noclone)) static int a_static_function(int n)
+__attribute__((noinline)) static int a_static_function(int n)
 {
     __asm__ volatile("");
     return n + 1;

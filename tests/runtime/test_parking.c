@@ -18,7 +18,7 @@ static int waits_for_seven(void *argument)
     struct edo_parked waiter;
     int rc;
 
-    edo_parked_init(&waiter, (int64_t)(intptr_t)argument);
+    edo_parked_init(&waiter, EDO_PARKED_WORD, (int64_t)(intptr_t)argument);
     do {
         struct edo_line line;
 
@@ -80,7 +80,7 @@ static int gives_up(void *argument)
     int rc;
 
     (void)argument;
-    edo_parked_init(&waiter, 0);
+    edo_parked_init(&waiter, EDO_PARKED_WORD, 0);
     edo_line_begin(&line, &object);
     rc = edo_line_wait(&line, &waiter, edo_now() + EDO_MS(10));
     CHECK_RC(rc, -ETIMEDOUT);
@@ -140,7 +140,7 @@ static int waits_at(void *argument)
     struct edo_parked waiter;
     struct edo_line line;
 
-    edo_parked_init(&waiter, 0);
+    edo_parked_init(&waiter, EDO_PARKED_WORD, 0);
     edo_line_begin(&line, argument);
     CHECK_RC(edo_line_wait(&line, &waiter, EDO_FOREVER), 0);
     CHECK(waiter.told == (uint32_t)((char *)argument - objects));

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading memory that may be gone. See peek.h.
+ *
+ * The kernel copies (process_vm_readv(2) of the process itself), and says -EFAULT where a load would be a SIGSEGV. It goes past
+ * the platform table: it is about this process's memory, whatever the program's kernel is made to look like. Where the kernel
+ * does not know the call, or a filter forbids it, the memory is taken to be there, as it is but for unloaded libraries.
+ */
+#include "observe/peek.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define EDO_UNSEEN __attribute__((no_sanitize("address", "thread", "undefined"), noinline))
+
+enum { EDO_PEEK_PAGE = 4096 };
+
+/* How many bytes were read, from the first on; -1: the call is not to be had. */
+static ssize_t edo_peek_some(void *out, const void *from, size_t size)
+{
+    size_t first = EDO_PEEK_PAGE - (uintptr_t)from % EDO_PEEK_PAGE;
+    struct iovec to = {out, size};
+    struct iovec parts[2]; /* of a part that is not all there nothing is read */
+    int before = errno;
+    ssize_t rc;
+
+    if (first > size)
+        first = size;
+    parts[0] = (struct iovec){(void *)(uintptr_t)from, first};
+    parts[1] = (struct iovec){(void *)((uintptr_t)from + first), size - first};
+    rc = syscall(SYS_process_vm_readv, getpid(), &to, 1UL, parts, size > first ? 2UL : 1UL, 0UL);
+    if (rc < 0)
+        rc = errno == EFAULT ? 0 : -1;
+    errno = before;
+    return rc;
+}
+
+bool edo_peek(void *out, const void *from, size_t size)
+{
+    ssize_t rc = edo_peek_some(out, from, size);
+
+    if (rc < 0)
+        memcpy(out, from, size);
+    return rc < 0 || (size_t)rc == size;
+}
+
+void edo_peek_text(char *out, size_t size, const char *from)
+{
+    ssize_t rc = from ? edo_peek_some(out, from, size - 1) : 0;
+
+    if (rc < 0) {
+        strncpy(out, from, size - 1);
+        rc = (ssize_t)size - 1;
+    }
+    out[rc] = '\0';
+}
+
+EDO_UNSEEN uintptr_t edo_unseen_word(uintptr_t address)
+{
+    return *(const volatile uintptr_t *)address;
+}
+
+EDO_UNSEEN void edo_unseen_copy(void *out, const void *from, size_t size)
+{
+    volatile uintptr_t *to = (volatile uintptr_t *)out;
+
+    for (size_t i = 0; i < size / sizeof(uintptr_t); i++)
+        to[i] = ((const volatile uintptr_t *)from)[i];
+}
