@@ -310,10 +310,10 @@ void edo_out_dump_text(struct edo_out *out, struct edo_dump *dump)
 
     for (size_t i = 0; i < count; i++)
         counts[edo_dump_nth(dump, i)->state]++;
-    edo_out_printf(out, "edo: runtime %" PRIu64 ", %d worker%s, %zu tasks: %zu run, %zu ready, %zu wait\n",
+    edo_out_printf(out, "edo: runtime %" PRIu64 ", %d worker%s, %zu task%s: %zu run, %zu ready, %zu wait\n",
                    dump->number, dump->workers, dump->workers == 1 ? "" : "s", count - counts[EDO_DUMP_GONE],
-                   counts[EDO_DUMP_RUNS] + counts[EDO_DUMP_REGION], counts[EDO_DUMP_READY] + counts[EDO_DUMP_NEW],
-                   counts[EDO_DUMP_WAITS]);
+                   count - counts[EDO_DUMP_GONE] == 1 ? "" : "s", counts[EDO_DUMP_RUNS] + counts[EDO_DUMP_REGION],
+                   counts[EDO_DUMP_READY] + counts[EDO_DUMP_NEW], counts[EDO_DUMP_WAITS]);
     edo_out_cycles(out, dump, "");
     for (size_t i = 0; i < count; i++)
         if (edo_dump_nth(dump, i)->parent == EDO_NONE && edo_dump_nth(dump, i)->home == &dump->runtime->base)

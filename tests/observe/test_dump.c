@@ -584,6 +584,40 @@ static void test_memory_that_is_gone_is_not_read(void **state)
     assert_int_equal(run_alone(show_gone_name, page), 0);
 }
 
+/* --- Who has ended ---------------------------------------------------------------------------------------------------------- */
+
+static int do_nothing(void *argument)
+{
+    (void)argument;
+    return 0;
+}
+
+static int show_who_has_ended(void *argument)
+{
+    edo_task *handle;
+    struct dumped text;
+    int rc = 0;
+
+    (void)argument;
+    EDO_SCOPE (all, &rc) {
+        for (int i = 0; i < 100; i++)
+            CHECK_RC(edo_spawn(all, do_nothing, NULL, .name = "short"), 0);
+        CHECK_RC(edo_spawn(all, do_nothing, NULL, .handle = &handle, .name = "short"), 0);
+    }
+    dumped_begin(&text, EDO_DUMP_TEXT, false);
+    CHECK_LINE(&text, "edo: runtime", " 1 task: 1 run, 0 ready, 0 wait\n");
+    CHECK(!strstr(text.text, "\"short\""));
+    dumped_end(&text);
+    edo_detach(handle);
+    return 0;
+}
+
+static void test_who_has_ended_is_not_told(void **state)
+{
+    (void)state;
+    assert_int_equal(run_alone(show_who_has_ended, NULL), 0);
+}
+
 /* --- Errors, and from where ------------------------------------------------------------------------------------------------- */
 
 static int fail_to_write(void *argument, const char *text, size_t size)
@@ -616,7 +650,7 @@ static void test_a_thread_dumps_all_runtimes(void **state)
 
     (void)state;
     assert_int_equal(run(be_dumped, &text), 0);
-    assert_true(dumped_has(&text, "edo: runtime", " 1 tasks: 1 run,"));
+    assert_true(dumped_has(&text, "edo: runtime", " 1 task: 1 run,"));
     assert_true(dumped_has(&text, "task ", "\"root\""));
     dumped_end(&text);
     dumped_begin(&text, EDO_DUMP_TEXT, false);
@@ -646,6 +680,7 @@ int main(void)
         cmocka_unit_test(test_backtraces_go_from_the_wait_to_the_tasks_function),
         cmocka_unit_test(test_json_is_json_whatever_tasks_are_called),
         cmocka_unit_test(test_memory_that_is_gone_is_not_read),
+        cmocka_unit_test(test_who_has_ended_is_not_told),
         cmocka_unit_test(test_a_thread_dumps_all_runtimes),
         cmocka_unit_test(test_errors_end_a_dump),
     };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Walking up stacks (src/observe/frames.h) and naming addresses (src/observe/symbols.h). */
+/* Walking up stacks (src/observe/frames.h), naming addresses (symbols.h), reading what may be gone (peek.h). */
 #include "observe/frames.h"
+#include "observe/peek.h"
 #include "observe/symbols.h"
 
 #include <edo/base.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -110,11 +112,34 @@ static void test_nothing_outside_the_bounds_is_read(void **state)
         assert_int_equal(frames.count, 2);
         assert_false(frames.whole);
     }
-    edo_frames_walk(&frames, 0x1000, low + sizeof stack - sizeof *stack, low, low + sizeof stack); /* half of a frame */
+    stack[3] = 0x1003; /* half of a frame: its return address would be behind the end */
+    edo_frames_walk(&frames, 0x1000, low + 2 * sizeof *stack, low, low + 3 * sizeof *stack);
     assert_int_equal(frames.count, 1);
     stack[0] = low; /* a ring */
     edo_frames_walk(&frames, 0x1000, low, low, low + sizeof stack);
     assert_int_equal(frames.count, 2);
+}
+
+static void test_what_is_not_there_is_not_copied(void **state)
+{
+    char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char copy[8];
+
+    (void)state;
+    assert_true(pages != MAP_FAILED);
+    memcpy(pages + 4088, "12345678", 8);
+    munmap(pages + 4096, 4096);
+    assert_true(edo_peek(copy, pages + 4088, 8));
+    assert_memory_equal(copy, "12345678", 8);
+    assert_false(edo_peek(copy, pages + 4092, 8));
+    assert_false(edo_peek(copy, NULL, 8));
+    edo_peek_text(copy, sizeof copy, pages + 4092);
+    assert_string_equal(copy, "5678");
+    edo_peek_text(copy, sizeof copy, pages + 4096);
+    assert_string_equal(copy, "");
+    edo_peek_text(copy, sizeof copy, "longer than there is room for");
+    assert_string_equal(copy, "longer ");
+    munmap(pages, 4096);
 }
 
 static void test_the_walk_ends_after_so_many_frames(void **state)
@@ -143,6 +168,7 @@ int main(void)
         cmocka_unit_test(test_without_a_name_there_is_the_module),
         cmocka_unit_test(test_frames_are_walked_to_the_first),
         cmocka_unit_test(test_nothing_outside_the_bounds_is_read),
+        cmocka_unit_test(test_what_is_not_there_is_not_copied),
         cmocka_unit_test(test_the_walk_ends_after_so_many_frames),
     };
 
