@@ -30,8 +30,8 @@
 
 #include <stdio.h>
 
-/* How much of a stack is looked through: a wait's own frames, and a select's arms in its caller's. */
-enum { EDO_SCAN_WORDS = 256 };
+/* How much of a stack is looked through: a wait's own frames, and a select's arms in its caller's; with ucontext a KiB of registers. */
+enum { EDO_SCAN_WORDS = 384 };
 
 /* --- Noting ------------------------------------------------------------------------------------------------------------------- */
 

@@ -7,6 +7,13 @@
 
 #include <edo/dump.h>
 
+/* Whether this build walks the stacks of tasks; not where ucontext switches them. */
+#if defined(EDO_CONTEXT_UCONTEXT)
+enum { BACKTRACES = 0 };
+#else
+enum { BACKTRACES = 1 };
+#endif
+
 struct dumped {
     char *text;
     size_t size;

@@ -46,7 +46,7 @@ static int dump_crowd(void *argument)
         /* The head, the root, three scopes, and a line a task. */
         CHECK_RC(timed_dump("text", EDO_DUMP_TEXT, false), CROWD + 5);
         timed_dump("json", EDO_DUMP_JSON, false);
-        CHECK(timed_dump("text with backtraces", EDO_DUMP_TEXT, true) > 2 * CROWD);
+        CHECK(timed_dump("text with backtraces", EDO_DUMP_TEXT, true) > 2 * CROWD || !BACKTRACES);
         edo_scope_cancel(crowd);
     }
     return 0;

@@ -157,9 +157,7 @@ static int show_timed_ring(void *argument)
 static void test_a_ring_that_ends_by_itself_is_none(void **state)
 {
     (void)state;
-#if !defined(EDO_CONTEXT_UCONTEXT)
     assert_int_equal(run_alone(show_timed_ring, NULL), 0);
-#endif
 }
 
 int main(void)
