@@ -95,9 +95,9 @@ struct edo_dump_array {
 };
 
 struct edo_dump {
-    struct edo_runtime *runtime; /* alive while the dump is taken, and no longer */
+    struct edo_runtime *runtime;         /* alive while the dump is taken, and no longer */
     const struct edo_platform *platform; /* the one in force, or the system's, where that is another thread's */
-    uint64_t number;             /* of the runtime in its process */
+    uint64_t number;                     /* of the runtime in its process */
     int workers;
     int64_t now;
     uint64_t id_mask; /* which part of the tasks' numbers is shown */
