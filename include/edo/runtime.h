@@ -33,6 +33,8 @@ enum edo_files {
         2 /* over a ring with the kernel, io_uring(7), one a worker: the thread serves other tasks meanwhile */
 };
 
+struct edo_stall;
+
 typedef struct edo_run_options {
     size_t size;
     int workers; /* 0: $EDO_WORKERS, else the usable cores (sched_getaffinity); 1 to 256 */
@@ -59,7 +61,11 @@ typedef struct edo_run_options {
     void *on_argument; /* what these four get */
     int files; /* enum edo_files; 0: $EDO_FILES (region or io_uring), else EDO_FILES_REGION. Without io_uring in this build or
                   from this kernel, files go by regions, which one line on stderr says once; see also edo_metrics */
-    bool metrics; /* measure how long tasks run and wait for their turn (edo/metrics.h); $EDO_METRICS=1 */
+    bool metrics;      /* measure how long tasks run and wait for their turn (edo/metrics.h); $EDO_METRICS=1 */
+    bool print_stalls; /* reports of stalls go to stderr ($EDO_STALLS=1); see edo/stall.h */
+    void (*on_stall)(const struct edo_stall *stall, void *argument); /* and here; NULL: nowhere, at no cost */
+    void *stall_argument;                                            /* what that gets */
+    int stall_signal; /* asks a computing thread for its stack; 0: SIGURG; negative: none is sent */
 } edo_run_options;
 
 /*

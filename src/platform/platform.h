@@ -46,6 +46,9 @@ struct edo_platform {
     /* Threads: start on default attributes with a stack of `stack_size` bytes; wait and wake on a word. */
     int (*thread_start)(pthread_t *out, size_t stack_size, void *(*main)(void *), void *argument);
     int64_t (*thread_cpu)(pthread_t thread); /* CPU time that a living thread has used, ns; or a negative errno */
+    int (*thread_number)(void);              /* of the calling thread, to the kernel */
+    int (*thread_signal)(int number, int signal,
+                         void *value); /* to one thread of this process, as sigqueue(3) sends it */
     int (*futex_wait)(uint32_t *word, uint32_t expected, int64_t deadline); /* 0, -EAGAIN, -EINTR, -ETIMEDOUT */
     int (*futex_wake)(uint32_t *word, int count);
 

@@ -183,6 +183,24 @@ static int64_t system_thread_cpu(pthread_t thread)
     return rc != 0 ? -rc : clock_read(clock);
 }
 
+static int system_thread_number(void)
+{
+    return (int)syscall(SYS_gettid);
+}
+
+static int system_thread_signal(int number, int signal, void *value)
+{
+    siginfo_t info;
+
+    memset(&info, 0, sizeof info);
+    info.si_signo = signal;
+    info.si_code = SI_QUEUE;
+    info.si_pid = getpid();
+    info.si_uid = getuid();
+    info.si_value.sival_ptr = value;
+    return result((int)syscall(SYS_rt_tgsigqueueinfo, getpid(), number, signal, &info));
+}
+
 /* Where libc's time is 64 bits wide and the oldest syscall's is not, there is a second syscall. */
 #ifdef SYS_futex_time64
 #define FUTEX_SYSCALL SYS_futex_time64
@@ -520,6 +538,8 @@ const struct edo_platform edo_platform_system = {
     .random = system_random,
     .thread_start = system_thread_start,
     .thread_cpu = system_thread_cpu,
+    .thread_number = system_thread_number,
+    .thread_signal = system_thread_signal,
     .futex_wait = system_futex_wait,
     .futex_wake = system_futex_wake,
     .close = system_close,

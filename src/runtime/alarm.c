@@ -56,6 +56,17 @@ void edo_remote_begin(struct edo_worker *worker)
     }
 }
 
+bool edo_remote_begin_try(struct edo_worker *worker)
+{
+    if (!edo_lock_try(&worker->thread_lock))
+        return false;
+    worker->remote_found = edo_remote_try(worker->thread);
+    if (worker->remote_found != EDO_GUARD_INSIDE)
+        return true;
+    edo_lock_release(&worker->thread_lock);
+    return false;
+}
+
 void edo_remote_let(struct edo_thread *thread)
 {
     struct edo_worker *worker = thread->worker;

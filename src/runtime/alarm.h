@@ -43,6 +43,9 @@ void edo_remote_end(struct edo_worker *worker);
 void edo_remote_cross(struct edo_thread *thread, struct edo_worker *worker);
 struct edo_thread *edo_remote_return(struct edo_worker *worker);
 
+/* Begins if that takes no waiting; false: nothing was begun. */
+bool edo_remote_begin_try(struct edo_worker *worker);
+
 /* For the owner's own flow, INSIDE: leaves until a remote that waits has been served. It may have lost its worker then. */
 void edo_remote_let(struct edo_thread *thread);
 

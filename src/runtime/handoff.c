@@ -251,6 +251,7 @@ struct edo_thread *edo_enter_slow(struct edo_thread *thread, uint32_t found)
     EDO_MISUSE_IF(found == EDO_GUARD_INSIDE, "the runtime was entered twice");
     /* TAKEN: the worker belongs to another thread by now. */
     thread->worker = NULL;
+    edo_monitor_stall_ended(thread);
     if (!thread->current)
         return thread;
     return edo_suspend(thread, thread->current, edo_after_lost_worker);
@@ -358,6 +359,7 @@ static void *edo_thread_main(void *argument)
     struct edo_thread *thread = (struct edo_thread *)argument;
     const edo_run_options *options = &thread->runtime->options;
 
+    thread->number = edo_platform->thread_number();
     edo_callback_thread(options->on_thread_start, options->on_argument);
     edo_thread_set_self(thread);
     edo_overflow_thread_init();

@@ -53,29 +53,113 @@ static bool edo_worker_drained(struct edo_worker *worker)
            atomic_load_explicit(&worker->runtime->global_count, memory_order_relaxed) == 0;
 }
 
-/* Counts a stall by what its thread did since the view was taken; in a region it blocks, it said so. */
-static void edo_monitor_count(struct edo_monitor *monitor, const struct edo_monitor_view *view, int64_t cpu,
+/* Counts a stall by what its thread did since the view was taken; in a region it blocks, it said so. Whether it is blocked. */
+static bool edo_monitor_count(struct edo_monitor *monitor, const struct edo_monitor_view *view, int64_t cpu,
                               int64_t now)
 {
     bool blocked = (view->region & 1) || (cpu >= 0 && view->cpu >= 0 && cpu - view->cpu < (now - view->since) / 10);
 
     atomic_fetch_add_explicit(blocked ? &monitor->blocked : &monitor->computing, 1, memory_order_relaxed);
+    return blocked;
 }
+
+/* --- Reports ------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Who runs on the worker's thread. As a remote, for a moment: so neither the thread's task nor what belongs to it changes. False:
+ * nobody who has been there since the view was taken.
+ */
+static bool edo_monitor_identify(struct edo_stall_seen *seen, struct edo_worker *worker,
+                                 const struct edo_monitor_view *view)
+{
+    struct edo_thread *thread;
+    struct edo_task *task;
+    bool same;
+
+    if (!edo_remote_begin_try(worker))
+        return false;
+    thread = worker->thread;
+    task = thread->current;
+    same = worker->remote_found == EDO_GUARD_OUTSIDE && thread == view->on &&
+           atomic_load_explicit(&worker->counts.switches, memory_order_relaxed) == view->switches;
+    *seen = (struct edo_stall_seen){.thread = thread,
+                                    .worker = worker,
+                                    .switches = view->switches,
+                                    .losses = atomic_load_explicit(&thread->losses, memory_order_relaxed),
+                                    .number = thread->number,
+                                    .since = view->since};
+    if (task) {
+        seen->task = task->id;
+        seen->name = task->name ? task->name : task->site ? task->site->function : "task";
+        seen->site = task->site;
+        seen->stack_low = (uintptr_t)task->stack->low;
+        seen->stack_high = (uintptr_t)task->stack->low + task->stack->size;
+    }
+    edo_remote_end(worker);
+    return same;
+}
+
+bool edo_stall_lasts(const struct edo_stall_seen *seen)
+{
+    uint32_t guard = atomic_load_explicit(&seen->thread->guard, memory_order_seq_cst);
+
+    if (atomic_load_explicit(&seen->thread->losses, memory_order_seq_cst) != seen->losses)
+        return false;
+    return guard == EDO_GUARD_TAKEN ||
+           (guard != EDO_GUARD_INSIDE &&
+            atomic_load_explicit(&seen->worker->counts.switches, memory_order_relaxed) == seen->switches);
+}
+
+static void edo_monitor_tell_end(struct edo_stalls *stalls, uint64_t stall)
+{
+    if (stall)
+        edo_stalls_of.ended(stalls, stall, edo_platform->now());
+}
+
+/*
+ * Leaves it to the thread to tell the end of the stall. It may have gone on already: it raises `losses`, then takes
+ * `stall`; here `stall` is written, then `losses` read (all seq_cst): one of the two sees the other.
+ */
+static void edo_monitor_leave_end(struct edo_monitor *monitor, const struct edo_stall_seen *seen, uint64_t stall)
+{
+    atomic_store_explicit(&seen->thread->stall, stall, memory_order_seq_cst);
+    if (atomic_load_explicit(&seen->thread->losses, memory_order_seq_cst) != seen->losses)
+        edo_monitor_tell_end(monitor->stalls, atomic_exchange_explicit(&seen->thread->stall, 0, memory_order_seq_cst));
+}
+
+void edo_monitor_stall_ended(struct edo_thread *thread)
+{
+    atomic_fetch_add_explicit(&thread->losses, 1, memory_order_seq_cst);
+    if (__builtin_expect(atomic_load_explicit(&thread->stall, memory_order_seq_cst) != 0, 0))
+        edo_monitor_tell_end(thread->runtime->monitor.stalls,
+                             atomic_exchange_explicit(&thread->stall, 0, memory_order_seq_cst));
+}
+
+/* --- Taking -------------------------------------------------------------------------------------------------------------- */
 
 /* The worker stalls: takes it; or does for its sockets what can be done from here. */
 static void edo_monitor_take(struct edo_runtime *runtime, struct edo_worker *worker, struct edo_monitor_view *view,
                              int64_t cpu, int64_t now)
 {
     struct edo_monitor *monitor = &runtime->monitor;
+    struct edo_stall_seen seen = {.thread = NULL};
+    bool known = monitor->stalls && !(view->region & 1) && edo_monitor_identify(&seen, worker, view);
     int rc = edo_worker_take(worker);
 
     if (rc == -EBUSY) /* it moves again */
         return;
-    if (!view->counted)
-        edo_monitor_count(monitor, view, cpu, now);
+    if (!view->counted) {
+        seen.blocked = edo_monitor_count(monitor, view, cpu, now);
+        seen.noticed = now;
+        seen.over = now - view->since >= runtime->options.stall_after;
+        view->stall = known ? edo_stalls_of.began(monitor->stalls, &seen) : 0;
+    }
     view->counted = true;
     if (rc == 0) {
         view->eager = true;
+        if (known && view->stall)
+            edo_monitor_leave_end(monitor, &seen, view->stall);
+        view->stall = 0;
         return;
     }
     if (rc != -EPERM)
@@ -125,6 +209,7 @@ static int64_t edo_monitor_look_at(struct edo_runtime *runtime, struct edo_worke
             edo_turns_end(worker);
             turns = edo_turns_left(worker); /* else it would seem to have moved next time */
         }
+        edo_monitor_tell_end(runtime->monitor.stalls, view->stall);
         *view = (struct edo_monitor_view){.switches = switches,
                                           .turns = turns,
                                           .polls = polls,
@@ -233,6 +318,12 @@ int edo_monitor_start(struct edo_runtime *runtime)
         (struct edo_monitor_view *)edo_platform->allocate((size_t)runtime->worker_count * sizeof *monitor->views);
     if (!monitor->views)
         return -ENOMEM;
+    rc = edo_stalls_of.start(&monitor->stalls, &runtime->options);
+    if (rc < 0) {
+        edo_platform->release(monitor->views);
+        monitor->views = NULL;
+        return rc;
+    }
     edo_thread_init(&monitor->self, runtime);
     rc = edo_platform->thread_start(&monitor->thread, EDO_MONITOR_STACK, edo_monitor_main, runtime);
     monitor->started = rc == 0;

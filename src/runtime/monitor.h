@@ -3,6 +3,7 @@
 #ifndef EDO_RUNTIME_MONITOR_H
 #define EDO_RUNTIME_MONITOR_H
 
+#include "runtime/stalls.h"
 #include "runtime/thread.h"
 
 struct edo_runtime;
@@ -19,6 +20,7 @@ struct edo_monitor_view {
     struct edo_thread *on; /* the thread it was seen on */
     uint32_t region;       /* of that thread */
     bool eager;            /* it was taken, and its queue has not been seen empty since: little patience */
+    uint64_t stall;        /* a reported stall of a worker that could not be taken; 0: none */
     bool counted;          /* a stall that nothing could be done about is counted once */
 };
 
@@ -28,6 +30,7 @@ struct edo_monitor {
     pthread_t thread;
     struct edo_monitor_view *views; /* one a worker */
     struct edo_thread self;         /* under this name it makes tasks ready: of the runtime, without a worker */
+    struct edo_stalls *stalls;      /* where they are reported; NULL: nowhere */
     _Atomic uint64_t computing;     /* stalls so far, by what the thread did meanwhile */
     _Atomic uint64_t blocked;
     _Atomic uint64_t refused; /* hand-offs that failed: no thread to give the worker to */
@@ -36,6 +39,9 @@ struct edo_monitor {
 /* Starts the monitor, unless options say never; 0 or a negative errno. Stops it, and returns when it is gone. */
 int edo_monitor_start(struct edo_runtime *runtime);
 void edo_monitor_stop(struct edo_runtime *runtime);
+
+/* The thread has found out that its worker was taken: if that was a stall that was reported, its end is. By the thread, INSIDE. */
+void edo_monitor_stall_ended(struct edo_thread *thread);
 
 /* Some worker is busy: whether the monitor sleeps; ends that. Any thread. */
 static inline bool edo_monitor_sleeps(struct edo_monitor *monitor)

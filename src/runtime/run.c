@@ -139,12 +139,14 @@ static void edo_worker_finish(struct edo_worker *worker)
 
 static void edo_runtime_finish(struct edo_runtime *runtime)
 {
+    for (struct edo_thread *thread = runtime->threads; thread; thread = thread->next)
+        if (thread->joinable)
+            pthread_join(thread->id, NULL);
+    edo_stalls_of.stop(runtime->monitor.stalls); /* it looks at threads, and they tell it of the end of a stall */
     while (runtime->threads) {
         struct edo_thread *thread = runtime->threads;
 
         runtime->threads = thread->next;
-        if (thread->joinable)
-            pthread_join(thread->id, NULL);
         edo_platform->release(thread);
     }
     edo_blocking_pool_destroy(runtime->blocking);
@@ -248,6 +250,7 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
     runtime->ends_watched = options->stack_census || options->on_task_stop;
     edo_thread_init(thread, runtime);
     thread->id = pthread_self();
+    thread->number = edo_platform->thread_number();
     runtime->threads = thread;
     runtime->thread_count = 1;
     edo_scope_init(&runtime->base, runtime, NULL);

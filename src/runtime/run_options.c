@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -68,7 +69,8 @@ int edo_run_options_read(edo_run_options *out, const edo_run_options *given)
         out->resolving_threads < 0 || out->threads < 0 || out->thread_linger < 0 ||
         (out->stall_after && out->stall_after < EDO_STALL_LEAST) ||
         (out->signals != EDO_SIGNALS_DEFAULT && out->signals != EDO_SIGNALS_IGNORE) || out->files < 0 ||
-        out->files > EDO_FILES_IO_URING)
+        out->files > EDO_FILES_IO_URING || out->stall_signal > SIGRTMAX || out->stall_signal == SIGKILL ||
+        out->stall_signal == SIGSTOP || out->stall_signal == SIGSEGV || out->stall_signal == SIGBUS)
         return -EINVAL;
     if (out->stack_size && edo_stack_class_for(out->stack_size) < 0)
         return -EINVAL;
@@ -84,6 +86,8 @@ int edo_run_options_read(edo_run_options *out, const edo_run_options *given)
         out->stack_census |= value != 0;
     if (rc >= 0 && (rc = edo_environment(&value, "EDO_METRICS", 0, 1)) > 0)
         out->metrics |= value != 0;
+    if (rc >= 0 && (rc = edo_environment(&value, "EDO_STALLS", 0, 1)) > 0)
+        out->print_stalls |= value != 0;
     if (rc >= 0 && !out->seed && (rc = edo_environment(&value, "EDO_SEED", 1, UINT64_MAX)) > 0)
         out->seed = value;
     if (rc >= 0 && !out->stall_after &&
@@ -97,6 +101,8 @@ int edo_run_options_read(edo_run_options *out, const edo_run_options *given)
         out->files = EDO_FILES_REGION;
     if (!out->stall_after)
         out->stall_after = EDO_MS(10);
+    if (!out->stall_signal)
+        out->stall_signal = SIGURG;
     if (!out->threads)
         out->threads = 512 + out->workers;
     if (out->threads < out->workers + 2)

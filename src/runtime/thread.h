@@ -73,11 +73,14 @@ struct edo_thread {
     _Atomic(struct edo_worker *) sleeps_on; /* the worker with which it sleeps in epoll_wait */
     _Atomic(void *) running_timer;          /* whose callback runs on this thread; see timer.c */
 
+    _Atomic uint32_t losses;    /* how often it has learned that its worker was taken; see stalls.h */
+    _Atomic uint64_t stall;     /* the stall that ends when it next learns so; 0: none that was reported */
     uint32_t assigned;          /* futex: 1 when a worker was given, or the runtime stops */
     struct edo_link spare_link; /* under runtime->threads_lock */
     struct edo_link wanting_link;
     struct edo_thread *next; /* all threads of the runtime */
     pthread_t id;            /* written before it is listed as spare or given a worker for the first time */
+    int number;              /* to the kernel; written by the thread itself before it first leaves the guard */
     bool joinable;           /* a thread that the runtime started: to be joined */
     bool retired;            /* it has ended, and its struct is used for the next one; under runtime->threads_lock */
     char name[16];

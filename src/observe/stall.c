@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The reporter of stalls: a thread that the monitor tells of them, which looks at the stalled thread, and reports. See
+ * edo/stall.h for what is promised, runtime/stalls.h for what the monitor wants.
+ *
+ * It is a thread of its own, so that neither the monitor nor anybody's task waits for a look into /proc, for symbols in
+ * files or for a callback; it is started with the runtime, since a task may stall with a lock that starting a thread wants;
+ * and it sleeps on `posted` until there is something.
+ *
+ * Data: the queue and `posted` are under `lock` (posted is read without it, too, by the sleeper); the rest is the reporter's. What is open, i.e. has had
+ * its first report and not its second, is found by serial number, in a table where a new one may take an old one's place.
+ *
+ * Order: the monitor puts the begin of a stall into the queue before anybody learns the number under which its end is told.
+ */
+#include "observe/capture.h"
+#include "observe/stall_limit.h"
+#include "observe/stall_walk.h"
+#include "observe/symbols.h"
+#include "observe/system_calls.h"
+#include "platform/lock.h"
+#include "platform/platform.h"
+#include "runtime/stalls.h"
+
+#include <edo/stall.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+enum { QUEUE = 16, OPEN = 16, STACK = 128 * 1024, TEXT = 8 * 1024 };
+
+struct note {
+    uint64_t serial;
+    int64_t ended; /* 0: it has begun */
+    struct edo_stall_seen seen;
+};
+
+struct edo_stalls {
+    pthread_t thread;
+    void (*callback)(const edo_stall *stall, void *argument);
+    void *argument;
+    bool prints;
+    int signal;
+    int64_t stall_after;
+
+    struct edo_lock lock;
+    uint32_t posted; /* futex: raised with each note */
+    bool stopping;
+    uint64_t serial;
+    uint64_t dropped; /* there was no room */
+    size_t first;
+    size_t count;
+    struct note queue[QUEUE];
+
+    uint64_t suppressed; /* since the last report */
+    struct edo_stall_limit limit;
+    struct note open[OPEN];
+    struct edo_capture capture;
+    struct edo_walk walk;
+    struct edo_symbol symbols[EDO_WALK_MOST];
+    edo_stall_frame frames[EDO_WALK_MOST];
+    char call[24];
+    char text[TEXT];
+};
+
+/* --- Those who tell ------------------------------------------------------------------------------------------------------ */
+
+/* Under the lock. False: there is no room. */
+static bool post(struct edo_stalls *stalls, const struct note *note)
+{
+    if (stalls->count == QUEUE) {
+        stalls->dropped += note->ended == 0;
+        return false;
+    }
+    stalls->queue[(stalls->first + stalls->count++) % QUEUE] = *note;
+    __atomic_store_n(&stalls->posted, stalls->posted + 1, __ATOMIC_RELEASE);
+    return true;
+}
+
+static uint64_t began(struct edo_stalls *stalls, const struct edo_stall_seen *seen)
+{
+    struct note note = {.seen = *seen};
+    bool posted;
+
+    edo_lock_acquire(&stalls->lock);
+    note.serial = stalls->serial + 1;
+    posted = post(stalls, &note);
+    stalls->serial += posted;
+    edo_lock_release(&stalls->lock);
+    if (!posted)
+        return 0;
+    edo_platform->futex_wake(&stalls->posted, 1);
+    return note.serial;
+}
+
+static void ended(struct edo_stalls *stalls, uint64_t serial, int64_t now)
+{
+    struct note note = {.serial = serial, .ended = now};
+
+    edo_lock_acquire(&stalls->lock);
+    post(stalls, &note);
+    edo_lock_release(&stalls->lock);
+    edo_platform->futex_wake(&stalls->posted, 1);
+}
+
+/* --- A report ------------------------------------------------------------------------------------------------------------ */
+
+static void deliver(struct edo_stalls *stalls, const edo_stall *stall)
+{
+    size_t size;
+
+    if (stalls->prints) {
+        size = edo_stall_text(stalls->text, sizeof stalls->text, stall);
+        size = size < sizeof stalls->text ? size : sizeof stalls->text - 1;
+        edo_platform->write(STDERR_FILENO, stalls->text, size);
+    }
+    if (stalls->callback)
+        stalls->callback(stall, stalls->argument);
+}
+
+static edo_stall describe(const struct note *note)
+{
+    const struct edo_stall_seen *seen = &note->seen;
+
+    return (edo_stall){.size = sizeof(edo_stall),
+                       .serial = note->serial,
+                       .kind = seen->blocked ? EDO_STALL_BLOCKED : EDO_STALL_COMPUTING,
+                       .task = seen->task,
+                       .name = seen->name,
+                       .site = seen->site,
+                       .thread = seen->number};
+}
+
+/* The program's own file has the name under which it was started. */
+static const char *path_of(const char *module)
+{
+    const char *started = (const char *)getauxval(AT_EXECFN);
+
+    if (module[0] == '\0')
+        return NULL;
+    return started && strcmp(module, "/proc/self/exe") == 0 ? started : module;
+}
+
+/* All but the first frame that was not guessed are return addresses. */
+static void name_frames(struct edo_stalls *stalls)
+{
+    for (size_t i = 0; i < stalls->walk.count; i++) {
+        struct edo_symbol *symbol = &stalls->symbols[i];
+
+        edo_symbol_find(symbol, stalls->walk.address[i], i > 0);
+        stalls->frames[i] = (edo_stall_frame){.address = stalls->walk.address[i],
+                                              .function = symbol->function[0] ? symbol->function : NULL,
+                                              .offset = symbol->offset,
+                                              .module = path_of(symbol->module),
+                                              .module_offset = symbol->module_offset,
+                                              .guessed = stalls->walk.guessed[i]};
+    }
+}
+
+static void report(struct edo_stalls *stalls, const struct note *note)
+{
+    struct edo_capture *capture = &stalls->capture;
+    edo_stall stall = describe(note);
+    const char *name;
+
+    edo_capture_thread(capture, &note->seen, stalls->signal);
+    stall.duration = note->seen.noticed - note->seen.since;
+    edo_walk_capture(&stalls->walk, capture);
+    name_frames(stalls);
+    if (capture->call >= 0) {
+        name = edo_system_call_name(capture->call);
+        snprintf(stalls->call, sizeof stalls->call, "system call %ld", capture->call);
+        stall.syscall = name ? name : stalls->call;
+    }
+    stall.wait_channel = capture->wait_channel[0] ? capture->wait_channel : NULL;
+    stall.frames = stalls->frames;
+    stall.frame_count = stalls->walk.count;
+    stall.no_frames = stalls->walk.count ? NULL : capture->failure ? capture->failure : "its stack could not be read";
+    stall.suppressed = stalls->suppressed;
+    stalls->suppressed = 0;
+    stalls->open[note->serial % OPEN] = *note;
+    deliver(stalls, &stall);
+}
+
+static void report_end(struct edo_stalls *stalls, const struct note *note)
+{
+    struct note *open = &stalls->open[note->serial % OPEN];
+    edo_stall stall;
+
+    if (open->serial != note->serial)
+        return;
+    stall = describe(open);
+    stall.ended = true;
+    stall.duration = note->ended - open->seen.since;
+    open->serial = 0;
+    deliver(stalls, &stall);
+}
+
+/* One that was noticed in haste: waits until it is a stall by the options. False: it has ended before. */
+static bool becomes_stall(struct edo_stalls *stalls, struct edo_stall_seen *seen)
+{
+    uint32_t never = 0;
+    int64_t due = seen->since + stalls->stall_after;
+
+    while ((seen->noticed = edo_platform->now()) < due && edo_stall_lasts(seen))
+        edo_platform->futex_wait(&never, 0, due);
+    return edo_stall_lasts(seen);
+}
+
+static void handle(struct edo_stalls *stalls, struct note *note)
+{
+    struct edo_stall_seen *seen = &note->seen;
+
+    if (note->ended)
+        report_end(stalls, note);
+    else if (!seen->over && !becomes_stall(stalls, seen))
+        return;
+    else if (edo_stall_limit_allow(&stalls->limit, seen->site ? (const void *)seen->site : seen->name,
+                                   edo_platform->now()))
+        report(stalls, note);
+    else
+        stalls->suppressed++;
+}
+
+/* --- The thread ---------------------------------------------------------------------------------------------------------- */
+
+/* The next note; false: none comes any more. */
+static bool next(struct edo_stalls *stalls, struct note *out)
+{
+    for (;;) {
+        uint32_t posted = __atomic_load_n(&stalls->posted, __ATOMIC_ACQUIRE);
+        bool there;
+        bool stopping;
+
+        edo_lock_acquire(&stalls->lock);
+        there = stalls->count > 0;
+        stopping = stalls->stopping;
+        if (there) {
+            *out = stalls->queue[stalls->first];
+            stalls->first = (stalls->first + 1) % QUEUE;
+            stalls->count--;
+        }
+        stalls->suppressed += stalls->dropped;
+        stalls->dropped = 0;
+        edo_lock_release(&stalls->lock);
+        if (there)
+            return true;
+        if (stopping)
+            return false;
+        edo_platform->futex_wait(&stalls->posted, posted, EDO_FOREVER);
+    }
+}
+
+static void *reporter_main(void *argument)
+{
+    struct edo_stalls *stalls = (struct edo_stalls *)argument;
+    struct note note;
+
+    while (next(stalls, &note))
+        handle(stalls, &note);
+    return NULL;
+}
+
+static int start(struct edo_stalls **out, const edo_run_options *options)
+{
+    struct edo_stalls *stalls;
+    int rc = 0;
+
+    *out = NULL;
+    if (!options->on_stall && !options->print_stalls)
+        return 0;
+    if (options->stall_signal > 0)
+        rc = edo_capture_install(options->stall_signal);
+    if (rc < 0)
+        return rc;
+    stalls = (struct edo_stalls *)edo_platform->allocate(sizeof *stalls);
+    if (!stalls)
+        return -ENOMEM;
+    edo_lock_init(&stalls->lock);
+    stalls->callback = options->on_stall;
+    stalls->argument = options->stall_argument;
+    stalls->prints = options->print_stalls;
+    stalls->signal = options->stall_signal;
+    stalls->stall_after = options->stall_after;
+    rc = edo_platform->thread_start(&stalls->thread, STACK, reporter_main, stalls);
+    if (rc < 0)
+        edo_platform->release(stalls);
+    else
+        *out = stalls;
+    return rc;
+}
+
+static void stop(struct edo_stalls *stalls)
+{
+    if (!stalls)
+        return;
+    edo_lock_acquire(&stalls->lock);
+    stalls->stopping = true;
+    __atomic_store_n(&stalls->posted, stalls->posted + 1, __ATOMIC_RELEASE);
+    edo_lock_release(&stalls->lock);
+    edo_platform->futex_wake(&stalls->posted, 1);
+    pthread_join(stalls->thread, NULL);
+    edo_platform->release(stalls);
+}
+
+const struct edo_stalls_of edo_stalls_of = {start, stop, began, ended};

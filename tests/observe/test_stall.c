@@ -1,0 +1,754 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reports of stalls (edo/stall.h). Each task that stalls does so until its report has come, and the program could not end if
+ * none did.
+ */
+#include "runtime/helpers.h"
+
+#include "observe/stall_limit.h"
+#include "runtime/runtime.h"
+
+#include <edo/stall.h>
+
+#include <pthread.h>
+#include <time.h>
+
+/* --- What was reported ---------------------------------------------------------------------------------------------- */
+
+enum { REPORTS = 64, FRAMES = 48 };
+
+struct report {
+    edo_stall stall;
+    char name[32];
+    char call[32];
+    char channel[64];
+    char why[80];
+    char functions[FRAMES][64];
+    char module[256]; /* of the innermost frame */
+};
+
+static struct {
+    pthread_mutex_t lock;
+    struct report reports[REPORTS];
+    int count;
+    _Atomic int begun; /* of tasks called "hog", or of callbacks */
+    _Atomic int ended;
+    _Atomic int signals; /* sent by the library */
+    void (*release)(const edo_stall *stall);
+} world = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void copy(char *out, size_t size, const char *text)
+{
+    snprintf(out, size, "%s", text ? text : "");
+}
+
+static bool wanted(const edo_stall *stall)
+{
+    return !stall->task || (stall->name && strcmp(stall->name, "hog") == 0);
+}
+
+/* Others may be reported too, where the machine has much to do: a task that got no processor. */
+static void note(const edo_stall *stall, void *argument)
+{
+    CHECK(argument == &world);
+    CHECK(stall->size == sizeof *stall);
+    if (!wanted(stall))
+        return;
+    pthread_mutex_lock(&world.lock);
+    if (world.count < REPORTS) {
+        struct report *report = &world.reports[world.count++];
+
+        report->stall = *stall;
+        copy(report->name, sizeof report->name, stall->name);
+        copy(report->call, sizeof report->call, stall->syscall);
+        copy(report->channel, sizeof report->channel, stall->wait_channel);
+        copy(report->why, sizeof report->why, stall->no_frames);
+        copy(report->module, sizeof report->module, stall->frame_count ? stall->frames[0].module : NULL);
+        for (size_t i = 0; i < stall->frame_count && i < FRAMES; i++)
+            copy(report->functions[i], sizeof report->functions[i], stall->frames[i].function);
+    }
+    pthread_mutex_unlock(&world.lock);
+    atomic_fetch_add(stall->ended ? &world.ended : &world.begun, 1);
+    if (world.release && !stall->ended)
+        world.release(stall);
+}
+
+static bool has_function(const struct report *report, const char *function)
+{
+    for (size_t i = 0; i < report->stall.frame_count && i < FRAMES; i++)
+        if (strcmp(report->functions[i], function) == 0)
+            return true;
+    return false;
+}
+
+/* The table in force: it counts signals, and says how much processor time all threads use. */
+static struct edo_platform table;
+
+static int64_t all_the_time(pthread_t thread)
+{
+    (void)thread;
+    return edo_platform_system.now();
+}
+
+static int64_t no_time(pthread_t thread)
+{
+    (void)thread;
+    return 1;
+}
+
+static int counted_signal(int number, int signal, void *value)
+{
+    atomic_fetch_add(&world.signals, 1);
+    return edo_platform_system.thread_signal(number, signal, value);
+}
+
+static int lost_signal(int number, int signal, void *value)
+{
+    (void)number, (void)signal, (void)value;
+    atomic_fetch_add(&world.signals, 1);
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    world.count = 0;
+    world.begun = world.ended = world.signals = 0;
+    world.release = NULL;
+    table = edo_platform_system;
+    table.thread_signal = counted_signal;
+    edo_platform = &table;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    edo_platform = &edo_platform_system;
+    return 0;
+}
+
+static const edo_run_options usual = {.size = sizeof(edo_run_options),
+                                      .workers = 1,
+                                      .signals = EDO_SIGNALS_IGNORE,
+                                      .stall_after = EDO_MS(2),
+                                      .on_stall = note,
+                                      .stall_argument = &world};
+
+/* Runs one task that stalls, beside one that must not be kept waiting for long. */
+static edo_task_fn stalling;
+
+static int beside(void *argument)
+{
+    (void)argument;
+    return 0;
+}
+
+static int one_root(void *argument)
+{
+    int rc = 0;
+
+    EDO_SCOPE (scope, &rc) {
+        CHECK_RC(edo_spawn(scope, stalling, argument, .name = "hog"), 0);
+        CHECK_RC(edo_spawn(scope, beside, NULL), 0);
+    }
+    while (atomic_load(&world.ended) < atomic_load(&world.begun))
+        edo_sleep(EDO_MS(1));
+    return rc;
+}
+
+/* The first report is the one that is about; on a machine that has much to do the task may stall again, for want of a processor. */
+static void run_one(edo_task_fn fn, void *argument, const edo_run_options *options)
+{
+    const struct report *first = &world.reports[0];
+    const struct report *second = NULL;
+
+    stalling = fn;
+    assert_int_equal(run_with(one_root, argument, options), 0);
+    assert_true(world.count >= 2);
+    for (int i = 1; i < world.count && !second; i++)
+        if (world.reports[i].stall.serial == first->stall.serial)
+            second = &world.reports[i];
+    assert_non_null(second);
+    assert_false(first->stall.ended);
+    assert_true(second->stall.ended);
+    assert_int_equal(second->stall.frame_count, 0);
+    assert_int_equal(first->stall.task, second->stall.task);
+    assert_true(first->stall.duration >= options->stall_after);
+    assert_true(second->stall.duration >= first->stall.duration);
+}
+
+/* --- One that computes ------------------------------------------------------------------------------------------------ */
+
+static volatile unsigned sink;
+
+__attribute__((noinline)) static void computes_here(void)
+{
+    while (atomic_load_explicit(&world.begun, memory_order_relaxed) == 0)
+        sink++;
+    sink++;
+}
+
+static int computes(void *argument)
+{
+    (void)argument;
+    computes_here();
+    sink++;
+    return edo_yield();
+}
+
+/* ThreadSanitizer keeps signals back until the thread calls something that it knows. */
+#define SIGNALS_COME (!EDO_TSAN)
+
+static void test_s6_a_task_that_computes_is_reported_with_its_function(void **state)
+{
+    const struct report *report = &world.reports[0];
+
+    (void)state;
+    table.thread_cpu = all_the_time;
+    run_one(computes, NULL, &usual);
+    assert_int_equal(report->stall.kind, EDO_STALL_COMPUTING);
+    assert_string_equal(report->name, "hog");
+    assert_non_null(report->stall.site);
+    assert_string_equal(report->stall.site->function, "one_root");
+    assert_string_equal(report->call, "");
+    if (SIGNALS_COME) {
+        assert_string_equal(report->why, "");
+        assert_true(has_function(report, "computes_here"));
+        assert_true(has_function(report, "computes"));
+        assert_true(has_function(report, "edo_task_main"));
+        assert_true(report->module[0] != '\0');
+    }
+}
+
+static void test_without_a_signal_a_task_that_computes_has_no_backtrace(void **state)
+{
+    edo_run_options options = usual;
+
+    (void)state;
+    options.stall_signal = -1;
+    run_one(computes, NULL, &options);
+    assert_int_equal(world.reports[0].stall.frame_count, 0);
+    assert_non_null(strstr(world.reports[0].why, ".stall_signal"));
+    assert_int_equal(atomic_load(&world.signals), 0);
+}
+
+static void test_a_signal_that_is_not_answered_costs_the_backtrace_alone(void **state)
+{
+    (void)state;
+    table.thread_signal = lost_signal;
+    run_one(computes, NULL, &usual);
+    assert_int_equal(world.reports[0].stall.frame_count, 0);
+    assert_non_null(strstr(world.reports[0].why, "did not answer"));
+    assert_true(atomic_load(&world.signals) >= 1);
+}
+
+static int no_proc(const char *path, int flags, mode_t mode)
+{
+    return strncmp(path, "/proc/", 6) == 0 ? -ENOENT : edo_platform_system.open(path, flags, mode);
+}
+
+static void test_without_proc_nobody_is_signalled(void **state)
+{
+    (void)state;
+    table.open = no_proc;
+    run_one(computes, NULL, &usual);
+    assert_int_equal(world.reports[0].stall.frame_count, 0);
+    assert_non_null(strstr(world.reports[0].why, "/proc"));
+    assert_int_equal(atomic_load(&world.signals), 0);
+}
+
+/* --- Those that block ------------------------------------------------------------------------------------------------- */
+
+static void check_blocked(const char *call, const char *function)
+{
+    const struct report *report = &world.reports[0];
+
+    assert_int_equal(report->stall.kind, EDO_STALL_BLOCKED);
+    assert_string_equal(report->call, call);
+    assert_string_equal(report->why, "");
+    assert_true(report->stall.frame_count >= 2);
+    assert_int_equal(atomic_load(&world.signals), 0);
+    if (!has_function(report, function))
+        for (size_t i = 0; i < report->stall.frame_count; i++)
+            fprintf(stderr, "# %s\n", report->functions[i]);
+    assert_true(has_function(report, function));
+}
+
+static int ends[2];
+
+__attribute__((noinline)) static ssize_t reads_here(void)
+{
+    char byte;
+    ssize_t n = read(ends[0], &byte, 1);
+
+    sink++;
+    return n;
+}
+
+static int reads(void *argument)
+{
+    (void)argument;
+    CHECK_RC(reads_here(), 1);
+    return 0;
+}
+
+static void write_byte(const edo_stall *stall)
+{
+    (void)stall;
+    CHECK_RC(write(ends[1], "x", 1), 1);
+}
+
+static void test_s6_a_task_that_reads_a_pipe_is_reported_with_its_call(void **state)
+{
+    (void)state;
+    table.thread_cpu = no_time;
+    assert_int_equal(pipe(ends), 0);
+    world.release = write_byte;
+    run_one(reads, NULL, &usual);
+    check_blocked("read", "reads_here");
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* Sleeps for ever, until SIGUSR1 comes: which is sent, again and again, once the report has come. */
+static _Atomic bool sleeping;
+static _Atomic int interrupted_early;
+static pthread_t sleeper;
+
+static void no_handler(int signal)
+{
+    (void)signal;
+}
+
+__attribute__((noinline)) static void sleeps_here(void)
+{
+    struct timespec pause = {100000, 0};
+
+    if (nanosleep(&pause, NULL) == 0 || atomic_load(&world.begun) == 0)
+        atomic_fetch_add(&interrupted_early, 1);
+    sink++;
+}
+
+static int sleeps(void *argument)
+{
+    (void)argument;
+    sleeper = pthread_self();
+    atomic_store(&sleeping, true);
+    sleeps_here();
+    atomic_store(&sleeping, false);
+    return 0;
+}
+
+static int wakes(void *argument)
+{
+    (void)argument;
+    while (atomic_load(&world.begun) == 0)
+        edo_sleep(EDO_MS(1));
+    while (atomic_load(&sleeping)) {
+        pthread_kill(sleeper, SIGUSR1);
+        edo_sleep(EDO_MS(1));
+    }
+    return 0;
+}
+
+static int sleeps_beside_waker(void *argument)
+{
+    int rc = 0;
+
+    (void)argument;
+    EDO_SCOPE (scope, &rc) {
+        CHECK_RC(edo_spawn(scope, sleeps, NULL, .name = "hog"), 0);
+        CHECK_RC(edo_spawn(scope, wakes, NULL), 0);
+    }
+    while (atomic_load(&world.ended) < 1)
+        edo_sleep(EDO_MS(1));
+    return rc;
+}
+
+static void test_s6_a_sleep_is_reported_and_not_cut_short(void **state)
+{
+    struct sigaction action = {.sa_handler = no_handler};
+
+    (void)state;
+    table.thread_cpu = no_time;
+    interrupted_early = 0;
+    sigaction(SIGUSR1, &action, NULL);
+    assert_int_equal(run_with(sleeps_beside_waker, NULL, &usual), 0);
+    assert_int_equal(atomic_load(&interrupted_early), 0);
+    check_blocked(strcmp(world.reports[0].call, "nanosleep") == 0 ? "nanosleep" : "clock_nanosleep", "sleeps_here");
+}
+
+static pthread_mutex_t foreign = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic bool held;
+
+static void *holds(void *argument)
+{
+    pthread_mutex_lock(&foreign);
+    atomic_store(&held, true);
+    while (atomic_load(&world.begun) == 0)
+        usleep(1000);
+    pthread_mutex_unlock(&foreign);
+    return argument;
+}
+
+__attribute__((noinline)) static void locks_here(void)
+{
+    pthread_mutex_lock(&foreign);
+    sink++;
+    pthread_mutex_unlock(&foreign);
+}
+
+static int locks(void *argument)
+{
+    (void)argument;
+    locks_here();
+    return 0;
+}
+
+static void test_s6_a_task_that_waits_for_a_foreign_mutex_is_reported(void **state)
+{
+    pthread_t thread;
+
+    (void)state;
+    table.thread_cpu = no_time;
+    atomic_store(&held, false);
+    assert_int_equal(pthread_create(&thread, NULL, holds, NULL), 0);
+    while (!atomic_load(&held))
+        usleep(1000);
+    run_one(locks, NULL, &usual);
+    pthread_join(thread, NULL);
+    check_blocked("futex", "locks_here");
+}
+
+/* --- Other flows, other runtimes --------------------------------------------------------------------------------------- */
+
+static void timer_computes(void *argument)
+{
+    (void)argument;
+    computes_here();
+}
+
+static int timer_root(void *argument)
+{
+    edo_timer timer;
+
+    (void)argument;
+    edo_timer_init(&timer, timer_computes, NULL);
+    CHECK_RC(edo_timer_start(&timer, 1), 0);
+    while (atomic_load(&world.ended) == 0)
+        edo_sleep(EDO_MS(1));
+    edo_timer_stop(&timer);
+    return 0;
+}
+
+static void test_s6_a_timer_callback_that_computes_is_reported(void **state)
+{
+    (void)state;
+    assert_int_equal(run_with(timer_root, NULL, &usual), 0);
+    assert_int_equal(world.reports[0].stall.task, 0);
+    assert_null(world.reports[0].stall.site);
+    if (SIGNALS_COME)
+        assert_true(has_function(&world.reports[0], "computes_here"));
+}
+
+static void test_a_stall_is_reported_where_workers_cannot_be_taken(void **state)
+{
+    edo_run_options options = usual;
+
+    (void)state;
+    options.pinned = true;
+    run_one(computes, NULL, &options);
+    if (SIGNALS_COME)
+        assert_true(has_function(&world.reports[0], "computes_here"));
+}
+
+static _Atomic int others;
+
+static int in_region(void *argument)
+{
+    (void)argument;
+    CHECK_RC(edo_blocking_begin(), 0);
+    while (atomic_load(&others) == 0)
+        usleep(1000);
+    edo_blocking_end();
+    return 0;
+}
+
+static int other(void *argument)
+{
+    (void)argument;
+    atomic_fetch_add(&others, 1);
+    return 0;
+}
+
+static int region_root(void *argument)
+{
+    int rc = 0;
+
+    (void)argument;
+    EDO_SCOPE (scope, &rc) {
+        CHECK_RC(edo_spawn(scope, in_region, NULL, .name = "hog"), 0);
+        CHECK_RC(edo_spawn(scope, other, NULL), 0);
+    }
+    return rc;
+}
+
+static void test_s7_what_blocks_in_a_region_is_not_reported(void **state)
+{
+    (void)state;
+    atomic_store(&others, 0);
+    assert_int_equal(run_with(region_root, NULL, &usual), 0);
+    assert_int_equal(world.count, 0);
+}
+
+/* --- The signal is everybody's ----------------------------------------------------------------------------------------- */
+
+static _Atomic int urgent;
+
+static void on_urgent(int signal)
+{
+    (void)signal;
+    atomic_fetch_add(&urgent, 1);
+}
+
+static int urgent_root(void *argument)
+{
+    (void)argument;
+    raise(SIGWINCH);
+    CHECK(atomic_load(&urgent) == 1);
+    stalling = computes;
+    return one_root(NULL);
+}
+
+static void test_an_earlier_handler_gets_what_is_not_ours(void **state)
+{
+    struct sigaction action = {.sa_handler = on_urgent};
+    edo_run_options options = usual;
+
+    (void)state;
+    atomic_store(&urgent, 0);
+    sigaction(SIGWINCH, &action, NULL);
+    options.stall_signal = SIGWINCH;
+    assert_int_equal(run_with(urgent_root, NULL, &options), 0);
+    assert_int_equal(atomic_load(&urgent), 1); /* not ours */
+    if (SIGNALS_COME)
+        assert_true(has_function(&world.reports[0], "computes_here"));
+}
+
+static void test_options_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(edo_run(beside, NULL, EDO_OPTIONS(edo_run_options, .stall_signal = SIGKILL)), -EINVAL);
+    assert_int_equal(edo_run(beside, NULL, EDO_OPTIONS(edo_run_options, .stall_signal = 1000)), -EINVAL);
+    assert_int_equal(setenv("EDO_STALLS", "perhaps", 1), 0);
+    assert_int_equal(edo_run(beside, NULL, NULL), -EINVAL);
+    assert_int_equal(unsetenv("EDO_STALLS"), 0);
+}
+
+/* --- The reporter alone: too many, too slow ----------------------------------------------------------------------------- */
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool closed; /* callbacks wait until it is open */
+    int calls;
+    uint64_t suppressed[64];
+    char why[80];
+} gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static int64_t fake_time;
+
+static int64_t fake_now(void)
+{
+    return __atomic_load_n(&fake_time, __ATOMIC_RELAXED);
+}
+
+static void slow(const edo_stall *stall, void *argument)
+{
+    (void)argument;
+    pthread_mutex_lock(&gate.lock);
+    gate.suppressed[gate.calls++] = stall->suppressed;
+    copy(gate.why, sizeof gate.why, stall->no_frames);
+    pthread_cond_broadcast(&gate.changed);
+    while (gate.closed)
+        pthread_cond_wait(&gate.changed, &gate.lock);
+    pthread_mutex_unlock(&gate.lock);
+}
+
+static void until_calls(int calls)
+{
+    pthread_mutex_lock(&gate.lock);
+    while (gate.calls < calls)
+        pthread_cond_wait(&gate.changed, &gate.lock);
+    pthread_mutex_unlock(&gate.lock);
+}
+
+static void set_gate(bool closed)
+{
+    pthread_mutex_lock(&gate.lock);
+    gate.closed = closed;
+    pthread_cond_broadcast(&gate.changed);
+    pthread_mutex_unlock(&gate.lock);
+}
+
+/* A thread that has lost its worker once more than when it was seen: it has gone on. */
+static struct edo_thread gone = {.losses = 1};
+static edo_site sites[32];
+
+static struct edo_stall_seen seen_at(int site)
+{
+    return (struct edo_stall_seen){.thread = &gone, .over = true, .task = 1, .name = "hog", .site = &sites[site]};
+}
+
+static struct edo_stalls *reporter(void)
+{
+    struct edo_stalls *stalls = NULL;
+    edo_run_options options = {.size = sizeof options, .on_stall = slow, .stall_signal = -1, .stall_after = 1};
+
+    gate.calls = 0;
+    __atomic_store_n(&fake_time, EDO_SEC(1000), __ATOMIC_RELAXED);
+    table.now = fake_now;
+    assert_int_equal(edo_stalls_of.start(&stalls, &options), 0);
+    assert_non_null(stalls);
+    return stalls;
+}
+
+static void test_of_one_site_three_a_minute_and_the_next_report_tells_how_many_more(void **state)
+{
+    struct edo_stalls *stalls = reporter();
+    struct edo_stall_seen seen = seen_at(0);
+
+    (void)state;
+    for (int i = 0; i < 8; i++)
+        assert_true(edo_stalls_of.began(stalls, &seen) > 0);
+    seen = seen_at(1);
+    assert_true(edo_stalls_of.began(stalls, &seen) > 0);
+    until_calls(4);
+    assert_int_equal(gate.suppressed[2], 0);
+    assert_int_equal(gate.suppressed[3], 5); /* the other site's, at once */
+    seen = seen_at(0);
+    __atomic_fetch_add(&fake_time, EDO_SEC(60), __ATOMIC_RELAXED);
+    assert_true(edo_stalls_of.began(stalls, &seen) > 0);
+    edo_stalls_of.stop(stalls);
+    assert_int_equal(gate.calls, 5);
+    assert_int_equal(gate.suppressed[4], 0);
+    assert_non_null(strstr(gate.why, "gone on"));
+}
+
+static void test_a_stall_while_another_is_reported_waits_and_nobody_waits_for_the_callback(void **state)
+{
+    struct edo_stalls *stalls = reporter();
+    struct edo_stall_seen seen = seen_at(0);
+    int taken = 0;
+
+    (void)state;
+    set_gate(true);
+    assert_true(edo_stalls_of.began(stalls, &seen) > 0);
+    until_calls(1); /* the callback is at it */
+    for (int i = 1; i <= 20; i++) {
+        seen = seen_at(i % 10);
+        taken += edo_stalls_of.began(stalls, &seen) > 0;
+    }
+    assert_int_equal(taken, 16);
+    set_gate(false);
+    edo_stalls_of.stop(stalls); /* after all that were taken */
+    assert_int_equal(gate.calls, 17);
+    assert_int_equal(gate.suppressed[1], 4);
+}
+
+static void test_what_ended_in_haste_is_no_stall(void **state)
+{
+    struct edo_stalls *stalls = reporter();
+    struct edo_stall_seen seen = seen_at(0);
+    uint64_t serial;
+
+    (void)state;
+    seen.over = false;
+    serial = edo_stalls_of.began(stalls, &seen);
+    edo_stalls_of.ended(stalls, serial, EDO_SEC(2000)); /* of what was not reported: nothing */
+    edo_stalls_of.stop(stalls);
+    assert_int_equal(gate.calls, 0);
+}
+
+static void test_places_are_found_again_and_their_minute_passes(void **state)
+{
+    static struct edo_stall_limit limit;
+    static char keys[EDO_STALL_PLACES + 1];
+
+    (void)state;
+    for (int round = 0; round < EDO_STALLS_A_MINUTE; round++)
+        for (int i = 0; i < EDO_STALL_PLACES; i++)
+            assert_true(edo_stall_limit_allow(&limit, &keys[i], 0));
+    assert_false(edo_stall_limit_allow(&limit, &keys[3], EDO_SEC(59)));
+    assert_false(edo_stall_limit_allow(&limit, &keys[EDO_STALL_PLACES], EDO_SEC(59)));
+    assert_true(edo_stall_limit_allow(&limit, &keys[EDO_STALL_PLACES], EDO_SEC(60)));
+    assert_true(edo_stall_limit_allow(&limit, &keys[3], EDO_SEC(60)));
+}
+
+/* --- As text ------------------------------------------------------------------------------------------------------------ */
+
+static void test_a_report_is_text(void **state)
+{
+    const edo_stall_frame frames[] = {{0x1234, "nanosleep", 0x13, "/lib/libc.so.6", 0x99, false},
+                                      {0x5678, NULL, 0, "/usr/bin/shop", 0x678, true}};
+    edo_site site = {.file = "shop.c", .function = "serve", .line = 40};
+    edo_stall stall = {.size = sizeof stall,
+                       .serial = 3,
+                       .kind = EDO_STALL_BLOCKED,
+                       .task = 7,
+                       .name = "resize",
+                       .site = &site,
+                       .thread = 4711,
+                       .duration = EDO_US(12340),
+                       .syscall = "clock_nanosleep",
+                       .wait_channel = "hrtimer_nanosleep",
+                       .frames = frames,
+                       .frame_count = 2,
+                       .suppressed = 5};
+    const char *whole =
+        "edo: stall 3: task \"resize\" (#7), spawned at shop.c:40, has blocked its thread 4711 for 12.3 ms, in "
+        "clock_nanosleep (hrtimer_nanosleep)\n"
+        "  #0  nanosleep+0x13  (libc.so.6+0x99)\n"
+        "  ?1  0x5678  (shop+0x678)\n"
+        "  5 more suppressed\n";
+    char text[512];
+    char small[10];
+
+    (void)state;
+    assert_int_equal(edo_stall_text(text, sizeof text, &stall), strlen(whole));
+    assert_string_equal(text, whole);
+    assert_int_equal(edo_stall_text(small, sizeof small, &stall), strlen(whole));
+    assert_string_equal(small, "edo: stal");
+    assert_int_equal(edo_stall_text(NULL, 0, &stall), strlen(whole));
+    stall = (edo_stall){.size = sizeof stall, .serial = 4, .ended = true, .duration = EDO_MS(1230)};
+    edo_stall_text(text, sizeof text, &stall);
+    assert_string_equal(text, "edo: stall 4: a timer's callback went on after 1.23 s\n");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_s6_a_task_that_computes_is_reported_with_its_function),
+        TEST(test_without_a_signal_a_task_that_computes_has_no_backtrace),
+        TEST(test_a_signal_that_is_not_answered_costs_the_backtrace_alone),
+        TEST(test_without_proc_nobody_is_signalled),
+        TEST(test_s6_a_task_that_reads_a_pipe_is_reported_with_its_call),
+        TEST(test_s6_a_sleep_is_reported_and_not_cut_short),
+        TEST(test_s6_a_task_that_waits_for_a_foreign_mutex_is_reported),
+        TEST(test_s6_a_timer_callback_that_computes_is_reported),
+        TEST(test_a_stall_is_reported_where_workers_cannot_be_taken),
+        TEST(test_s7_what_blocks_in_a_region_is_not_reported),
+        TEST(test_an_earlier_handler_gets_what_is_not_ours),
+        TEST(test_options_that_cannot_be_are_refused),
+        TEST(test_of_one_site_three_a_minute_and_the_next_report_tells_how_many_more),
+        TEST(test_a_stall_while_another_is_reported_waits_and_nobody_waits_for_the_callback),
+        TEST(test_what_ended_in_haste_is_no_stall),
+        TEST(test_places_are_found_again_and_their_minute_passes),
+        TEST(test_a_report_is_text),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
