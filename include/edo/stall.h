@@ -10,7 +10,7 @@
  * when it has ended, with the whole duration (.ended), for each stall whose first report was given.
  *
  * At most three stalls a minute are reported of one spawn site; the next report says how many were left out (.suppressed).
- * edo_stats counts them all.
+ * edo_metrics counts them all.
  *
  * The backtrace. A blocked thread is left alone: where it stands is asked of the kernel (/proc/self/task), and its stack is read from
  * outside, so its call does not return early. A thread that computes is sent a signal (.stall_signal, SIGURG), whose
