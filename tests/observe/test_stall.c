@@ -471,6 +471,7 @@ static int in_region(void *argument)
     CHECK_RC(edo_blocking_begin(), 0);
     while (atomic_load(&others) == 0)
         usleep(1000);
+    usleep(20000); /* much longer than a stall is */
     edo_blocking_end();
     return 0;
 }
