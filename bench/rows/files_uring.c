@@ -158,4 +158,5 @@ static const struct bench_metric metrics[] = {
     {"threads", "threads for it", "regions", BENCH_INFORMATION, 0},
     {0},
 };
-const struct bench_row bench_row_files_uring = {.name = "io-files-io_uring", .metrics = metrics, .run = run, .seconds = 6};
+const struct bench_row bench_row_files_uring = {
+    .name = "io-files-io_uring", .metrics = metrics, .run = run, .seconds = 6};

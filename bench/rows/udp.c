@@ -120,4 +120,5 @@ static const struct bench_metric metrics[] = {
     {"instructions.many", "batches of 32: user instructions a datagram", "epoll loop", BENCH_INFORMATION, 0},
     {0},
 };
-const struct bench_row bench_row_udp = {.name = "io-udp", .metrics = metrics, .run = run, .seconds = 15, .itself = true};
+const struct bench_row bench_row_udp = {
+    .name = "io-udp", .metrics = metrics, .run = run, .seconds = 15, .itself = true};

@@ -81,7 +81,7 @@ int edo_dump(int fd, const edo_dump_options *given)
 
     if (rc == 0)
         rc = edo_out_begin(&out, fd, &options);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     dumping.backtraces = options.backtraces;
     if (task)

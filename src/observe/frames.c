@@ -24,7 +24,7 @@ EDO_UNSEEN static uintptr_t edo_frame_stack_pointer(const struct edo_context *co
 /* Whether `count` words are there at an address. */
 static bool edo_frame_within(uintptr_t address, size_t count, uintptr_t low, uintptr_t high)
 {
-    return address % sizeof(uintptr_t) == 0 && address >= low && address < high &&
+    return address != 0 && address % sizeof(uintptr_t) == 0 && address >= low && address < high &&
            (high - address) / sizeof(uintptr_t) >= count;
 }
 

@@ -25,7 +25,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/sendfile.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -279,56 +278,6 @@ static int system_pipe(int ends[2], int flags)
     return result(pipe2(ends, flags));
 }
 
-/*
- * What send has MSG_NOSIGNAL for. A thread that blocks SIGPIPE already keeps the one that it may get, as with any write; from
- * the others it is taken away before they could see it.
- */
-static void sigpipe_hold(sigset_t *before)
-{
-    sigset_t sigpipe;
-
-    sigemptyset(&sigpipe);
-    sigaddset(&sigpipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &sigpipe, before);
-}
-
-/* `n`: what the call answered; `refused`: the signal may have come. */
-static ssize_t sigpipe_release(const sigset_t *before, ssize_t n, bool refused)
-{
-    const struct timespec at_once = {0, 0};
-    sigset_t sigpipe;
-
-    if (refused && !sigismember(before, SIGPIPE)) {
-        sigemptyset(&sigpipe);
-        sigaddset(&sigpipe, SIGPIPE);
-        while (sigtimedwait(&sigpipe, NULL, &at_once) < 0 && failure() == -EINTR)
-            ;
-    }
-    pthread_sigmask(SIG_SETMASK, before, NULL);
-    return n;
-}
-
-static ssize_t system_pipe_writev(int fd, const struct iovec *pieces, int pieces_count)
-{
-    sigset_t before;
-    ssize_t n;
-
-    sigpipe_hold(&before);
-    n = system_writev(fd, pieces, pieces_count);
-    return sigpipe_release(&before, n, n == -EPIPE);
-}
-
-static ssize_t system_sendfile(int fd, int file, off_t offset, size_t size)
-{
-    sigset_t before;
-    ssize_t n;
-
-    sigpipe_hold(&before);
-    n = count(sendfile(fd, file, &offset, size));
-    /* It sends pieces: one that was refused, with the signal, behind others that went, makes a short count. */
-    return sigpipe_release(&before, n, n == -EPIPE || (n > 0 && (size_t)n < size));
-}
-
 static int system_epoll_create(int flags)
 {
     return result(epoll_create1(flags));
@@ -552,7 +501,7 @@ const struct edo_platform edo_platform_system = {
     .fcntl = system_fcntl,
     .eventfd = system_eventfd,
     .pipe = system_pipe,
-    .pipe_writev = system_pipe_writev,
+    .pipe_writev = edo_system_pipe_writev,
     .openat = edo_system_openat,
     .pwrite = edo_system_pwrite,
     .pread_cached = edo_system_pread_cached,
@@ -586,7 +535,7 @@ const struct edo_platform edo_platform_system = {
     .recv = system_recv,
     .send = system_send,
     .sendmsg = system_sendmsg,
-    .sendfile = system_sendfile,
+    .sendfile = edo_system_sendfile,
     .recvmsg = system_recvmsg,
     .recvmmsg = system_recvmmsg,
     .sendmmsg = system_sendmmsg,

@@ -18,7 +18,7 @@ static inline ssize_t edo_system_count(ssize_t n)
     return n >= 0 ? n : edo_system_failure();
 }
 
-/* --- files_linux.c, names_linux.c, uring_linux.c and process_linux.c ------------------------------------------------------- */
+/* --- files_linux.c, names_linux.c, process_linux.c, sigpipe_linux.c and uring_linux.c -------------------------------------- */
 
 int edo_system_openat(int directory, const char *path, int flags, mode_t mode);
 ssize_t edo_system_pwrite(int fd, const void *buffer, size_t size, off_t offset);
@@ -37,6 +37,8 @@ int edo_system_uring_setup(unsigned entries, struct io_uring_params *params);
 int edo_system_uring_enter(int ring, unsigned submit, unsigned complete, unsigned flags);
 int edo_system_uring_register(int ring, unsigned what, void *argument, unsigned count);
 int edo_system_map_shared(void **out, size_t size, int fd, off_t offset);
+ssize_t edo_system_pipe_writev(int fd, const struct iovec *pieces, int pieces_count);
+ssize_t edo_system_sendfile(int fd, int file, off_t offset, size_t size);
 int edo_system_pidfd_open(pid_t process);
 int edo_system_pidfd_send_signal(int pidfd, int signal);
 int edo_system_kill(pid_t process, int signal);

@@ -114,7 +114,7 @@ static int edo_answer_begin(struct edo_lookup *answer, const char *name, int64_t
     memset(answer, 0, sizeof *answer);
     if (!edo_sim || !edo_in_task())
         return -EPERM;
-    if (!edo_is_host_name(name, size) || takes < 0)
+    if (!name || !edo_is_host_name(name, size) || takes < 0)
         return -EINVAL;
     memcpy(answer->host, name, size);
     answer->takes = takes;
