@@ -349,8 +349,9 @@ static int live(void *argument)
             for (uintptr_t i = 0; i < PEOPLE; i++)
                 REQUIRE(edo_spawn(people, lives, (void *)(town.seed + 3 + i)) == 0);
         REQUIRE(rc == 0);
-        atomic_store(&town.over, true);
         for (int i = 0; i < 3; i++) {
+            if (i == 2) /* nobody makes items any more, also no thread */
+                atomic_store(&town.over, true);
             edo_blocking_begin();
             pthread_join(threads[i], NULL);
             edo_blocking_end();

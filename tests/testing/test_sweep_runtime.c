@@ -433,7 +433,7 @@ static const struct row rows[] = {
     {"edo_blocking_with", row_blocking, 3, false},
     {"edo_blocking_with abandonable", row_abandonable, 1, false}, /* it may be done before it is waited for */
     {"edo_blocking_begin edo_blocking_end", row_region, 4, false},
-    {"edo_run", row_nested, 2, false},
+    {"edo_run", row_nested, 1, false}, /* likewise */
     {"edo_wait_word", row_words, 10, false},
     {"edo_continue_with", row_continue, 8, false},
     {"edo_spawn_at", row_spawns, 80, false},
