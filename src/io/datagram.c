@@ -412,15 +412,13 @@ edo_arm edo_arm_datagram_readable(edo_datagram *datagram)
 static int edo_datagram_name(edo_addr *out, edo_datagram *datagram,
                              int (*ask)(int fd, struct sockaddr *address, socklen_t *size))
 {
-    struct sockaddr_storage storage;
-    socklen_t size = sizeof storage;
     int rc = edo_source_begin(&datagram->source);
 
     if (rc < 0)
         return rc;
-    rc = ask(datagram->source.fd, (struct sockaddr *)&storage, &size);
+    rc = edo_socket_name(out, datagram->source.fd, ask);
     edo_source_end(&datagram->source);
-    return rc < 0 ? rc : edo_addr_from_sockaddr(out, (struct sockaddr *)&storage, size);
+    return rc;
 }
 
 int edo_datagram_local(edo_addr *out, edo_datagram *datagram)

@@ -127,11 +127,7 @@ int edo_unix_listen(edo_listener **out, const char *path, const edo_listen_optio
 
 int edo_listener_addr(edo_addr *out, edo_listener *listener)
 {
-    struct sockaddr_storage storage;
-    socklen_t size = sizeof storage;
-    int rc = edo_platform->getsockname(listener->source->fd, (struct sockaddr *)&storage, &size);
-
-    return rc < 0 ? rc : edo_addr_from_sockaddr(out, (struct sockaddr *)&storage, size);
+    return edo_socket_name(out, listener->source->fd, edo_platform->getsockname);
 }
 
 void edo_listener_close(edo_listener *listener)

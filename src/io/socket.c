@@ -58,3 +58,12 @@ int edo_socket_set_keepalive(int fd, int64_t after)
         seconds = 32767;
     return edo_socket_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)seconds);
 }
+
+int edo_socket_name(edo_addr *out, int fd, int (*ask)(int fd, struct sockaddr *address, socklen_t *size))
+{
+    struct sockaddr_storage storage;
+    socklen_t size = sizeof storage;
+    int rc = ask(fd, (struct sockaddr *)&storage, &size);
+
+    return rc < 0 ? rc : edo_addr_from_sockaddr(out, (struct sockaddr *)&storage, size);
+}

@@ -510,15 +510,13 @@ static int edo_stream_begin_socket(edo_stream *stream)
 static int edo_stream_name(edo_addr *out, edo_stream *stream,
                            int (*ask)(int fd, struct sockaddr *address, socklen_t *size))
 {
-    struct sockaddr_storage storage;
-    socklen_t size = sizeof storage;
     int rc = edo_stream_begin_socket(stream);
 
     if (rc < 0)
         return rc;
-    rc = ask(stream->source.fd, (struct sockaddr *)&storage, &size);
+    rc = edo_socket_name(out, stream->source.fd, ask);
     edo_source_end(&stream->source);
-    return rc < 0 ? rc : edo_addr_from_sockaddr(out, (struct sockaddr *)&storage, size);
+    return rc;
 }
 
 int edo_stream_local(edo_addr *out, edo_stream *stream)

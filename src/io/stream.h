@@ -79,4 +79,7 @@ int edo_socket_open(const edo_addr *address);
 int edo_socket_set_nodelay(int fd, bool on);
 int edo_socket_set_keepalive(int fd, int64_t after);
 
+/* An end's address; `ask` is the platform's getsockname or getpeername. */
+int edo_socket_name(edo_addr *out, int fd, int (*ask)(int fd, struct sockaddr *address, socklen_t *size));
+
 #endif
