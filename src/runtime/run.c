@@ -143,14 +143,15 @@ static void edo_runtime_finish(struct edo_runtime *runtime)
         if (thread->joinable)
             pthread_join(thread->id, NULL);
     edo_stalls_of.stop(runtime->monitor.stalls); /* it looks at threads, and they tell it of the end of a stall */
+    /* Before any memory goes: whoever wakes a task at the end of its job still looks at that task's thread and worker. */
+    edo_blocking_pool_destroy(runtime->blocking);
+    edo_blocking_pool_destroy(runtime->resolving);
     while (runtime->threads) {
         struct edo_thread *thread = runtime->threads;
 
         runtime->threads = thread->next;
         edo_platform->release(thread);
     }
-    edo_blocking_pool_destroy(runtime->blocking);
-    edo_blocking_pool_destroy(runtime->resolving);
     for (int i = 0; i < runtime->worker_count; i++)
         edo_worker_finish(&runtime->workers[i]);
     edo_stack_pool_finish(&runtime->stacks);

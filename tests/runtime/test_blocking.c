@@ -377,6 +377,44 @@ static int many_callers(void *argument)
     return rc;
 }
 
+static int nothing(void *argument)
+{
+    (void)argument;
+    return 0;
+}
+
+static int keeps_awake(void *argument)
+{
+    while (!atomic_load((_Atomic bool *)argument))
+        edo_yield();
+    return 0;
+}
+
+/* Its thread does not sleep meanwhile: nothing but the end of the pool orders the waker before the runtime's end. */
+static int blocks_once(void *argument)
+{
+    _Atomic bool done = false;
+    int rc = 0;
+
+    (void)argument;
+    EDO_SCOPE (scope, &rc) {
+        CHECK_RC(edo_spawn(scope, keeps_awake, &done), 0);
+        edo_yield(); /* it has run, and is pinned */
+        CHECK_RC(edo_blocking(nothing, NULL), 0);
+        atomic_store(&done, true);
+    }
+    return rc;
+}
+
+/* What the pool's thread still touches when the task runs again, and the runtime ends: TSan and ASan tell. */
+static void test_c7_runtime_outlives_who_wakes_its_last_task(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(edo_run(blocks_once, NULL, EDO_OPTIONS(edo_run_options, .workers = 1 + i % 2, .pinned = true)),
+                         0);
+}
+
 static void test_blocking_threads_are_bounded(void **state)
 {
     (void)state;
@@ -414,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_c7_abandonable_job_goes_on_by_itself),
         cmocka_unit_test(test_c7_abandonable_job_that_ended_gives_its_result),
         cmocka_unit_test(test_c7_jobs_race_with_cancellation),
+        cmocka_unit_test(test_c7_runtime_outlives_who_wakes_its_last_task),
         cmocka_unit_test(test_blocking_threads_are_bounded),
         cmocka_unit_test(test_blocking_checks_its_options),
     };
