@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# edo_add_library(<name> EXPORT_NAME <n> MAP <file> SOURCES ... HEADERS ... [LINKS <other library> ...])
+# edo_add_library(<name> EXPORT_NAME <n> MAP <file> SOURCES ... HEADERS ... [LINKS <other library> ...] [WANTED <symbol>])
 #
 # One library in two forms, `<name>` (shared) and `<name>-static`, from objects that are compiled once. The objects are
 # position-independent, so that the static form too can go into anybody's shared library. What is public is said twice on
@@ -9,7 +9,7 @@
 # -fno-semantic-interposition lets the compiler inline public functions inside the library. The initial-exec TLS model
 # spares a function call for every look at the current worker; the linker turns it into one instruction in a program.
 function(edo_add_library name)
-    cmake_parse_arguments(arg "" "EXPORT_NAME;MAP" "SOURCES;HEADERS;LINKS" ${ARGN})
+    cmake_parse_arguments(arg "" "EXPORT_NAME;MAP;WANTED" "SOURCES;HEADERS;LINKS" ${ARGN})
 
     add_library(${name}-objects OBJECT ${arg_SOURCES})
     edo_compile(${name}-objects)
@@ -47,6 +47,9 @@ function(edo_add_library name)
             target_link_libraries(${form} PUBLIC ${other}${suffix})
         endforeach()
         target_link_libraries(${form} PRIVATE Threads::Threads)
+        if(arg_WANTED) # the linker leaves out a library of which a program names nothing
+            target_link_options(${form} INTERFACE -Wl,--undefined=${arg_WANTED})
+        endif()
         add_library(edo::${arg_EXPORT_NAME}${suffix} ALIAS ${form})
     endforeach()
     if(NOT EDO_SHARED)

@@ -159,6 +159,12 @@ EDO_API int edo_metrics_times(edo_histogram *out, int times, int worker);
  */
 EDO_API ssize_t edo_metrics_print(char *out, size_t capacity);
 
+/*
+ * The same of all runtimes of the process, but for those with .unobserved: each sample has the label runtime="N", its number in the
+ * process, from 0. -EPERM after fork(2). Any thread.
+ */
+EDO_API ssize_t edo_metrics_print_all(char *out, size_t capacity);
+
 #ifdef __cplusplus
 }
 #endif

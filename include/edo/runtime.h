@@ -65,7 +65,12 @@ typedef struct edo_run_options {
     bool print_stalls; /* reports of stalls go to stderr ($EDO_STALLS=1); see edo/stall.h */
     void (*on_stall)(const struct edo_stall *stall, void *argument); /* and here; NULL: nowhere, at no cost */
     void *stall_argument;                                            /* what that gets */
-    int stall_signal; /* asks a computing thread for its stack; 0: SIGURG; negative: none is sent */
+    int stall_signal;    /* asks a computing thread for its stack; 0: SIGURG; negative: none is sent */
+    const char *console; /* where the console is served (edo/console.h): "127.0.0.1:6669", "[::1]:6669", "6669"; NULL:
+                            $EDO_CONSOLE; "": nowhere */
+    bool
+        unobserved; /* for tools that look at the others: this runtime is in no dump but its own tasks', in no snapshot and no
+                        metrics of all; it asks the environment for nothing, and starts no console */
 } edo_run_options;
 
 /*
@@ -117,6 +122,25 @@ typedef struct edo_census_entry {
 
 /* Copies at most `capacity` entries, largest use first; returns how many sites there are. Any thread. */
 EDO_API size_t edo_census_read(edo_census_entry *out, size_t capacity);
+
+/* --- A console --------------------------------------------------------------------------------------------------------- */
+
+struct edo_stall;
+
+/*
+ * How the library edo-console makes itself known, which no program needs to do. start is called by the first outermost edo_run whose options or
+ * environment ask for a console, before its runtime is there; stop by the last one, after it; stall with each report of a stall (edo/stall.h), on the reporter's
+ * thread. Not at the same time. start says on stderr what has become of it; without 0 the program goes on without.
+ */
+typedef struct edo_console_hooks {
+    size_t size;
+    int (*start)(void **console, const char *address);
+    void (*stop)(void *console);
+    void (*stall)(void *console, const struct edo_stall *stall);
+} edo_console_hooks;
+
+/* *hooks must live as long as the process. 0; -EBUSY: there are some; -E2BIG. Any thread. */
+EDO_API int edo_console_register(const edo_console_hooks *hooks);
 
 #ifdef __cplusplus
 }

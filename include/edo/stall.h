@@ -3,8 +3,8 @@
  * Stall reports: a task that keeps its thread for longer than .stall_after (edo/runtime.h) is told of, with the place where
  * it does. Nobody waits for it meanwhile, its worker has been handed to another thread; but somebody waits for what it does.
  *
- * Reports go to .on_stall of edo_run_options, or, where EDO_STALLS is 1 in the environment, to stderr as text. With neither
- * there are none, and they cost nothing. Stalls inside blocking regions are announced ones, and not reported.
+ * Reports go to .on_stall of edo_run_options; where EDO_STALLS is 1 in the environment, to stderr as text; and to the console
+ * (edo/console.h), where there is one. With none of these there are none, and they cost nothing. Stalls inside blocking regions are announced ones, and not reported.
  *
  * Two reports a stall: one as soon as it is noticed, with a backtrace, so that a program that is stuck tells where; and one
  * when it has ended, with the whole duration (.ended), for each stall whose first report was given.

@@ -47,10 +47,10 @@ struct edo_dump_wait {
     bool queued; /* a job that has not begun */
     int fd;
     const void *object;
-    uint64_t other;
+    uint64_t other; /* also the mark of a source (runtime/poller.h): which use of it it is */
     uint32_t local; /* texts of addresses, in dump->texts; 0: none */
     uint32_t remote;
-    char beneath[24]; /* what kind of stream, if it is no socket */
+    const char *beneath; /* what kind of stream, if it is no socket: static text of this library; NULL */
 };
 
 struct edo_dump_task {
@@ -73,6 +73,7 @@ struct edo_dump_task {
     uint8_t state;  /* enum edo_dump_state */
     int16_t worker; /* on which it runs; -1: on none */
     bool started;   /* it has a stack, or had one and is dormant */
+    bool holds;     /* waits, and holds what others wait for; snapshots only */
 };
 
 struct edo_dump_scope {
@@ -162,6 +163,9 @@ int edo_dump_options_check(edo_dump_options *options, const edo_dump_options *gi
  */
 int edo_dump_take(struct edo_dump *dump, struct edo_runtime *runtime);
 void edo_dump_finish(struct edo_dump *dump);
+
+/* Empties one, which is then filled in anew, in the same memory. */
+void edo_dump_reset(struct edo_dump *dump);
 
 /* Room for `count` more items: 0, -ENOMEM (also in dump->rc). */
 int edo_dump_reserve(struct edo_dump *dump, struct edo_dump_array *array, size_t count, size_t size);

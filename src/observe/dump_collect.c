@@ -63,6 +63,16 @@ void edo_dump_finish(struct edo_dump *dump)
     edo_dump_free(dump, &dump->scratch, sizeof(uint32_t));
 }
 
+void edo_dump_reset(struct edo_dump *dump)
+{
+    struct edo_dump_array *const arrays[] = {&dump->tasks,  &dump->scopes, &dump->waits,  &dump->texts,
+                                             &dump->frames, &dump->order,  &dump->places, &dump->scratch};
+
+    for (size_t i = 0; i < EDO_COUNT(arrays); i++)
+        arrays[i]->count = 0;
+    dump->rc = 0;
+}
+
 /* --- Tasks and their scopes -------------------------------------------------------------------------------------------------- */
 
 static void edo_dump_copy_scope(struct edo_dump_scope *out, struct edo_scope_body *scope, uint32_t owner)
@@ -168,6 +178,7 @@ static void edo_dump_hash_tasks(struct edo_dump *dump)
         return;
     dump->places.count = size;
     places = (uint32_t *)dump->places.items;
+    memset(places, 0, size * sizeof *places);
     for (size_t i = 0; i < dump->tasks.count; i++) {
         size_t at = edo_dump_hash(dump, edo_dump_task(dump, (uint32_t)i)->block);
 

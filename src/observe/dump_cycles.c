@@ -78,7 +78,7 @@ int edo_dump_cycles(struct edo_dump *dump, void (*found)(void *context, const ui
     path.steps = path.tasks + count;
     path.marks = (uint8_t *)(path.steps + count);
     memset(path.marks, EDO_MARK_NEW, count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < dump->order.count; i++) {
         uint32_t index = ((uint32_t *)dump->order.items)[i];
 
         if (path.marks[index] == EDO_MARK_NEW)

@@ -87,7 +87,7 @@ static void edo_json_wait(struct edo_out *out, const struct edo_dump *dump, cons
     switch (wait->what) {
     case EDO_WAIT_SOURCE:
         edo_out_printf(out, ",\"descriptor\":%d", wait->fd);
-        edo_json_text(out, "kind", wait->beneath[0] ? wait->beneath : NULL);
+        edo_json_text(out, "kind", wait->beneath);
         edo_json_text(out, "local", edo_dump_text_at(dump, wait->local));
         edo_json_text(out, "remote", edo_dump_text_at(dump, wait->remote));
         break;

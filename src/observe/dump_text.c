@@ -40,7 +40,7 @@ static void edo_out_source(struct edo_out *out, const struct edo_dump *dump, con
         edo_out_printf(out, "to %s datagrams at %s", writes ? "send" : "receive", here);
     else if (here && there)
         edo_out_printf(out, "to %s between %s and %s", writes ? "write" : "read", here, there);
-    else if (wait->beneath[0])
+    else if (wait->beneath)
         edo_out_printf(out, "to %s %s", writes ? "write" : "read", wait->beneath);
     else if (here)
         edo_out_printf(out, "for a connection at %s", here);

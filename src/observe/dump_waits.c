@@ -28,8 +28,6 @@
 #include <edo/addr.h>
 #include <edo/sync.h>
 
-#include <stdio.h>
-
 /* How much of a stack is looked through: a wait's own frames, and a select's arms in its caller's; with ucontext a KiB of registers. */
 enum { EDO_SCAN_WORDS = 384 };
 
@@ -92,8 +90,9 @@ static void edo_dump_describe_source(struct edo_dump *dump, struct edo_dump_wait
 {
     wait->object = source;
     wait->fd = source->fd;
+    wait->other = __atomic_load_n(&source->mark, __ATOMIC_RELAXED);
     if (source->beneath)
-        snprintf(wait->beneath, sizeof wait->beneath, "%s", source->beneath->kind->name);
+        wait->beneath = source->beneath->kind->name;
     if (!dump->addresses || source->fd < 0)
         return;
     wait->local = edo_dump_address(dump, source->fd, dump->platform->getsockname);

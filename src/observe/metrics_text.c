@@ -8,6 +8,7 @@
  */
 #include "observe/metrics.h"
 #include "platform/platform.h"
+#include "runtime/fork.h"
 #include "runtime/sample.h"
 
 #include <errno.h>
@@ -19,6 +20,8 @@ struct edo_text {
     char *out;
     size_t capacity;
     size_t size; /* what it would be, were there room */
+    int64_t now;
+    struct edo_runtime *only; /* NULL: all of the process, each sample with a label that says which */
 };
 
 EDO_PRINTF(2, 3) static void edo_text_add(struct edo_text *text, const char *format, ...)
@@ -139,69 +142,154 @@ static void edo_text_value(struct edo_text *text, const struct edo_field *field,
     edo_text_add(text, "\n");
 }
 
-static void edo_text_workers(struct edo_text *text, const struct edo_field *fields, size_t count,
-                             struct edo_runtime *runtime, int64_t now)
-{
-    for (size_t i = 0; i < count; i++) {
-        edo_text_field_head(text, &fields[i]);
-        for (int worker = 0; worker < runtime->worker_count; worker++) {
-            edo_worker_metrics metrics;
+/* --- Families ------------------------------------------------------------------------------------------------------------ */
 
-            edo_worker_counted(&metrics, &runtime->workers[worker], now);
-            edo_text_add(text, "%s{worker=\"%d\"} ", fields[i].name, worker);
-            edo_text_value(text, &fields[i], &metrics);
-        }
+/* What is written of each runtime. */
+struct edo_family {
+    struct edo_text *text;
+    const struct edo_field *field;
+    int times;
+    const char *name;
+    bool found;
+    void (*write)(struct edo_family *family, struct edo_runtime *runtime);
+};
+
+static void edo_family_write(void *context, struct edo_runtime *runtime)
+{
+    struct edo_family *family = (struct edo_family *)context;
+
+    family->write(family, runtime);
+}
+
+static void edo_text_each(struct edo_family *family)
+{
+    if (family->text->only)
+        family->write(family, family->text->only);
+    else
+        edo_runtimes_each(edo_family_write, family);
+}
+
+/* Between braces, before other labels, which begin with `comma` then. */
+static const char *edo_text_label(char label[48], const struct edo_text *text, const struct edo_runtime *runtime,
+                                  const char *comma)
+{
+    label[0] = '\0';
+    if (!text->only)
+        snprintf(label, 48, "runtime=\"%" PRIu64 "\"%s", runtime->id_base >> 48, comma);
+    return label;
+}
+
+static void edo_family_runtime(struct edo_family *family, struct edo_runtime *runtime)
+{
+    edo_metrics metrics;
+    char label[48];
+
+    edo_runtime_counted(&metrics, runtime, family->text->now);
+    if (family->text->only)
+        edo_text_add(family->text, "%s ", family->field->name);
+    else
+        edo_text_add(family->text, "%s{%s} ", family->field->name, edo_text_label(label, family->text, runtime, ""));
+    edo_text_value(family->text, family->field, &metrics);
+}
+
+static void edo_family_workers(struct edo_family *family, struct edo_runtime *runtime)
+{
+    char label[48];
+
+    for (int worker = 0; worker < runtime->worker_count; worker++) {
+        edo_worker_metrics metrics;
+
+        edo_worker_counted(&metrics, &runtime->workers[worker], family->text->now);
+        edo_text_add(family->text, "%s{%sworker=\"%d\"} ", family->field->name,
+                     edo_text_label(label, family->text, runtime, ","), worker);
+        edo_text_value(family->text, family->field, &metrics);
     }
 }
 
 /* Buckets are cumulative, and the last one, of all, is as long as time. */
-static void edo_text_times(struct edo_text *text, struct edo_runtime *runtime, int times, const char *name,
-                           const char *help)
+static void edo_family_times(struct edo_family *family, struct edo_runtime *runtime)
 {
+    struct edo_text *text = family->text;
     edo_histogram histogram;
     uint64_t sum = 0;
+    char label[48], braced[64] = "";
 
-    edo_times_counted(&histogram, runtime, times, -1);
-    edo_text_head(text, name, help, "histogram");
+    if (!runtime->options.metrics)
+        return;
+    edo_times_counted(&histogram, runtime, family->times, -1);
+    if (!text->only)
+        snprintf(braced, sizeof braced, "{%s}", edo_text_label(label, text, runtime, ""));
+    edo_text_label(label, text, runtime, ",");
     for (int bucket = 0; bucket < EDO_HISTOGRAM_BUCKETS - 1; bucket++) {
         sum += histogram.buckets[bucket];
         if (bucket % 4 != 0)
             continue;
-        edo_text_add(text, "%s_bucket{le=\"", name);
+        edo_text_add(text, "%s_bucket{%sle=\"", family->name, label);
         edo_text_seconds(text, edo_times_limit(bucket));
         edo_text_add(text, "\"} %" PRIu64 "\n", sum);
     }
-    edo_text_add(text, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum ", name, histogram.count, name);
+    edo_text_add(text, "%s_bucket{%sle=\"+Inf\"} %" PRIu64 "\n%s_sum%s ", family->name, label, histogram.count,
+                 family->name, braced);
     edo_text_seconds(text, histogram.sum);
-    edo_text_add(text, "\n%s_count %" PRIu64 "\n", name, histogram.count);
+    edo_text_add(text, "\n%s_count%s %" PRIu64 "\n", family->name, braced, histogram.count);
+}
+
+static void edo_family_found(struct edo_family *family, struct edo_runtime *runtime)
+{
+    family->found |= runtime->options.metrics;
 }
 
 #define EDO_COUNT_IN(table) (sizeof(table) / sizeof *(table))
 
+static void edo_text_fields(struct edo_text *text, const struct edo_field *fields, size_t count,
+                            void (*write)(struct edo_family *family, struct edo_runtime *runtime))
+{
+    for (size_t i = 0; i < count; i++) {
+        struct edo_family family = {.text = text, .field = &fields[i], .write = write};
+
+        edo_text_field_head(text, &fields[i]);
+        edo_text_each(&family);
+    }
+}
+
+static void edo_text_times(struct edo_text *text, int times, const char *name, const char *help)
+{
+    struct edo_family family = {.text = text, .times = times, .name = name, .write = edo_family_times};
+
+    edo_text_head(text, name, help, "histogram");
+    edo_text_each(&family);
+}
+
+static ssize_t edo_text_all(struct edo_text *text)
+{
+    struct edo_family measured = {.text = text, .write = edo_family_found};
+
+    edo_text_fields(text, edo_runtime_fields, EDO_COUNT_IN(edo_runtime_fields), edo_family_runtime);
+    edo_text_fields(text, edo_worker_fields, EDO_COUNT_IN(edo_worker_fields), edo_family_workers);
+    edo_text_each(&measured);
+    if (measured.found) {
+        edo_text_fields(text, edo_measured_fields, EDO_COUNT_IN(edo_measured_fields), edo_family_workers);
+        edo_text_times(text, EDO_TIMES_POLL, "edo_poll_seconds", "How long tasks kept their worker (sampled).");
+        edo_text_times(text, EDO_TIMES_DELAY, "edo_delay_seconds",
+                       "How long ready tasks waited for their turn (sampled).");
+    }
+    return (ssize_t)text->size;
+}
+
 ssize_t edo_metrics_print(char *out, size_t capacity)
 {
-    struct edo_text text = {out, capacity, 0};
     struct edo_task *task = edo_task_self();
-    struct edo_runtime *runtime;
-    int64_t now = edo_platform->now();
-    edo_metrics metrics;
+    struct edo_text text = {.out = out, .capacity = capacity, .now = edo_platform->now()};
 
     if (!task)
         return -EPERM;
-    runtime = task->home->runtime;
-    edo_runtime_counted(&metrics, runtime, now);
-    for (size_t i = 0; i < EDO_COUNT_IN(edo_runtime_fields); i++) {
-        edo_text_field_head(&text, &edo_runtime_fields[i]);
-        edo_text_add(&text, "%s ", edo_runtime_fields[i].name);
-        edo_text_value(&text, &edo_runtime_fields[i], &metrics);
-    }
-    edo_text_workers(&text, edo_worker_fields, EDO_COUNT_IN(edo_worker_fields), runtime, now);
-    if (runtime->options.metrics) {
-        edo_text_workers(&text, edo_measured_fields, EDO_COUNT_IN(edo_measured_fields), runtime, now);
-        edo_text_times(&text, runtime, EDO_TIMES_POLL, "edo_poll_seconds",
-                       "How long tasks kept their worker (sampled).");
-        edo_text_times(&text, runtime, EDO_TIMES_DELAY, "edo_delay_seconds",
-                       "How long ready tasks waited for their turn (sampled).");
-    }
-    return (ssize_t)text.size;
+    text.only = task->home->runtime;
+    return edo_text_all(&text);
+}
+
+ssize_t edo_metrics_print_all(char *out, size_t capacity)
+{
+    struct edo_text text = {.out = out, .capacity = capacity, .now = edo_platform->now()};
+
+    return edo_in_forked_child() ? -EPERM : edo_text_all(&text);
 }

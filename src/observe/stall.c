@@ -19,6 +19,7 @@
 #include "observe/system_calls.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
+#include "runtime/runtime.h"
 #include "runtime/stalls.h"
 
 #include <edo/stall.h>
@@ -26,7 +27,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <unistd.h>
 
 enum { QUEUE = 16, OPEN = 16, STACK = 128 * 1024, TEXT = 8 * 1024 };
@@ -42,6 +42,7 @@ struct edo_stalls {
     void (*callback)(const edo_stall *stall, void *argument);
     void *argument;
     bool prints;
+    bool console;
     int signal;
     int64_t stall_after;
 
@@ -118,6 +119,8 @@ static void deliver(struct edo_stalls *stalls, const edo_stall *stall)
     }
     if (stalls->callback)
         stalls->callback(stall, stalls->argument);
+    if (stalls->console)
+        edo_console_tell_stall(stall);
 }
 
 static edo_stall describe(const struct note *note)
@@ -133,16 +136,6 @@ static edo_stall describe(const struct note *note)
                        .thread = seen->number};
 }
 
-/* The program's own file has the name under which it was started. */
-static const char *path_of(const char *module)
-{
-    const char *started = (const char *)getauxval(AT_EXECFN);
-
-    if (module[0] == '\0')
-        return NULL;
-    return started && strcmp(module, "/proc/self/exe") == 0 ? started : module;
-}
-
 /* All but the first frame that was not guessed are return addresses. */
 static void name_frames(struct edo_stalls *stalls)
 {
@@ -153,7 +146,7 @@ static void name_frames(struct edo_stalls *stalls)
         stalls->frames[i] = (edo_stall_frame){.address = stalls->walk.address[i],
                                               .function = symbol->function[0] ? symbol->function : NULL,
                                               .offset = symbol->offset,
-                                              .module = path_of(symbol->module),
+                                              .module = edo_symbol_module(symbol),
                                               .module_offset = symbol->module_offset,
                                               .guessed = stalls->walk.guessed[i]};
     }
@@ -269,7 +262,7 @@ static int start(struct edo_stalls **out, const edo_run_options *options)
     int rc = 0;
 
     *out = NULL;
-    if (!options->on_stall && !options->print_stalls)
+    if (!options->on_stall && !options->print_stalls && !options->console)
         return 0;
     if (options->stall_signal > 0)
         rc = edo_capture_install(options->stall_signal);
@@ -282,6 +275,7 @@ static int start(struct edo_stalls **out, const edo_run_options *options)
     stalls->callback = options->on_stall;
     stalls->argument = options->stall_argument;
     stalls->prints = options->print_stalls;
+    stalls->console = options->console != NULL;
     stalls->signal = options->stall_signal;
     stalls->stall_after = options->stall_after;
     rc = edo_platform->thread_start(&stalls->thread, STACK, reporter_main, stalls);

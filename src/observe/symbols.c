@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 enum { EDO_SECTIONS_MOST = 4096, EDO_SYMBOLS_AT_ONCE = 256 };
 
@@ -161,4 +162,13 @@ const char *edo_symbol_text(char *text, size_t size, const struct edo_symbol *sy
     else
         snprintf(text, size, "0x%lx", (unsigned long)symbol->offset);
     return text;
+}
+
+const char *edo_symbol_module(const struct edo_symbol *symbol)
+{
+    const char *started = (const char *)getauxval(AT_EXECFN);
+
+    if (symbol->module[0] == '\0')
+        return NULL;
+    return started && strcmp(symbol->module, "/proc/self/exe") == 0 ? started : symbol->module;
 }

@@ -32,4 +32,7 @@ void edo_symbol_find(struct edo_symbol *out, uintptr_t address, int call);
 /* "function+0x12", "module+0x3456" without its directories, or "0x7f..."; returns `text`. */
 const char *edo_symbol_text(char *text, size_t size, const struct edo_symbol *symbol);
 
+/* The module's path as people know it: the program's own file has the name under which it was started. NULL: it is in none. */
+const char *edo_symbol_module(const struct edo_symbol *symbol);
+
 #endif

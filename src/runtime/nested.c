@@ -71,6 +71,8 @@ int edo_run_nested(struct edo_task *task, edo_task_fn fn, void *argument, const 
     int rc = edo_suspension_point(task);
 
     nesting.options.signals = EDO_SIGNALS_IGNORE; /* only the outermost handles them */
+    if (!nesting.options.console)                 /* there it is; and here are stalls to tell it of */
+        nesting.options.console = task->home->runtime->options.console;
     if (rc == 0)
         rc = edo_platform->thread_start(&id, EDO_NESTED_STACK, edo_nested_main, &nesting);
     if (rc < 0)
@@ -94,8 +96,14 @@ int edo_run_on_thread(edo_task_fn fn, void *argument, const edo_run_options *opt
     struct edo_nesting *outer;
     int rc;
 
-    if (!edo_job_nesting_begin(&rc, &outer, &nesting))
-        return edo_run_here(fn, argument, options, NULL, NULL);
+    if (!edo_job_nesting_begin(&rc, &outer, &nesting)) {
+        bool console = edo_console_begin(options);
+
+        rc = edo_run_here(fn, argument, options, NULL, NULL);
+        if (console)
+            edo_console_end();
+        return rc;
+    }
     nesting.options.signals = EDO_SIGNALS_IGNORE;
     if (rc == 0)
         rc = edo_run_here(fn, argument, &nesting.options, &nesting, NULL);

@@ -66,8 +66,18 @@ static void edo_overflow_describe(struct edo_stack *stack, struct edo_overflow_t
 
 static const struct edo_overflow_hooks edo_overflow_hooks = {edo_overflow_running, edo_overflow_describe};
 
-/* How many runtimes this process has had: tasks' serial numbers begin with it. */
+/* How many runtimes this process has had: tasks' serial numbers begin with it. Those of unobserved ones have a range of their own. */
 static _Atomic uint64_t edo_runtimes;
+static _Atomic uint64_t edo_runtimes_unobserved;
+
+static uint64_t edo_runtime_number(const edo_run_options *options)
+{
+    enum { UNOBSERVED = 0x7f00, MANY = 0x100 }; /* the highest bit stands for threads (sync/owner.h) */
+
+    if (options->unobserved)
+        return UNOBSERVED + atomic_fetch_add_explicit(&edo_runtimes_unobserved, 1, memory_order_relaxed) % MANY;
+    return atomic_fetch_add_explicit(&edo_runtimes, 1, memory_order_relaxed);
+}
 
 /* --- All that run ---------------------------------------------------------------------------------------------------------- */
 
@@ -92,7 +102,8 @@ void edo_runtimes_each(void (*look)(void *context, struct edo_runtime *runtime),
 {
     edo_lock_acquire(&edo_running_lock);
     for (struct edo_link *link = edo_list_first(&edo_running); link; link = edo_list_next(&edo_running, link))
-        look(context, EDO_CONTAINER_OF(link, struct edo_runtime, all));
+        if (!EDO_CONTAINER_OF(link, struct edo_runtime, all)->options.unobserved)
+            look(context, EDO_CONTAINER_OF(link, struct edo_runtime, all));
     edo_lock_release(&edo_running_lock);
 }
 
@@ -235,7 +246,7 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
         return -ENOMEM;
     }
     runtime->options = *options;
-    runtime->id_base = (uint64_t)atomic_fetch_add_explicit(&edo_runtimes, 1, memory_order_relaxed) << 48;
+    runtime->id_base = edo_runtime_number(options) << 48;
     runtime->main = fn;
     runtime->main_argument = argument;
     runtime->nesting = nesting;

@@ -45,6 +45,27 @@ static int edo_environment_files(int *out)
     return 1;
 }
 
+/* What only the environment of a runtime that is observed says. */
+static int edo_environment_debugging(edo_run_options *out)
+{
+    uint64_t value;
+    int rc = edo_environment(&value, "EDO_MIGRATE", 0, 1);
+
+    if (rc > 0)
+        out->migrate_always |= value != 0;
+    if (rc >= 0 && (rc = edo_environment(&value, "EDO_STACK_CENSUS", 0, 1)) > 0)
+        out->stack_census |= value != 0;
+    if (rc >= 0 && (rc = edo_environment(&value, "EDO_METRICS", 0, 1)) > 0)
+        out->metrics |= value != 0;
+    if (rc >= 0 && (rc = edo_environment(&value, "EDO_STALLS", 0, 1)) > 0)
+        out->print_stalls |= value != 0;
+    if (rc >= 0 && !out->seed && (rc = edo_environment(&value, "EDO_SEED", 1, UINT64_MAX)) > 0)
+        out->seed = value;
+    if (!out->console)
+        out->console = getenv("EDO_CONSOLE");
+    return rc;
+}
+
 enum { EDO_STALL_LEAST = 100000 }; /* ns: what a look and a hand-off take, with room */
 
 static int edo_usable_cores(void)
@@ -76,27 +97,21 @@ int edo_run_options_read(edo_run_options *out, const edo_run_options *given)
         return -EINVAL;
     if (!out->workers) {
         out->workers = edo_usable_cores();
-        rc = edo_environment(&value, "EDO_WORKERS", 1, EDO_WORKERS_MOST);
+        rc = out->unobserved ? 0 : edo_environment(&value, "EDO_WORKERS", 1, EDO_WORKERS_MOST);
         if (rc > 0)
             out->workers = (int)value;
     }
-    if (rc >= 0 && (rc = edo_environment(&value, "EDO_MIGRATE", 0, 1)) > 0)
-        out->migrate_always |= value != 0;
-    if (rc >= 0 && (rc = edo_environment(&value, "EDO_STACK_CENSUS", 0, 1)) > 0)
-        out->stack_census |= value != 0;
-    if (rc >= 0 && (rc = edo_environment(&value, "EDO_METRICS", 0, 1)) > 0)
-        out->metrics |= value != 0;
-    if (rc >= 0 && (rc = edo_environment(&value, "EDO_STALLS", 0, 1)) > 0)
-        out->print_stalls |= value != 0;
-    if (rc >= 0 && !out->seed && (rc = edo_environment(&value, "EDO_SEED", 1, UINT64_MAX)) > 0)
-        out->seed = value;
-    if (rc >= 0 && !out->stall_after &&
+    if (rc >= 0 && !out->unobserved)
+        rc = edo_environment_debugging(out);
+    if (rc >= 0 && !out->stall_after && !out->unobserved &&
         (rc = edo_environment(&value, "EDO_STALL_US", EDO_STALL_LEAST / 1000, 3600000000)) > 0)
         out->stall_after = (int64_t)value * 1000;
-    if (rc >= 0 && !out->files)
+    if (rc >= 0 && !out->files && !out->unobserved)
         rc = edo_environment_files(&out->files);
     if (rc < 0)
         return rc;
+    if (out->console && !*out->console)
+        out->console = NULL;
     if (!out->files)
         out->files = EDO_FILES_REGION;
     if (!out->stall_after)

@@ -105,8 +105,8 @@ void edo_nesting_cancel_held(struct edo_nesting *nesting);
 void edo_nesting_set_root(struct edo_nesting *nesting, struct edo_scope_body *root);
 
 /*
- * Calls look(context, runtime) for each runtime of the process, whole while it is looked at: it cannot end before. For reports, from
- * threads that are no runtime's; look may not run one.
+ * Calls look(context, runtime) for each runtime of the process but the unobserved, whole while it is looked at: it cannot end before. For
+ * reports; from any thread, OUTSIDE. look may not run one.
  */
 void edo_runtimes_each(void (*look)(void *context, struct edo_runtime *runtime), void *context);
 
@@ -115,6 +115,18 @@ int edo_run_options_read(edo_run_options *out, const edo_run_options *given);
 
 /* Makes the root task ready on the thread, which is INSIDE the first worker. */
 int edo_root_spawn(struct edo_thread *thread, edo_task_fn fn);
+
+/* --- console.c --------------------------------------------------------------------------------------------------------- */
+
+/*
+ * An outermost runtime asks for a console, if its options do: true if there is one now; then end, when the runtime is no more. On
+ * a plain thread.
+ */
+bool edo_console_begin(const edo_run_options *options);
+void edo_console_end(void);
+
+/* To the console, if there is one. From the reporter of stalls. */
+void edo_console_tell_stall(const struct edo_stall *stall);
 
 /* --- global.c -------------------------------------------------------------------------------------------------------- */
 
