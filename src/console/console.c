@@ -17,6 +17,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/*
+ * What the kernel keeps of what a client has not taken: a page that is loaded is larger, but events that are older than that are of
+ * no use.
+ */
+enum { SEND_BUFFER = 64 * 1024 };
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static edo_addr listens; /* all zero: nobody does */
 static bool is_served;
@@ -78,7 +84,7 @@ static int live(void *argument)
 {
     struct edo_console *console = (struct edo_console *)argument;
     edo_listener *listener EDO_AUTO(edo_listener_close) = NULL;
-    int rc = edo_listen(&listener, &console->address, NULL);
+    int rc = edo_listen(&listener, &console->address, EDO_OPTIONS(edo_listen_options, .send_buffer = SEND_BUFFER));
 
     if (rc == 0)
         rc = edo_listener_addr(&console->address, listener);
@@ -176,13 +182,16 @@ static void say_where(const struct edo_console *console)
         fprintf(stderr, "edo: the console's address is no loopback: whoever reaches it sees into this program\n");
 }
 
-/* Signals are for the program's threads: the console's has none. */
+/* Signals are for the program's threads: the console's gets those alone that it makes itself. */
 static int start_thread(struct edo_console *console)
 {
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
     sigset_t all, before;
     int rc;
 
     sigfillset(&all);
+    for (size_t i = 0; i < EDO_COUNT(own); i++)
+        sigdelset(&all, own[i]);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     rc = pthread_create(&console->thread, NULL, thread_main, console);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -210,6 +219,7 @@ static int start(void **out, const char *address)
     edo_notify_init(&console->stop);
     pthread_mutex_init(&console->lock, NULL);
     pthread_cond_init(&console->changed, NULL);
+    edo_console_looks_init(&console->looks);
     edo_console_stalls_init(&console->stalls);
     rc = read_address(&console->address, address);
     if (rc < 0 || !is_ip(&console->address)) {

@@ -28,6 +28,7 @@
 #include <edo/http.h>
 #include <edo/snapshot.h>
 #include <edo/sync.h>
+#include <edo/time.h>
 
 #include <pthread.h>
 
@@ -43,14 +44,25 @@ struct edo_console_counts {
     uint64_t warned;
 };
 
+/* How long a worker had been busy at the snapshot before. */
+struct edo_console_busy {
+    uint64_t runtime; /* its number */
+    int worker;
+    int64_t busy;
+    int64_t at; /* edo_now() */
+};
+
 struct edo_console_looks {
     edo_snapshot *snapshot; /* NULL: none was taken, or it was given back */
-    uint64_t number;        /* of the snapshot */
-    int rc;                 /* of taking it */
-    int64_t taken;          /* edo_now() */
-    int64_t wall;           /* ms since 1970 */
-    int64_t cpu;            /* what the thread had used when it began to take it */
-    unsigned streams;       /* that are open: for them it is kept */
+    struct edo_console_busy *before;
+    size_t before_count;
+    edo_timer rest;   /* gives the snapshot back that nobody has asked for again */
+    uint64_t number;  /* of the snapshot */
+    int rc;           /* of taking it */
+    int64_t taken;    /* edo_now() */
+    int64_t wall;     /* ms since 1970 */
+    int64_t cpu;      /* what the thread had used when it began to take it */
+    unsigned streams; /* that are open: for them it is kept */
 };
 
 /* Has *snapshot be younger than the interval. 0, or an error of edo_snapshot_take. */
@@ -63,7 +75,17 @@ int64_t edo_console_due(const struct edo_console_looks *looks);
 /* CPU time of the console's thread, ns. */
 int64_t edo_console_cpu(void);
 
+void edo_console_looks_init(struct edo_console_looks *looks);
+
+/* In a task: the memory goes. */
 void edo_console_looks_finish(struct edo_console_looks *looks);
+
+/* The last stream has ended, or a request been answered: it is not kept for long. */
+void edo_console_looks_rest(struct edo_console_looks *looks);
+
+/* What a worker had been busy at the snapshot before; NULL: it was in none. */
+const struct edo_console_busy *edo_console_before(const struct edo_console_looks *looks, uint64_t runtime, int worker);
+
 void edo_console_count(struct edo_console_counts *out, edo_snapshot *snapshot, size_t runtime);
 
 /* --- Stalls ------------------------------------------------------------------------------------------------------------------ */

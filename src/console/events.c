@@ -200,8 +200,8 @@ static void finish(struct stream *stream)
     edo_json_finish(&stream->json);
     edo_json_finish(&stream->row);
     edo_release(stream->told);
-    if (--looks->streams == 0)
-        edo_console_looks_finish(looks);
+    looks->streams--;
+    edo_console_looks_rest(looks);
 }
 
 int edo_console_events(edo_http_exchange *x, struct edo_console *console)

@@ -4,8 +4,13 @@
  *
  * The interval is a second, or 25 times the processor time that the console's thread has used since it began to take the last one: for
  * taking it, and for all that was made of it. So it uses at most 4 % of a processor, whatever is asked and by how many.
+ *
+ * While a stream is open the snapshot's memory is used again and again. With none it is given back by a timer once it is too old
+ * to be of use, so that a program has its memory, and nothing wakes, when nobody looks.
  */
 #include "console/console.h"
+
+#include <edo/memory.h>
 
 #include <time.h>
 
@@ -36,12 +41,41 @@ int64_t edo_console_due(const struct edo_console_looks *looks)
     return looks->number == 0 ? 0 : looks->taken + edo_console_interval(looks);
 }
 
+/* Without memory what is told is of the time since the start. */
+static void keep_busy(struct edo_console_looks *looks)
+{
+    edo_snapshot_runtime runtime = {.size = sizeof runtime};
+    edo_snapshot_worker worker = {.size = sizeof worker};
+    size_t count = 0;
+
+    edo_release(looks->before);
+    looks->before = NULL;
+    looks->before_count = 0;
+    for (size_t i = 0; looks->snapshot && edo_snapshot_get_runtime(&runtime, looks->snapshot, i) == 0; i++)
+        count += (size_t)runtime.workers;
+    if (count > 0)
+        looks->before = (struct edo_console_busy *)edo_allocate(count * sizeof *looks->before);
+    for (size_t i = 0; looks->before && edo_snapshot_get_runtime(&runtime, looks->snapshot, i) == 0; i++)
+        for (int j = 0; edo_snapshot_get_worker(&worker, looks->snapshot, i, j) == 0; j++)
+            looks->before[looks->before_count++] =
+                (struct edo_console_busy){runtime.number, j, worker.metrics.busy, runtime.now};
+}
+
+const struct edo_console_busy *edo_console_before(const struct edo_console_looks *looks, uint64_t runtime, int worker)
+{
+    for (size_t i = 0; i < looks->before_count; i++)
+        if (looks->before[i].runtime == runtime && looks->before[i].worker == worker)
+            return &looks->before[i];
+    return NULL;
+}
+
 int edo_console_look(struct edo_console_looks *looks)
 {
     int64_t now = clock_of(CLOCK_MONOTONIC);
 
     if (looks->snapshot && looks->rc == 0 && now < edo_console_due(looks))
         return 0;
+    keep_busy(looks);
     looks->taken = now;
     looks->wall = clock_of(CLOCK_REALTIME) / EDO_MS(1);
     looks->cpu = edo_console_cpu();
@@ -50,10 +84,34 @@ int edo_console_look(struct edo_console_looks *looks)
     return looks->rc;
 }
 
+static void give_back(void *argument)
+{
+    struct edo_console_looks *looks = (struct edo_console_looks *)argument;
+
+    if (looks->streams > 0)
+        return;
+    edo_snapshot_free(looks->snapshot);
+    edo_release(looks->before);
+    looks->snapshot = NULL;
+    looks->before = NULL;
+    looks->before_count = 0;
+}
+
+void edo_console_looks_init(struct edo_console_looks *looks)
+{
+    edo_timer_init(&looks->rest, give_back, looks);
+}
+
 void edo_console_looks_finish(struct edo_console_looks *looks)
 {
-    edo_snapshot_free(looks->snapshot);
-    looks->snapshot = NULL;
+    edo_timer_stop(&looks->rest);
+    give_back(looks);
+}
+
+void edo_console_looks_rest(struct edo_console_looks *looks)
+{
+    if (looks->streams == 0 && looks->snapshot)
+        edo_timer_start(&looks->rest, edo_console_due(looks));
 }
 
 void edo_console_count(struct edo_console_counts *out, edo_snapshot *snapshot, size_t runtime)

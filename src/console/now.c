@@ -97,10 +97,14 @@ static void counters(struct edo_json *json, const edo_metrics *metrics)
     edo_json_uint(json, "stacks_cached", metrics->stacks_resident + metrics->stacks_cold);
 }
 
-/* Of its time since the runtime has started. */
-static void busy(struct edo_json *json, int64_t busy_ns, int64_t uptime)
+/* Which share of the time since the snapshot before, or since the start, it was busy. */
+static void busy(struct edo_json *json, const struct edo_console_looks *looks, const edo_snapshot_runtime *about,
+                 int index, const edo_snapshot_worker *worker)
 {
-    int64_t share = uptime > 0 ? (int64_t)((double)busy_ns / (double)uptime * 10000) : 0;
+    const struct edo_console_busy *before = edo_console_before(looks, about->number, index);
+    int64_t time = about->now - (before ? before->at : about->started);
+    int64_t used = worker->metrics.busy - (before ? before->busy : 0);
+    int64_t share = time > 0 && used > 0 ? (int64_t)((double)used / (double)time * 10000) : 0;
     char text[16];
     int size;
 
@@ -109,8 +113,10 @@ static void busy(struct edo_json *json, int64_t busy_ns, int64_t uptime)
     edo_json_raw(json, text, (size_t)size);
 }
 
-static void workers(struct edo_json *json, edo_snapshot *snapshot, size_t runtime, const edo_snapshot_runtime *about)
+static void workers(struct edo_json *json, const struct edo_console_looks *looks, size_t runtime,
+                    const edo_snapshot_runtime *about)
 {
+    edo_snapshot *snapshot = looks->snapshot;
     edo_snapshot_worker worker = {.size = sizeof worker};
 
     edo_json_open(json, "workers", '[');
@@ -119,7 +125,7 @@ static void workers(struct edo_json *json, edo_snapshot *snapshot, size_t runtim
         edo_json_int(json, "index", i);
         edo_json_known(json, "thread", worker.thread);
         if (about->metrics) {
-            busy(json, worker.metrics.busy, about->now - about->started);
+            busy(json, looks, about, i, &worker);
             edo_json_int(json, "busy_us", worker.metrics.busy / EDO_US(1));
         }
         edo_json_uint(json, "polls", worker.metrics.switches);
@@ -150,7 +156,7 @@ void edo_console_now(struct edo_json *json, const struct edo_console_looks *look
     edo_json_uint(json, "tasks", about.tasks);
     states(json, &counts);
     counters(json, &metrics);
-    workers(json, looks->snapshot, runtime, &about);
+    workers(json, looks, runtime, &about);
     if (edo_snapshot_times(&times, looks->snapshot, runtime, EDO_TIMES_POLL) == 0)
         edo_console_histogram(json, "poll", &times);
     if (edo_snapshot_times(&times, looks->snapshot, runtime, EDO_TIMES_DELAY) == 0)

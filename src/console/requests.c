@@ -325,6 +325,7 @@ static int answer(edo_http_exchange *x, struct edo_console *console)
     if (edo_http_match(x, NULL, "/api/events"))
         return edo_console_events(x, console);
     rc = edo_console_look(&console->looks);
+    edo_console_looks_rest(&console->looks);
     if (rc < 0)
         return rc;
     if (edo_http_match(x, NULL, "/api/program"))

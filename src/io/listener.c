@@ -56,6 +56,9 @@ static int edo_listener_bind(int fd, const edo_addr *address, const char *path, 
             rc = edo_socket_set_nodelay(fd, true);
         if (rc == 0 && options->keepalive > 0)
             rc = edo_socket_set_keepalive(fd, options->keepalive);
+        if (rc == 0 && options->send_buffer > 0)
+            rc = edo_platform->setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &options->send_buffer,
+                                          sizeof options->send_buffer);
     }
     if (rc == 0)
         rc = edo_platform->bind(fd, sockaddr, size);
@@ -82,7 +85,7 @@ int edo_listen(edo_listener **out, const edo_addr *address, const edo_listen_opt
         return rc;
     if (!edo_task_self())
         return -EPERM;
-    if (options.backlog < 0 || !address || !address->size_)
+    if (options.backlog < 0 || options.send_buffer < 0 || !address || !address->size_)
         return -EINVAL;
     listener = (edo_listener *)edo_platform->allocate(sizeof *listener);
     if (!listener)
