@@ -17,8 +17,9 @@
  * Everything runs in tasks on one worker, which nobody takes away (no monitor): so between two suspension points nobody else touches the
  * data, and there are no locks. Except what other threads do: start and stop (console.c), and reports of stalls (stalls.c).
  *
- * A snapshot is shared: it is taken anew when somebody wants one and the last is older than the interval, which is chosen so that all
- * that the console does takes at most 1/25 of a processor. Texts in it are good until the next suspension point of who reads them.
+ * A snapshot is shared: it is taken anew when somebody wants one and the last is older than the interval, which is chosen so that snapshots, and
+ * what is told of them in streams, take at most 1/25 of a processor. Texts in it are good until the next suspension point of who
+ * reads them.
  */
 #ifndef EDO_CONSOLE_CONSOLE_H
 #define EDO_CONSOLE_CONSOLE_H
@@ -61,7 +62,7 @@ struct edo_console_looks {
     int rc;           /* of taking it */
     int64_t taken;    /* edo_now() */
     int64_t wall;     /* ms since 1970 */
-    int64_t cpu;      /* what the thread had used when it began to take it */
+    int64_t cost;     /* processor time that it took, and what streams made of it; ns */
     unsigned streams; /* that are open: for them it is kept */
 };
 

@@ -133,8 +133,21 @@ static int put_snapshot(struct stream *stream)
     EVENT(stream, "now");
     edo_console_now(&stream->json, &stream->console->looks, stream->view.runtime);
     END(stream);
-    stream->snapshot = stream->console->looks.number;
     return put_tasks(stream);
+}
+
+/* The same; also when its runtime has ended, or has not begun: then there is nothing but a sign of life. */
+static int tell_snapshot(struct stream *stream)
+{
+    struct edo_console_looks *looks = &stream->console->looks;
+    int64_t before = edo_console_cpu();
+    int rc = put_snapshot(stream);
+
+    looks->cost += edo_console_cpu() - before;
+    stream->snapshot = looks->number;
+    if (rc == -ENOENT)
+        edo_json_put(&stream->json, ":\n\n");
+    return rc == -ENOENT ? 0 : rc;
 }
 
 static void put_stalls(struct stream *stream)
@@ -175,11 +188,8 @@ static int follow(struct stream *stream)
         uint32_t epoch = edo_notify_epoch(&console->stalls.changed);
 
         rc = edo_console_look(&console->looks);
-        if (rc == 0 && stream->snapshot != console->looks.number) {
-            rc = put_snapshot(stream);
-            if (rc == -ENOENT) /* it may yet come, or never again */
-                rc = 0, stream->snapshot = console->looks.number, edo_json_put(&stream->json, ":\n\n");
-        }
+        if (rc == 0 && stream->snapshot != console->looks.number)
+            rc = tell_snapshot(stream);
         if (rc == 0)
             put_stalls(stream);
         if (rc == 0)

@@ -2,8 +2,8 @@
 /*
  * The snapshot that all share. See console.h.
  *
- * The interval is a second, or 25 times the processor time that the console's thread has used since it began to take the last one: for
- * taking it, and for all that was made of it. So it uses at most 4 % of a processor, whatever is asked and by how many.
+ * The interval is a second, or 25 times the processor time that the last one has cost: to take it, and to tell the streams of it. So that
+ * uses at most 4 % of a processor. (What single requests cost is not counted: who asks without end would make the streams stand still.)
  *
  * While a stream is open the snapshot's memory is used again and again. With none it is given back by a timer once it is too old
  * to be of use, so that a program has its memory, and nothing wakes, when nobody looks.
@@ -31,7 +31,7 @@ int64_t edo_console_cpu(void)
 
 int64_t edo_console_interval(const struct edo_console_looks *looks)
 {
-    int64_t cost = EDO_SHARE * (edo_console_cpu() - looks->cpu);
+    int64_t cost = EDO_SHARE * looks->cost;
 
     return cost > EDO_SEC(1) ? cost : EDO_SEC(1);
 }
@@ -78,9 +78,10 @@ int edo_console_look(struct edo_console_looks *looks)
     keep_busy(looks);
     looks->taken = now;
     looks->wall = clock_of(CLOCK_REALTIME) / EDO_MS(1);
-    looks->cpu = edo_console_cpu();
     looks->number++;
+    looks->cost = -edo_console_cpu();
     looks->rc = edo_snapshot_take(&looks->snapshot);
+    looks->cost += edo_console_cpu();
     return looks->rc;
 }
 

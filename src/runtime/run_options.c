@@ -110,7 +110,7 @@ int edo_run_options_read(edo_run_options *out, const edo_run_options *given)
         rc = edo_environment_files(&out->files);
     if (rc < 0)
         return rc;
-    if (out->console && !*out->console)
+    if (out->unobserved || (out->console && !*out->console))
         out->console = NULL;
     if (!out->files)
         out->files = EDO_FILES_REGION;
