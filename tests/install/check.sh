@@ -50,6 +50,21 @@ all_run() {
         "$work/consumer/$program" || return 1
     done
 }
+has_console() { # <program>
+    LD_LIBRARY_PATH=$(libdir) "$1" 2>&1 | grep '^edo: console at http://127.0.0.1:[0-9]*/$'
+}
+all_have_consoles() {
+    has_console "$work/consumer/c-console" && has_console "$work/consumer/c-console-static" &&
+        ! has_console "$work/consumer/c-http"
+}
+pc_console() { # also where the linker drops libraries of which nothing is named
+    # shellcheck disable=SC2046
+    cc -Wl,--as-needed "$consumer/console.c" -o "$work/pc-console" $(pc --cflags --libs edo-console) &&
+        has_console "$work/pc-console" &&
+        cc "$consumer/console.c" -o "$work/pc-console" -Wl,-Bstatic $(pc --static --cflags --libs edo-console) \
+            -Wl,-Bdynamic &&
+        ! ldd "$work/pc-console" | grep libedo && has_console "$work/pc-console"
+}
 static_is_alone() {
     ! ldd "$work/consumer/c-edo-static" | grep libedo
 }
@@ -70,7 +85,7 @@ pc_static() { # <compiler> <source> <package>
         "$work/pc-static"
 }
 soname() {
-    for library in edo edo-http; do
+    for library in edo edo-http edo-console; do
         major=$(pc --modversion "$library" | cut -d. -f1)
         readelf -d "$(libdir)/lib$library.so" | grep "SONAME.*\[lib$library\.so\.$major\]" || return 1
     done
@@ -88,10 +103,11 @@ subproject() {
         "$work/subproject/consumer"
 }
 
-echo 1..13
+echo 1..15
 check "cmake --install fills a prefix" installs
-check "find_package(edo COMPONENTS edo http): C and C++17, shared and static" cmake_builds
+check "find_package(edo COMPONENTS edo http console): C and C++17, shared and static" cmake_builds
 check "the programs run" all_run
+check "edo::console gives a program a console that names nothing of it" all_have_consoles
 check "the static program needs no libedo.so" static_is_alone
 check "find_package refuses a component that does not exist" wrong_component_is_refused
 check "SONAME is the major version" soname
@@ -100,6 +116,7 @@ check "pkg-config edo: C, shared" pc_shared cc "$consumer/consumer.c" edo
 check "pkg-config edo: C++, shared" pc_shared c++ "$consumer/consumer.cpp" edo
 check "pkg-config --static edo-http: C" pc_static cc "$consumer/consumer.c" edo-http
 check "pkg-config edo-http: C, shared" pc_shared cc "$consumer/consumer.c" edo-http
+check "pkg-config edo-console: shared and static" pc_console
 check "the prefix can be moved" moves
 check "add_subdirectory: libraries only, flags untouched" subproject
 exit $status
