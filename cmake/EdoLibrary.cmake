@@ -47,8 +47,8 @@ function(edo_add_library name)
             target_link_libraries(${form} PUBLIC ${other}${suffix})
         endforeach()
         target_link_libraries(${form} PRIVATE Threads::Threads)
-        if(arg_WANTED) # the linker leaves out a library of which a program names nothing
-            target_link_options(${form} INTERFACE -Wl,--undefined=${arg_WANTED})
+        if(arg_WANTED) # linkers leave out a library of which a program names nothing: an archive always, a shared one by --as-needed
+            target_link_options(${form} INTERFACE -Wl,--undefined=${arg_WANTED} -Wl,--no-as-needed)
         endif()
         add_library(edo::${arg_EXPORT_NAME}${suffix} ALIAS ${form})
     endforeach()

@@ -45,6 +45,7 @@ const struct bench_row *const bench_rows[] = {
     &bench_row_files_uring,
     &bench_row_udp,
     &bench_row_observe,
+    &bench_row_observe_console,
     &bench_row_observe_dump,
     NULL,
 };

@@ -10,6 +10,7 @@
 
 #include <edo/edo.h>
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,24 @@
 
 #ifndef BENCH_SERVER_METRICS
 #define BENCH_SERVER_METRICS false /* likewise */
+#endif
+
+#ifdef BENCH_SERVER_CONSOLE /* one with a console, and somebody who looks at it */
+#include "viewer.h"
+
+static inline int bench_server_begin(void)
+{
+    static struct bench_viewer viewer = {.query = "?count=10"};
+
+    return bench_viewer_start(&viewer);
+}
+#else
+#define BENCH_SERVER_CONSOLE ""
+
+static inline int bench_server_begin(void)
+{
+    return 0;
+}
 #endif
 
 struct bench_server_options {
@@ -67,6 +86,8 @@ static inline int bench_server_listen(edo_listener **out, const struct bench_ser
     snprintf(text, sizeof text, "127.0.0.1:%d", options->port);
     if ((rc = edo_tcp_listen(out, text, NULL)) < 0 || (rc = edo_listener_addr(&address, *out)) < 0)
         return rc;
+    if (bench_server_begin() < 0)
+        return -EIO;
     printf("port %d pid %d\n", edo_addr_port(&address), (int)getpid());
     fflush(stdout);
     return 0;
@@ -82,7 +103,7 @@ static inline int bench_server_main(int argc, char **argv, edo_task_fn serve)
         return 2;
     rc = edo_run(serve, &options,
                  EDO_OPTIONS(edo_run_options, .workers = options.workers, .stall_after = BENCH_SERVER_STALL_AFTER,
-                             .metrics = BENCH_SERVER_METRICS));
+                             .metrics = BENCH_SERVER_METRICS, .console = BENCH_SERVER_CONSOLE));
     if (rc < 0)
         fprintf(stderr, "%s: %s\n", argv[0], edo_strerror(rc));
     return rc < 0;

@@ -29,7 +29,7 @@
 #include <edo/sync.h>
 
 /* How much of a stack is looked through: a wait's own frames, and a select's arms in its caller's; with ucontext a KiB of registers. */
-enum { EDO_SCAN_WORDS = 384, EDO_SCAN_PIECE = 64 };
+enum { EDO_SCAN_WORDS = 384 };
 
 /* --- Noting ------------------------------------------------------------------------------------------------------------------- */
 
@@ -267,43 +267,25 @@ static void edo_dump_found_job(struct edo_dump *dump, uint32_t index, uintptr_t 
     wait->queued = atomic_load_explicit(&copy.as.state, memory_order_relaxed) == EDO_JOB_QUEUED;
 }
 
-/* Looks at a piece of the stack; false: there is nothing more to be found. A task that sleeps has no job, and one sleeper. */
-static bool edo_dump_scan_piece(struct edo_dump *dump, uint32_t index, const struct edo_dump_stack *stack,
-                                uintptr_t from, size_t count)
+static void edo_dump_scan(struct edo_dump *dump, uint32_t index, const struct edo_dump_stack *stack)
 {
-    uintptr_t block = (uintptr_t)edo_dump_task(dump, index)->block;
-    uintptr_t words[EDO_SCAN_PIECE];
+    const struct edo_dump_task *task = edo_dump_task(dump, index);
+    size_t count = (stack->high - stack->sp) / sizeof(uintptr_t);
 
-    edo_unseen_copy(words, (const void *)from, count * sizeof *words);
-    for (size_t i = 0; i < count; i++) {
-        uintptr_t at = from + i * sizeof *words;
+    if (count > EDO_SCAN_WORDS)
+        count = EDO_SCAN_WORDS;
+    /* A task that sleeps has no job, and one sleeper. */
+    for (size_t i = 0; i < count && task->until == EDO_FOREVER; i++) {
+        uintptr_t at;
 
-        if (words[i] != block)
-            continue;
+        i += edo_unseen_find(stack->sp + i * sizeof(uintptr_t), count - i, (uintptr_t)task->block);
+        at = stack->sp + i * sizeof(uintptr_t);
+        if (i >= count)
+            return;
         if (edo_dump_on_stack(stack, at, sizeof(struct edo_sleeper)))
             edo_dump_found_sleeper(dump, index, at);
         if (edo_dump_on_stack(stack, at - offsetof(struct edo_job, task), sizeof(struct edo_job)))
             edo_dump_found_job(dump, index, at - offsetof(struct edo_job, task));
-        if (edo_dump_task(dump, index)->until != EDO_FOREVER)
-            return false;
-    }
-    return true;
-}
-
-static void edo_dump_scan(struct edo_dump *dump, uint32_t index, const struct edo_dump_stack *stack)
-{
-    size_t left = (stack->high - stack->sp) / sizeof(uintptr_t);
-    uintptr_t at = stack->sp;
-    bool more = true;
-
-    if (left > EDO_SCAN_WORDS)
-        left = EDO_SCAN_WORDS;
-    while (left > 0 && more) {
-        size_t count = left < EDO_SCAN_PIECE ? left : EDO_SCAN_PIECE;
-
-        more = edo_dump_scan_piece(dump, index, stack, at, count);
-        at += count * sizeof(uintptr_t);
-        left -= count;
     }
 }
 

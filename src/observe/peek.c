@@ -71,3 +71,13 @@ EDO_UNSEEN void edo_unseen_copy(void *out, const void *from, size_t size)
     for (size_t i = 0; i < size / sizeof(uintptr_t); i++)
         to[i] = ((const volatile uintptr_t *)from)[i];
 }
+
+EDO_UNSEEN size_t edo_unseen_find(uintptr_t from, size_t count, uintptr_t word)
+{
+    const volatile uintptr_t *words = (const volatile uintptr_t *)from;
+    size_t i = 0;
+
+    while (i < count && words[i] != word)
+        i++;
+    return i;
+}

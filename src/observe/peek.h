@@ -21,4 +21,7 @@ void edo_peek_text(char *out, size_t size, const char *from);
 uintptr_t edo_unseen_word(uintptr_t address);
 void edo_unseen_copy(void *out, const void *from, size_t size);
 
+/* Which of `count` words from there is the first that is `word`; `count`: none. */
+size_t edo_unseen_find(uintptr_t from, size_t count, uintptr_t word);
+
 #endif

@@ -108,6 +108,7 @@ static void test_a_stream_begins_with_all_and_goes_on_with_what_has_changed(void
         next_event(&other, "tasks");
     while (!strstr(reply.body, "young"));
     assert_int_equal(count_of("\"name\":\"young\""), 1);
+    assert_int_equal(count_of("\"name\":\"old\""), 0); /* their rows are as they were */
     assert_int_equal(number_of(reply.body, "matching"), 5);
     next_event(&client, "tasks");
     assert_int_equal(number_of(reply.body, "matching"), 3);
