@@ -322,7 +322,7 @@ int edo_dump_take(struct edo_dump *dump, struct edo_runtime *runtime)
 {
     dump->platform = edo_dump_platform();
     dump->runtime = runtime;
-    dump->number = runtime->id_base >> 48;
+    dump->number = runtime->id_base >> EDO_ID_RUNTIME_SHIFT;
     dump->workers = runtime->worker_count;
     dump->now = dump->platform->now();
     edo_blocks_each(&runtime->tasks, edo_dump_look_at_task, dump);

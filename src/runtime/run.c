@@ -246,7 +246,7 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
         return -ENOMEM;
     }
     runtime->options = *options;
-    runtime->id_base = edo_runtime_number(options) << 48;
+    runtime->id_base = edo_runtime_number(options) << EDO_ID_RUNTIME_SHIFT;
     runtime->main = fn;
     runtime->main_argument = argument;
     runtime->nesting = nesting;

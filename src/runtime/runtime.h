@@ -18,6 +18,9 @@
 
 enum { EDO_WORKERS_MOST = 256 };
 
+/* A task's serial number has that of its runtime above these bits; see edo_worker_init. */
+enum { EDO_ID_RUNTIME_SHIFT = 48 };
+
 enum edo_root_state { EDO_ROOT_BEFORE = 0, EDO_ROOT_OPEN, EDO_ROOT_ENDED };
 
 struct edo_runtime {
