@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What gdb is shown by check.sh: a program in which tasks wait in every way, until the root task calls stop_here(), where gdb has a
- * breakpoint. A user's program: public headers only. Usage: program waits | two | crowd <tasks> | seeded | pinned
+ * breakpoint; or, with ABORT in the environment, the program aborts. A user's program: public headers only.
+ * Usage: program waits | two | crowd <tasks> | threads
  */
 #include <edo/edo.h>
 
@@ -26,6 +27,8 @@ __attribute__((noinline)) void stop_here(int what);
 __attribute__((noinline)) void stop_here(int what)
 {
     __asm__ volatile("" : : "r"(what) : "memory");
+    if (getenv("ABORT"))
+        abort();
 }
 
 static edo_listener *listener;

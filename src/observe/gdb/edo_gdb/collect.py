@@ -53,7 +53,6 @@ class Runtime:
         self.threads = list(self._threads())
         self.tasks = {}  # by their addresses
         self.scopes = {}
-        self.by_id = {}
 
     def worker_size(self):
         return self.world.layout.struct("edo_worker").size
@@ -108,10 +107,14 @@ class Runtime:
             at = chunk
             chunk, whole, fresh, end = reader.read(memory, at)
             if not (at + head <= fresh <= end == at + whole) or (fresh - at - head) % size:
-                raise Trouble(
+                trouble = Trouble(
                     "the pool of %s is broken: a chunk at %#x of %d bytes that is carved up to %#x of %#x"
                     % (pool_name, at, whole, fresh, end)
                 )
+                if end != at + whole:
+                    raise trouble
+                memory.note(trouble)
+                fresh = end  # what was never carved is zero, and no task
             for begin, data in memory.read_parts(at + head, fresh - at - head, "blocks of %s" % pool_name):
                 skip = -(begin - at - head) % size  # a piece may begin amid a block
                 yield begin + skip, data[skip:], size
@@ -143,7 +146,7 @@ class Runtime:
             memory.note(trouble)
         self.order = sorted(self.tasks.values(), key=lambda task: task.id)
         for task in self.order:
-            self.by_id[task.id] = task
+            self.world.by_id[task.id] = task
             if task.scope_address != task.home:
                 self._chain(task)
         self._tree()
@@ -203,6 +206,7 @@ class World:
         self.symbols = {}
         self.sites = {}
         self.runtimes = []
+        self.by_id = {}  # tasks, of all of them: a lock is held by whoever
         head = self.layout.address("edo_running")
         of = self.layout.struct("edo_runtime").offset("all")
         try:
@@ -219,7 +223,8 @@ class World:
         if address not in self.symbols:
             found = None
             try:
-                text = str(gdb.Value(address).cast(gdb.lookup_type("char").pointer().pointer()))
+                pointer = gdb.Value(address).cast(gdb.lookup_type("char").pointer().pointer())
+                text = pointer.format_string(symbols=True)
                 if "<" in text:
                     found = text[text.index("<") + 1 : text.rindex(">")]
             except gdb.error:

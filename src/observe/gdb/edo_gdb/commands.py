@@ -5,7 +5,7 @@ import re
 
 import gdb
 
-from . import collect, frames
+from . import collect, core, frames
 from .layout import Missing
 from .memory import Trouble
 from .text import Text
@@ -24,6 +24,7 @@ edo task WHICH select    from now on bt, frame, up, down, print, ... are about t
 edo thread               or until this: frames are the threads' again
 edo scopes [WORD...]     the tree: scopes, and in them their tasks
 edo workers              workers, their queues, timers and threads
+edo gcore [FILE]         a core file with the stacks of all tasks, which gdb's own gcore may lack
 edo help                 this
 
 WHICH is a task's number, its name, or an expression for its handle (edo_task *). Nothing is called or written in the
@@ -42,6 +43,8 @@ def command(function):
         except gdb.GdbError:
             raise
         except gdb.error as error:
+            raise gdb.GdbError("edo: %s" % error) from None
+        except OSError as error:
             raise gdb.GdbError("edo: %s" % error) from None
         except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, RuntimeError) as error:
             raise gdb.GdbError("edo: this is an error of the script's own: %s: %s" % (type(error).__name__, error)) from None
@@ -163,15 +166,9 @@ def place(task, text):
     """Where it stands in the user's own code; None."""
     try:
         with looking(task, text):
-            frame, count = frames.first_frame() if frames.unwinder.registers else gdb.newest_frame(), 0
-            while frame is not None and count < 200:
-                name = frame.name()
-                if name and not name.startswith("edo_") and frame.find_sal().symtab is not None:
-                    return "%s (%s:%d)" % (name, frame.find_sal().symtab.filename, frame.find_sal().line)
-                frame, count = frame.older(), count + 1
+            return frames.place()[1]
     except (Trouble, gdb.error):
-        pass
-    return None
+        return None
 
 
 def facts(task):
@@ -253,10 +250,12 @@ which all of them are, in upper or lower case."""
     @command
     def invoke(self, argument, from_tty):
         words, found = argument.lower().split(), world()
+        all_rings = rings(found)
         for runtime in found.runtimes:
             text = Text(runtime)
             gdb.write(text.heading() + "\n")
-            write(text.rings(rings(runtime)))
+            if not words:
+                write(text.rings(ring for ring in all_rings if ring[0].runtime is runtime))
             write(line for line in map(text.line, runtime.order) if matches(words, line))
         finish(found)
 
@@ -439,8 +438,21 @@ class EdoWorkers(gdb.Command):
         return "%s, %s" % ("thread %d" % found.num if found else "LWP %d" % thread.number, guards.get(thread.guard, "guard %d" % thread.guard))
 
 
+class EdoGcore(gdb.Command):
+    """Writes a core file of the process: edo gcore [FILE]
+As generate-core-file does; but that loses the tasks' stacks where guard pages lie between them, and this has them."""
+
+    def __init__(self):
+        super().__init__("edo gcore", gdb.COMMAND_DATA, gdb.COMPLETE_FILENAME)
+
+    @command
+    def invoke(self, argument, from_tty):
+        name, added = core.write(argument)
+        gdb.write("Saved corefile %s%s\n" % (name, " (with %d KiB from between guard pages)" % (added // 1024) if added else ""))
+
+
 def load():
-    for kind in (Edo, EdoHelp, EdoTasks, EdoScopes, EdoTask, EdoThread, EdoWorkers):
+    for kind in (Edo, EdoHelp, EdoTasks, EdoScopes, EdoTask, EdoThread, EdoWorkers, EdoGcore):
         kind()
     frames.load()
     gdb.events.stop.connect(collect.note_stop)

@@ -43,6 +43,10 @@ def machine():
     return MACHINES[name]
 
 
+FRAMES_MOST = 200  # between the switch and the program's own code
+BEGINNINGS = ("edo_task_run", "edo_task_main", "edo_context_entry")  # below which a task has no code of its own
+
+
 class FrameId:
     def __init__(self, sp, pc):
         self.sp, self.pc = sp, pc
@@ -134,27 +138,29 @@ def saved_registers(waits, task):
         raise Trouble("no symbol edo_context_suspended, so it is not known where tasks are suspended (%s)" % error) from None
 
 
-def return_offset(waits, task):
-    """How far above a parked flow's sp its first return address lies, learned from gdb's unwinding of that task."""
-    with Looking(saved_registers(waits, task)):
-        first = first_frame()
-        outer = first.older() if first else None
-        if outer is None:
-            raise Trouble("gdb cannot unwind task %d" % task.id)
-        pc, top = register(outer, machine().pc), register(outer, machine().sp)
-    data = waits.memory.read(task.sp, max(8, min(top - task.sp, 4096)), "the stack of task %d" % task.id)
-    at = data.rfind(pc.to_bytes(8, "little"))
-    if at < 0:
-        raise Trouble("the switch does not keep its return address on the stack")
-    return at
-
-
 def first_frame():
     """The innermost frame of the task that is looked at."""
     frame, names = gdb.newest_frame(), machine()
     while frame is not None and (register(frame, names.sp), register(frame, names.pc)) == unwinder.host[2:]:
         frame = frame.older()
     return frame
+
+
+def place():
+    """Where the selected task, or thread, stands: (the function of Edo's that was called, from where); None each if unknown."""
+    frame = first_frame() if unwinder.registers else gdb.newest_frame()
+    called = None
+    for _ in range(FRAMES_MOST):
+        if frame is None:
+            break
+        name, sal = frame.name(), frame.find_sal()
+        if name and not name.startswith("edo_"):
+            if sal.symtab is None:
+                return called, name
+            return called, "%s (%s:%d)" % (name, sal.symtab.filename, sal.line)
+        called = None if name in BEGINNINGS else name or called
+        frame = frame.older()
+    return called, None
 
 
 def look(registers):

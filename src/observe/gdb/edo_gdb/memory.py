@@ -24,6 +24,7 @@ class Memory:
             self.troubles.append(text)
 
     def read(self, address, size, what):
+        address &= (1 << 64) - 1  # a broken link leads below 0
         try:
             return bytes(self.inferior.read_memory(address, size))
         except (gdb.error, OverflowError, ValueError, MemoryError):

@@ -61,7 +61,7 @@ class Text:
                 except gdb.error:
                     break
             return "a thread that runs no task"
-        task = self.runtime.by_id.get(number)
+        task = self.world.by_id.get(number)
         return "task %d%s" % (number, " " + quote(self.name(task)) if task else "")
 
     # --- What a task waits for
@@ -90,7 +90,7 @@ class Text:
             return "for the end of " + self.task(wait.other) if wait.other else "for the end of a task that has ended"
         if wait.kind == "line":
             held = ", held by " + self.task(wait.holder) if wait.holder else ""
-            return "%s %#x%s" % (self.lines.get(wait.what, "at"), wait.address, held)
+            return "%s %#x%s%s" % (self.lines.get(wait.what, "at"), wait.address, self.variable(wait.address), held)
         if wait.kind == "meeting":
             what = (
                 "to hear the broadcast" if wait.what == self.broadcast
@@ -109,10 +109,13 @@ class Text:
             return "for the tasks of its scope" + (" " + name if name else "")
         if wait.kind == "descriptor":
             return "for a free descriptor, to accept with"
-        if not wait.place:
-            return "for a wake"
-        symbol = self.world.symbol(wait.place - 1)
-        return "for a wake in %s" % (symbol.split("+")[0] if symbol else "%#x" % wait.place)
+        called, caller = wait.place
+        return "for a wake%s%s" % (" in " + called if called else "", ", in " + caller if caller else "")
+
+    def variable(self, address):
+        """The name of a variable that is there, if that has one: " <lock>"."""
+        name = self.world.symbol(address)
+        return " <%s>" % name if name else ""
 
     def waits(self, task):
         return ", or ".join(self.wait(wait) for wait in task.waits)

@@ -5,11 +5,15 @@
 # the waiting task's own stack.
 #
 # Then tasks that wait for each other in a ring (dump_cycles.c).
+import gdb
+
+from . import frames
 from .collect import FOREVER
 from .layout import Missing
 from .memory import Trouble
 
 RUNS, REGION, READY, NEW, WAITS = "runs", "region", "ready", "new", "waits"
+PLACES_MOST = 100  # tasks of which gdb is asked for frames, where nothing else is known
 STACK_MOST = 8192  # bytes of a stack in which a job is looked for: the call's own frames
 
 
@@ -27,7 +31,7 @@ class Waits:
         self.world = runtime.world
         self.layout = runtime.world.layout
         self.memory = runtime.world.memory
-        self.return_at = None  # where a parked flow's return address lies, from its sp
+        self.places = 0  # that were looked for
 
     def take(self, all_of_it=True):
         """`all_of_it`: also what they wait for; else only who runs."""
@@ -247,7 +251,7 @@ class Waits:
         for scope in reversed(task.scopes):
             if scope.live > 0:
                 return Wait("scope", scope=scope)
-        return Wait("unknown", place=None if dormant else self._place(task))
+        return Wait("unknown", place=(None, None) if dormant else self._place(task))
 
     def stack_bounds(self, task):
         low, size = self.layout.struct("edo_stack").reader("low", "size").read(self.memory, task.stack)
@@ -286,19 +290,18 @@ class Waits:
         return None
 
     def _place(self, task):
-        """Where it parks: the first return address behind the switch."""
-        from . import frames
-
+        """Where it waits, as gdb unwinds it: (function of Edo's, from where). Not for all of very many."""
+        self.places += 1
+        if not task.stack or self.places > PLACES_MOST:
+            return None, None
         try:
-            if self.return_at is None:
-                self.return_at = frames.return_offset(self, task)
-            data = self._suspended(task, self.return_at + 8)
-            return int.from_bytes(data[self.return_at : self.return_at + 8], "little") if data else None
-        except (Trouble, Missing):
-            return None
+            with frames.Looking(frames.saved_registers(self, task)):
+                return frames.place()
+        except (Trouble, gdb.error):
+            return None, None
 
 
-def rings(runtime):
+def rings(world):
     """Lists of tasks in which each waits for the next, and the last for the first, with nothing that would end that."""
     done, found = set(), []
 
@@ -309,9 +312,9 @@ def rings(runtime):
         if wait.kind == "scope":
             return wait.scope.children
         other = wait.other if wait.kind == "join" else wait.holder if wait.kind == "line" else 0
-        return [runtime.by_id[other]] if other in runtime.by_id else []
+        return [world.by_id[other]] if other in world.by_id else []
 
-    for start in runtime.order:
+    for start in [task for runtime in world.runtimes for task in runtime.order]:
         if start.address in done:
             continue
         path, at, places = [start], [iter(steps(start))], {start.address: 0}
