@@ -2,7 +2,7 @@
 /*
  * What gdb is shown by check.sh: a program in which tasks wait in every way, until the root task calls stop_here(), where gdb has a
  * breakpoint; or, with ABORT in the environment, the program aborts. A user's program: public headers only.
- * Usage: program waits | two | crowd <tasks> | threads
+ * Usage: program waits | two | crowd <tasks>
  */
 #include <edo/edo.h>
 
@@ -45,7 +45,7 @@ static edo_once once;
 static edo_wait_group group;
 static edo_task *joined;
 static uint32_t word;
-static uint32_t job_word;
+static uint32_t job_word, job_runs;
 
 static int wait_word(void *argument)
 {
@@ -177,8 +177,18 @@ static int wait_group(void *argument)
 static int a_job(void *argument)
 {
     (void)argument;
-    edo_wake_word(&job_word, 1);
+    __atomic_store_n(&job_runs, 1, __ATOMIC_SEQ_CST);
     return edo_wait_word(&job_word, 0, EDO_FOREVER);
+}
+
+static int yield(void *argument)
+{
+    int rc = 0;
+
+    (void)argument;
+    while (rc == 0)
+        rc = edo_yield();
+    return rc;
 }
 
 static int wait_job(void *argument)
@@ -323,7 +333,9 @@ static int waits(void *argument)
         MUST(edo_spawn(all, lock_both, there, .name = "there"));
         MUST(edo_spawn(all, lock_both, back, .name = "back"));
         MUST(edo_spawn(all, wait_cancelled, NULL, .name = "cancelled"));
-        MUST(edo_wait_word(&job_word, 0, edo_now() + EDO_MS(100)) == -ETIMEDOUT ? 0 : 0);
+        MUST(edo_spawn(all, yield, NULL, .name = "yielder"));
+        while (!__atomic_load_n(&job_runs, __ATOMIC_SEQ_CST))
+            edo_yield();
         for (int i = 0; i < 100; i++)
             edo_yield();
         MUST(edo_spawn(all, wait_word, NULL, .name = "new"));
@@ -339,9 +351,13 @@ static uint32_t other_runs;
 
 static int other_root(void *argument)
 {
+    int rc;
+
     (void)argument;
     __atomic_store_n(&other_runs, 1, __ATOMIC_SEQ_CST);
-    return edo_mutex_lock(&mutex);
+    rc = edo_mutex_lock(&mutex);
+    stop_here(rc);
+    return rc;
 }
 
 static void *other_thread(void *argument)
@@ -404,7 +420,8 @@ int main(int count, char **arguments)
 {
     const char *mode = count > 1 ? arguments[1] : "waits";
     int tasks = count > 2 ? atoi(arguments[2]) : 1000;
-    edo_run_options *options = EDO_OPTIONS(edo_run_options, .workers = 1);
+    /* Nobody takes the worker while gdb has the program stopped. */
+    edo_run_options *options = EDO_OPTIONS(edo_run_options, .workers = 1, .stall_after = EDO_FOREVER);
 
     if (strcmp(mode, "two") == 0)
         return edo_run(two, NULL, EDO_OPTIONS(edo_run_options, .workers = 2)) < 0;

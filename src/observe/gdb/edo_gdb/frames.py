@@ -257,16 +257,23 @@ def select_level(level):
 
 # --- Threads
 
+def thread_of_pthread(number):
+    """gdb's thread for a pthread_t; None also where gdb does not know of those."""
+    for candidate in gdb.selected_inferior().threads():
+        try:
+            if int.from_bytes(candidate.handle(), "little") == number:
+                return candidate
+        except (gdb.error, RuntimeError):
+            break
+    return None
+
+
 def gdb_thread_of(thread):
     """gdb's thread for one of a runtime's."""
-    threads = gdb.selected_inferior().threads()
-    for candidate in threads:
-        try:
-            if int.from_bytes(candidate.handle(), "little") == thread.pthread:
-                return candidate
-        except gdb.error:
-            break
-    for candidate in threads:
+    found = thread_of_pthread(thread.pthread)
+    if found is not None:
+        return found
+    for candidate in gdb.selected_inferior().threads():
         if candidate.ptid[1] == thread.number:
             return candidate
     return None

@@ -27,7 +27,7 @@ def why_missing():
             "%s has Edo in it, but no debug information of it: build Edo with -g and do not strip, or install the package "
             "with its debug symbols" % module
         )
-    return "no Edo in this program (or its libraries are not loaded yet: run it first)"
+    return "no Edo is to be seen in this program: run it first, so that its libraries are loaded; or it was stripped of all symbols"
 
 
 class Struct:

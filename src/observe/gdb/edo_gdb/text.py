@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 #
 # Lines about tasks and scopes, in the words of edo_dump (src/observe/dump_text.c).
+import os
+
 import gdb
 
-from .collect import FOREVER
-from .frames import gdb_thread_of
+from .collect import FOREVER, is_native
+from .frames import gdb_thread_of, thread_of_pthread
 from .waits import NEW, READY, REGION, RUNS
 
 LINES = {
@@ -54,12 +56,9 @@ class Text:
     def task(self, number):
         """Who has that number: also a thread, which locks know by its pthread_t."""
         if number >> 63:
-            for thread in gdb.selected_inferior().threads():
-                try:
-                    if int.from_bytes(thread.handle(), "little") == number & ~(1 << 63):
-                        return "thread %s, which runs no task" % thread.num
-                except gdb.error:
-                    break
+            thread = thread_of_pthread(number & ~(1 << 63))
+            if thread is not None:
+                return "thread %s, which runs no task" % thread.num
             return "a thread that runs no task"
         task = self.world.by_id.get(number)
         return "task %d%s" % (number, " " + quote(self.name(task)) if task else "")
@@ -69,9 +68,6 @@ class Text:
     def descriptor(self, number):
         """What the kernel says that it is, where that can be asked."""
         if number not in self.descriptors:
-            from .collect import is_native
-            import os
-
             text = ""
             if is_native():
                 try:
