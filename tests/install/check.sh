@@ -94,6 +94,18 @@ version_agrees() {
     number=$("$work/consumer/c-edo")
     [ "$(pc --modversion edo | awk -F. '{ print "edo", $1 * 10000 + $2 * 100 + $3 }')" = "$number" ]
 }
+gdb_finds() { # what gdb does by itself for what is installed in /usr
+    auto=$prefix/share/gdb/auto-load
+    gdb -nx -batch -iex "add-auto-load-scripts-directory $auto" -iex "add-auto-load-safe-path $auto" -ex 'break main' -ex run \
+        -ex 'edo tasks' -ex 'edo help' "$work/consumer/c-edo" >"$work/gdb" 2>&1 </dev/null
+    cat "$work/gdb"
+    grep -q '^edo: no runtime runs' "$work/gdb" && grep -q '^edo tasks ' "$work/gdb"
+}
+gdb_sources() {
+    gdb -nx -batch -ex "source $(pc --variable=gdb edo)" -ex 'edo help' >"$work/gdb" 2>&1 </dev/null
+    cat "$work/gdb"
+    grep -q '^edo tasks ' "$work/gdb"
+}
 moves() {
     mv "$prefix" "$work/elsewhere" && prefix=$work/elsewhere && pc_shared cc "$consumer/consumer.c" edo
 }
@@ -117,6 +129,14 @@ check "pkg-config edo: C++, shared" pc_shared c++ "$consumer/consumer.cpp" edo
 check "pkg-config --static edo-http: C" pc_static cc "$consumer/consumer.c" edo-http
 check "pkg-config edo-http: C, shared" pc_shared cc "$consumer/consumer.c" edo-http
 check "pkg-config edo-console: shared and static" pc_console
+if gdb -nx -batch -ex 'python print(1)' >/dev/null 2>&1; then
+    check "gdb finds the commands for tasks with libedo.so" gdb_finds
+    check "gdb sources them from where pkg-config says" gdb_sources
+else
+    echo "ok $((n + 1)) # SKIP gdb with Python is not installed (Debian: gdb)"
+    echo "ok $((n + 2)) # SKIP gdb with Python is not installed (Debian: gdb)"
+    n=$((n + 2))
+fi
 check "the prefix can be moved" moves
 check "add_subdirectory: libraries only, flags untouched" subproject
 exit $status
