@@ -34,7 +34,7 @@ says() {
 
 # each_wait <file>
 each_wait() {
-    says "$1" '^edo: runtime 0, 1 worker, 35 tasks: 1 run, 2 ready, 32 wait$' \
+    says "$1" '^edo: runtime 0, 1 worker, 36 tasks: 1 run, 2 ready, 33 wait$' \
         '^task 1 "root" runs on worker 0, thread [0-9]+$' \
         '^task 2 "word" \(program.c:[0-9]+\) waits on the word at 0x[0-9a-f]+ <word>$' \
         '^task 3 "waits" \(program.c:[0-9]+\) waits on the word' \
@@ -59,6 +59,7 @@ each_wait() {
         '"once" .* waits for the once at 0x[0-9a-f]+ <once>, held by task [0-9]+ "initialise"$' \
         '"group" .* waits for the wait group at 0x[0-9a-f]+ <group>$' \
         '"job" .* waits for its blocking job a_job$' \
+        '"abandonable" .* waits for a wake in edo_blocking.*, in wait_abandonable \(.*program.c:[0-9]+\)$' \
         '"dormant" .* dormant, waits to read descriptor .*, until in (5[0-9]|60)\.[0-9]{3} s$' \
         '"dormant time" .* dormant, waits for its time, until in (1[0-9]{2}|200)\.' \
         '"around" .* waits for the tasks of its scope inner, deadline in (8[0-9]|90)\.' \

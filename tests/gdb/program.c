@@ -211,6 +211,14 @@ static int wait_in_scope(void *argument)
     return rc;
 }
 
+/* Its job lies on the heap, where nothing is found by. */
+static int wait_abandonable(void *argument)
+{
+    int rc = edo_blocking(a_job, argument, .abandonable = true);
+
+    return rc < 0 ? rc : 0;
+}
+
 /* Far up its stack, with something to be printed in each frame. */
 __attribute__((noinline)) static int descend(int depth, int *sum)
 {
@@ -325,6 +333,7 @@ static int waits(void *argument)
         MUST(edo_spawn(all, wait_once, NULL, .name = "once"));
         MUST(edo_spawn(all, wait_group, NULL, .name = "group"));
         MUST(edo_spawn(all, wait_job, NULL, .name = "job"));
+        MUST(edo_spawn(all, wait_abandonable, NULL, .name = "abandonable"));
         MUST(edo_spawn(all, go_on, NULL, .name = "dormant",
                        .when = EDO_WHEN_READABLE(far_end, .deadline = edo_now() + EDO_SEC(60))));
         MUST(edo_spawn(all, go_on, NULL, .name = "dormant time", .when = EDO_WHEN_AT(edo_now() + EDO_SEC(200))));

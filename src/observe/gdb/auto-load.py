@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# gdb runs this when it loads libedo.so, by whose path it is named where it is installed (cmake/EdoInstall.cmake): it only finds the
-# commands, which lie under the same share/.
+# gdb runs this when it loads libedo.so, by whose path it is named where it is installed (cmake/EdoInstall.cmake): it only
+# finds the commands, which lie under the same share/.
 import os
 import runpy
 import sys

@@ -8,5 +8,7 @@
 #   collect.py    runtimes, threads, tasks, scopes           (as src/observe/dump_collect.c, but nobody moves meanwhile)
 #   waits.py      what tasks wait for; rings of them         (dump_waits.c, dump_cycles.c)
 #   text.py       lines                                      (dump_text.c)
+#   sockets.py    what a descriptor is
+#   core.py       core files with all stacks
 #   frames.py     gdb's own commands about frames, in a task that does not run
 #   commands.py   what users type

@@ -24,7 +24,7 @@ class Task:
     __slots__ = (
         "address", "id", "runtime", "flags", "wake", "stack", "sp", "fn", "argument", "handle", "home", "scope_address",
         "site", "name", "home_thread", "when_deadline", "scopes", "state", "thread", "waits", "until", "parent",
-    )  # fmt: skip
+    )
 
 
 class Thread:
@@ -79,7 +79,7 @@ class Runtime:
                 thread = Thread()
                 thread.address = address
                 (thread.number, thread.pthread, thread.guard, thread.worker, thread.current, thread.region, thread.spare,
-                 thread.retired, address) = fields  # fmt: skip
+                 thread.retired, address) = fields
                 yield thread
             except Trouble as trouble:
                 memory.note(trouble)
@@ -125,7 +125,7 @@ class Runtime:
         reader = layout.struct("edo_task").reader(
             "id", "flags", "wake", "stack", "context.sp", "fn", "argument", "handle", "home", "scope", "site", "name",
             "home_thread", "when_deadline",
-        )  # fmt: skip
+        )
         where = layout.struct("edo_task").offset("id")
         none = bytes(8)
         try:
@@ -137,7 +137,7 @@ class Runtime:
                     task.address = begin + at
                     (task.id, task.flags, task.wake, task.stack, task.sp, task.fn, task.argument, task.handle, task.home,
                      task.scope_address, task.site, task.name, task.home_thread, task.when_deadline
-                     ) = reader.unpack(data, at)  # fmt: skip
+                     ) = reader.unpack(data, at)
                     task.runtime, task.scopes, task.waits = self, [], []
                     task.state = task.thread = task.parent = None
                     task.until = FOREVER
@@ -161,7 +161,7 @@ class Runtime:
         scope = Scope()
         scope.address, scope.owner, scope.children = address, owner, []
         (scope.flags, live, spawned, scope.deadline, scope.name, scope.site, scope.cancel_site,
-         outer) = self.world.scope_reader.read(memory, address)  # fmt: skip
+         outer) = self.world.scope_reader.read(memory, address)
         scope.live = live + spawned
         return scope, outer
 
@@ -203,6 +203,7 @@ class World:
         self.layout = Layout()
         self.memory = Memory()
         self.scope_reader = None
+        self.stack_pointers = None  # of threads; see frames.py
         self.symbols = {}
         self.sites = {}
         self.runtimes = []

@@ -404,7 +404,7 @@ class EdoWorkers(gdb.Command):
                 ("OUTSIDE", "in the program"), ("INSIDE", "in the runtime"), ("TAKEN", "its worker was taken"),
                 ("REMOTE", "another thread is at its timers"), ("POLLING", "sleeps"),
             )
-        }  # fmt: skip
+        }
         (waiting,) = layout.struct("edo_runtime").reader("global_count").read(memory, runtime.address)
         yield "  global queue: %d ready" % waiting
         by_address = {thread.address: thread for thread in runtime.threads}
@@ -424,18 +424,19 @@ class EdoWorkers(gdb.Command):
                 "runs " + text.task(task.id) if task else "idle" if idle else "looks for work",
                 " (%s)" % self.thread(of, guards) if of else ", without a thread",
                 ready, timers, sources, epoll,
-            )  # fmt: skip
+            )
         for thread in runtime.threads:
             if thread.worker or thread.retired:
                 continue
             task = runtime.tasks.get(thread.current)
             yield "  thread without worker: %s%s" % (
                 self.thread(thread, guards), ", runs " + text.task(task.id) if task else ", spare" if thread.spare else "",
-            )  # fmt: skip
+            )
 
     def thread(self, thread, guards):
         found = frames.gdb_thread_of(thread)
-        return "%s, %s" % ("thread %d" % found.num if found else "LWP %d" % thread.number, guards.get(thread.guard, "guard %d" % thread.guard))
+        number = "thread %d" % found.num if found else "LWP %d" % thread.number
+        return "%s, %s" % (number, guards.get(thread.guard, "guard %d" % thread.guard))
 
 
 class EdoGcore(gdb.Command):

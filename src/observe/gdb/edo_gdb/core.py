@@ -53,14 +53,14 @@ def write(name):
     """gdb's core file, made whole: what was said, and how many bytes were added."""
     inferior = gdb.selected_inferior()
     said = gdb.execute("generate-core-file " + name, False, True)
-    failed = [int(found, 16) for found in re.findall(r"Memory read failed for corefile section, \d+ bytes at (0x[0-9a-f]+)", said)]
+    failed = re.findall(r"Memory read failed for corefile section, \d+ bytes at (0x[0-9a-f]+)", said)
     saved = re.search(r"Saved corefile (.*)", said)
     if not saved:
         raise Trouble("gdb wrote no core file: %s" % said.strip())
     added = 0
     with open(saved.group(1).strip(), "r+b") as file:
         places = list(segments(file))
-        for lost in failed:
+        for lost in (int(text, 16) for text in failed):
             for address, where, size in places:
                 if not address <= lost < address + size:
                     continue

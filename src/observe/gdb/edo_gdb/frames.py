@@ -3,10 +3,10 @@
 # gdb's own commands about frames (bt, up, frame N, info locals, ...) in a task that does not run, in a live process as in a
 # core file, and without writing a register.
 #
-# gdb finds the caller of a frame by unwinders. While a task is looked at, one of ours speaks for the frame in which the selected
-# thread stands: it says that this was called from where the task is suspended. So behind that frame come the task's own, which gdb
-# unwinds as ever: the switch has CFI which is right for a suspended flow (runtime/context_*.S). The thread's frame itself is
-# kept out of backtraces by a frame filter.
+# gdb finds the caller of a frame by unwinders. While a task is looked at, one of ours speaks for the frame in which the
+# selected thread stands: it says that this was called from where the task is suspended. So behind that frame come the task's
+# own, which gdb unwinds as ever: the switch has CFI which is right for a suspended flow (runtime/context_*.S). The thread's
+# frame itself is kept out of backtraces by a frame filter.
 #
 # A task that runs is looked at on its thread.
 import gdb
@@ -28,9 +28,10 @@ MACHINES = {
     "i386:x86-64": Machine("x86-64", "rsp", "rip", [("uc_mcontext.gregs", i, r) for i, r in enumerate(GREGS)]),
     "aarch64": Machine(
         "aarch64", "sp", "pc",
-        [("uc_mcontext.regs", i, "x%d" % i) for i in range(31)] + [("uc_mcontext.sp", None, "sp"), ("uc_mcontext.pc", None, "pc")],
+        [("uc_mcontext.regs", i, "x%d" % i) for i in range(31)]
+        + [("uc_mcontext.sp", None, "sp"), ("uc_mcontext.pc", None, "pc")],
     ),
-}  # fmt: skip
+}
 
 
 def machine():
@@ -95,7 +96,7 @@ class TaskFilter:
         for decorated in frames:
             if inside:
                 frame = decorated.inferior_frame()
-                inside = (address_of(frame.read_register(names.sp)), address_of(frame.read_register(names.pc))) == unwinder.host[2:]
+                inside = (register(frame, names.sp), register(frame, names.pc)) == unwinder.host[2:]
             if not inside:
                 yield decorated
 
@@ -118,7 +119,9 @@ def saved_registers(waits, task):
     names = machine()
     low, high = waits.stack_bounds(task)
     if not low <= task.sp < high:
-        raise Trouble("task %d has its stack at %#x to %#x, and its stack pointer %#x elsewhere" % (task.id, low, high, task.sp))
+        raise Trouble(
+            "task %d has its stack at %#x to %#x, and its stack pointer %#x elsewhere" % (task.id, low, high, task.sp)
+        )
     try:
         with gdb.with_parameter("language", "c"):
             pc = int(gdb.parse_and_eval("(unsigned long)&edo_context_suspended"))
@@ -284,22 +287,29 @@ def thread_on_stack(waits, task):
     if not task.stack:
         return None
     low, high = waits.stack_bounds(task)
-    names = machine()
-    found, before, level = None, gdb.selected_thread(), level_of_selected()
-    looked = (unwinder.registers, unwinder.host)
+    if waits.world.stack_pointers is None:
+        waits.world.stack_pointers = stack_pointers()
+    for sp, thread in waits.world.stack_pointers:
+        if low <= sp < high:
+            return thread
+    return None
+
+
+def stack_pointers():
+    """(stack pointer, thread) of all of the inferior's that stand still."""
+    names, found = machine(), []
+    before, level, looked = gdb.selected_thread(), level_of_selected(), unwinder.registers
     leave()
-    for candidate in gdb.selected_inferior().threads():
+    for thread in gdb.selected_inferior().threads():
         try:
-            candidate.switch()
-            if low <= register(gdb.newest_frame(), names.sp) < high:
-                found = candidate
-                break
+            thread.switch()
+            found.append((register(gdb.newest_frame(), names.sp), thread))
         except gdb.error:
             continue  # it runs
     if before is not None and before.is_valid():
         before.switch()
-    if looked[0] is not None:
-        look(looked[0])
+    if looked is not None:
+        look(looked)
     select_level(level)
     return found
 
@@ -308,15 +318,17 @@ def load():
     gdb.unwinder.register_unwinder(None, unwinder, replace=True)
     gdb.frame_filters[frame_filter.name] = frame_filter
     gdb.events.cont.connect(on_continue)
+    gdb.events.exited.connect(on_continue)
 
 
 def unload():
     leave()
     gdb.frame_filters.pop(frame_filter.name, None)
-    try:
-        gdb.events.cont.disconnect(on_continue)
-    except ValueError:
-        pass
+    for event in (gdb.events.cont, gdb.events.exited):
+        try:
+            event.disconnect(on_continue)
+        except ValueError:
+            pass
 
 
 def on_continue(event):

@@ -24,10 +24,13 @@ def why_missing():
             names = [o.filename for o in gdb.objfiles() if o.filename and not o.filename.startswith("system-supplied")]
             module = names[0] if names else "the program"
         return (
-            "%s has Edo in it, but no debug information of it: build Edo with -g and do not strip, or install the package "
-            "with its debug symbols" % module
+            "%s has Edo in it, but no debug information of it: build Edo with -g and do not strip, or install the "
+            "package with its debug symbols" % module
         )
-    return "no Edo is to be seen in this program: run it first, so that its libraries are loaded; or it was stripped of all symbols"
+    return (
+        "no Edo is to be seen in this program: run it first, so that its libraries are loaded; or it was stripped of all "
+        "its symbols"
+    )
 
 
 class Struct:

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: MIT
 #
 # Lines about tasks and scopes, in the words of edo_dump (src/observe/dump_text.c).
-import os
-
 import gdb
 
+from . import sockets
 from .collect import FOREVER, is_native
 from .frames import gdb_thread_of, thread_of_pthread
 from .waits import NEW, READY, REGION, RUNS
 
 LINES = {
-    "WORD": "on the word at", "MUTEX": "for the mutex at", "RWLOCK": "for the rwlock at", "SEMAPHORE": "for the semaphore at",
-    "NOTIFY": "for the notify at", "BARRIER": "at the barrier at", "ONCE": "for the once at", "WAIT_GROUP": "for the wait group at",
-}  # fmt: skip
+    "WORD": "on the word at", "MUTEX": "for the mutex at", "RWLOCK": "for the rwlock at",
+    "SEMAPHORE": "for the semaphore at", "NOTIFY": "for the notify at", "BARRIER": "at the barrier at",
+    "ONCE": "for the once at", "WAIT_GROUP": "for the wait group at",
+}
 REASONS = {
     "USER": "cancelled by the program", "DEADLINE": "deadline", "SIBLING": "a sibling failed", "LEFT": "scope left early",
     "SHUTDOWN": "shutdown", "CLOSING": "runtime closing",
-}  # fmt: skip
+}
 
 
 def quote(text):
@@ -68,13 +68,8 @@ class Text:
     def descriptor(self, number):
         """What the kernel says that it is, where that can be asked."""
         if number not in self.descriptors:
-            text = ""
-            if is_native():
-                try:
-                    text = " (%s)" % os.readlink("/proc/%d/fd/%d" % (gdb.selected_inferior().pid, number))
-                except OSError:
-                    pass
-            self.descriptors[number] = text
+            text = sockets.read(gdb.selected_inferior().pid, number) if is_native() else ""
+            self.descriptors[number] = text and " (%s)" % text
         return self.descriptors[number]
 
     def wait(self, wait):
@@ -93,7 +88,7 @@ class Text:
                 else "for a change of the watch" if wait.what == self.watch
                 else "to send into the channel" if wait.sends
                 else "to receive from the channel"
-            )  # fmt: skip
+            )
             return "%s %#x" % (what, wait.address)
         if wait.kind == "time":
             return "for its time"
@@ -152,14 +147,14 @@ class Text:
             " dormant," if task.flags & self.dormant else "", " pinned," if task.flags & self.pinned else "",
             self.state(task), self.time("until in", task.until),
             self.time("deadline in", scope.deadline) if scope else "", self.cancel(scope),
-        )  # fmt: skip
+        )
 
     def scope(self, scope):
         name = self.memory.text(scope.name)
         return "%s%s%s%s%s%s" % (
             "shield" if scope.flags & self.shield else "scope", " " + quote(name) if name else "", self.site_text(scope.site),
             ", supervises" if scope.flags & self.supervise else "", self.time("deadline in", scope.deadline), self.cancel(scope),
-        )  # fmt: skip
+        )
 
     def heading(self):
         states = [task.state for task in self.runtime.order]
@@ -168,7 +163,7 @@ class Text:
             self.runtime.number, self.runtime.worker_count, "s" * (self.runtime.worker_count != 1), len(states),
             "s" * (len(states) != 1), run, ready, len(states) - run - ready,
             "" if self.certain else " (times from when a worker last looked at the clock)",
-        )  # fmt: skip
+        )
 
     def rings(self, rings):
         for ring in rings:

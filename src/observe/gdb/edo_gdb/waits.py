@@ -66,17 +66,15 @@ class Waits:
         begin, end = of.offset("waiter[0]"), of.offset("waiter[1]") + 8
         nobody = bytes(end - begin)
         out = self.layout.constant("EDO_OUT")
-        for first, data, size in self.runtime.blocks("sources", "edo_source"):
+        for _, data, size in self.runtime.blocks("sources", "edo_source"):
             for at in range(0, len(data) - size + 1, size):
                 if data[at + begin : at + end] == nobody:
                     continue
                 fields = reader.unpack(data, at)
                 for direction in (0, 1):
                     if fields[direction]:
-                        self._note(
-                            fields[direction],
-                            Wait("source", writes=direction == out, fd=fields[2], beneath=self._kind(fields[3]), address=first + at),
-                        )
+                        wait = Wait("source", writes=direction == out, fd=fields[2], beneath=self._kind(fields[3]))
+                        self._note(fields[direction], wait)
 
     def _kind(self, beneath):
         """What kind of stream lies beneath, if it is no socket."""
@@ -264,7 +262,8 @@ class Waits:
         low, high = self.stack_bounds(task)
         if not low <= task.sp < high:
             raise Trouble(
-                "task %d (at %#x) is broken: its stack is %#x to %#x, its stack pointer %#x" % (task.id, task.address, low, high, task.sp)
+                "task %d (at %#x) is broken: its stack is %#x to %#x, its stack pointer %#x"
+                % (task.id, task.address, low, high, task.sp)
             )
         return self.memory.read(task.sp, min(most, high - task.sp), "the stack of task %d" % task.id)
 
