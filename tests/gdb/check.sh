@@ -3,14 +3,15 @@
 #
 # gdb's commands for tasks (src/observe/gdb), as their users have them: gdb itself is run, on a live process, on a core file that it
 # writes and on one that the kernel writes, optimised and not, and on a process in which structures are broken.
-# Usage: [GDB=<another gdb>] check.sh <edo-gdb.py> <program> <the same without optimisation> [the same with the shared library]
+# Usage: [GDB=<another gdb>] check.sh <edo-gdb.py> <program> <the same without optimisation> <lean> [program with the shared library]
 # (reports in TAP)
 set -u
 gdb=${GDB:-gdb}
 script=$1
 program=$2
 plain=$3
-shared=${4:-}
+lean=$4
+shared=${5:-}
 here=$(cd "$(dirname "$0")" && pwd)
 export LC_ALL=C
 unset DEBUGINFOD_URLS
@@ -18,8 +19,8 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
 
-if ! $gdb -nx -batch -ex 'python print(1)' >out 2>&1 ||
-    ! $gdb -nx -batch -ex 'break main' -ex run -ex 'print 6 * 7' "$program" 2>/dev/null | grep -q '= 42'; then
+if ! "$gdb" -nx -batch -ex 'python print(1)' >out 2>&1 ||
+    ! "$gdb" -nx -batch -ex 'break main' -ex run -ex 'print 6 * 7' "$program" 2>/dev/null | grep -q '= 42'; then
     echo "1..1"
     echo "ok 1 # SKIP gdb with Python is not installed (Debian: gdb), or may not trace programs here"
     exit 0
@@ -34,7 +35,8 @@ status=0
 debug() {
     out=$1
     shift
-    timeout -k 5 120 $gdb -nx -batch -ex 'set print thread-events off' -ex 'set confirm off' -ex "source $script" "$@" >"$out" 2>&1 </dev/null
+    timeout -k 5 120 "$gdb" -nx -batch -ex 'set print thread-events off' -ex 'set confirm off' -ex "source $script" \
+        "$@" >"$out" 2>&1 </dev/null
     sed 's/^\(edo: .*\) (times from when a worker last looked at the clock)$/\1/' "$out" >"$out.same"
 }
 
@@ -140,8 +142,7 @@ case $(cat /proc/sys/kernel/core_pattern) in
 *[!a-z]* | '') kernel= ;;
 *) kernel=$(cat /proc/sys/kernel/core_pattern) ;;
 esac
-# shellcheck disable=SC3045 # dash and bash have it
-{ (ulimit -c unlimited && ABORT=1 exec "$program" waits); } >out 2>&1
+sh -c 'ulimit -c unlimited && ABORT=1 "$1" waits; :' sh "$program" >out 2>&1
 kernel=$(find . -name "${kernel:-none}*" ! -name core.gdb | head -n 1)
 if [ -n "$kernel" ]; then
     same "$kernel"
@@ -184,14 +185,14 @@ fi
 
 debug live -ex 'echo -- 1\n' -ex 'edo tasks' -ex 'break main' -ex 'run two' -ex 'edo tasks' -ex 'edo task 1 bt' -ex 'delete' \
     -ex 'break stop_here' -ex continue -ex 'echo -- 2\n' -ex 'edo tasks' -ex 'echo -- 3\n' -ex 'edo task 281474976710657 bt' \
-    -ex 'delete' -ex 'tbreak edo_context_swap' -ex 'continue' -ex 'echo -- 4\n' -ex 'edo task all bt -1' \
+    -ex 'delete' -ex 'tbreak edo_context_swap' -ex 'continue' -ex 'set scheduler-locking on' -ex 'echo -- 4\n' -ex 'edo task all bt -1' \
     -ex 'stepi' -ex 'stepi' -ex 'stepi' -ex 'stepi' -ex 'edo task all bt -1' \
     -ex 'stepi' -ex 'stepi' -ex 'edo task all bt -1' -ex 'stepi' -ex 'stepi' -ex 'edo task all bt -1' "$program"
 part live 1
 says part '^edo: no process and no core file$' '^edo: no runtime runs$' '^edo: there is no task 1 '
 verdict "before the program, and before the runtime" $? part
 part live 2
-says part '^edo: runtime 0, 2 workers, 2 tasks: 1 run, 0 ready, 1 wait$' '^edo: runtime 1, 1 worker, 1 task: 0 run, 0 ready, 1 wait$' \
+says part '^edo: runtime 0, 1 worker, 2 tasks: 1 run, 0 ready, 1 wait$' '^edo: runtime 1, 1 worker, 1 task: 0 run, 0 ready, 1 wait$' \
     '^task 281474976710657 "root" waits for the mutex at 0x[0-9a-f]+ <mutex>, held by task 1 "root"$'
 verdict "two runtimes: each has its tasks, and a lock's holder is found in the other" $? part
 part live 3
@@ -200,6 +201,25 @@ verdict "two runtimes: frames in the second" $? part
 part live 4
 says part '.' && [ "$(grep -c '^#[0-9]* .*edo_context_entry' part)" = 12 ]
 verdict "at any instruction of a switch each task has whole frames" $? part
+
+# --- Little of the library; the selected thread in main
+
+debug live -ex "break lean.c:$(grep -n 'gdb stops here' "$here/lean.c" | cut -d: -f1)" -ex run -ex 'echo -- 1\n' -ex 'edo tasks' -ex 'edo scopes' \
+    -ex 'echo -- 2\n' -ex 'edo task word bt' -ex 'show backtrace past-main' -ex 'echo -- 3\n' -ex 'edo task region bt' \
+    -ex 'echo -- 4\n' -ex 'edo workers' "$lean"
+part live.same 1
+says part '^edo: runtime 0, 1 worker, 3 tasks: 1 run, 0 ready, 2 wait$' '^task 1 "root" waits for the tasks of its scope$' \
+    '^task 2 "word" .* waits on the word at 0x[0-9a-f]+ <word>$' '^task 3 "region" .* is in a blocking region' && ! grep -q 'debug information' part
+verdict "a program with little of libedo.a: what is not linked is not missed" $? part
+part live 2
+says part '^#1 .*edo_context_swap' ' wait_word \(' ' edo_context_entry ' 'past "main" is off'
+verdict "frames of a task, seen from a thread that stands in main" $? part
+part live 3
+says part '^#0 ' ' stay_in_region \(' ' edo_context_entry '
+verdict "frames of a task in a blocking region" $? part
+part live 4
+says part '^  global queue: ' '^  worker 0: '
+verdict "edo workers with little of libedo.a" $? part
 
 # --- What is not there; what is broken
 

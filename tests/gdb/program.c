@@ -371,7 +371,7 @@ static int other_root(void *argument)
 
 static void *other_thread(void *argument)
 {
-    edo_run(other_root, argument, EDO_OPTIONS(edo_run_options, .workers = 1));
+    edo_run(other_root, argument, EDO_OPTIONS(edo_run_options, .workers = 1, .stall_after = EDO_FOREVER));
     return NULL;
 }
 
@@ -433,7 +433,7 @@ int main(int count, char **arguments)
     edo_run_options *options = EDO_OPTIONS(edo_run_options, .workers = 1, .stall_after = EDO_FOREVER);
 
     if (strcmp(mode, "two") == 0)
-        return edo_run(two, NULL, EDO_OPTIONS(edo_run_options, .workers = 2)) < 0;
+        return edo_run(two, NULL, options) < 0;
     if (strcmp(mode, "crowd") == 0)
         return edo_run(many, &tasks, EDO_OPTIONS(edo_run_options, .workers = 2)) < 0;
     return edo_run(waits, NULL, options) < 0;

@@ -399,7 +399,7 @@ class EdoWorkers(gdb.Command):
             "thread", "ring.head", "ring.tail", "lifo", "wheel.count", "poller.sources", "poller.epoll", "idle", "held"
         )
         guards = {
-            layout.constant("EDO_GUARD_" + name): what
+            layout.kind("EDO_GUARD_" + name): what
             for name, what in (
                 ("OUTSIDE", "in the program"), ("INSIDE", "in the runtime"), ("TAKEN", "its worker was taken"),
                 ("REMOTE", "another thread is at its timers"), ("POLLING", "sleeps"),
@@ -407,7 +407,7 @@ class EdoWorkers(gdb.Command):
         }
         (waiting,) = layout.struct("edo_runtime").reader("global_count").read(memory, runtime.address)
         yield "  global queue: %d ready" % waiting
-        by_address = {thread.address: thread for thread in runtime.threads}
+        by_address, at_work = {thread.address: thread for thread in runtime.threads}, set()
         for index in range(runtime.worker_count):
             try:
                 (thread, head, tail, lifo, timers, sources, epoll, idle, held) = reader.read(
@@ -417,6 +417,7 @@ class EdoWorkers(gdb.Command):
                 memory.note(trouble)
                 continue
             ready = max((tail - head) & 0xFFFFFFFF, 0) + bool(lifo) + bool(held)
+            at_work.add(thread)
             of = by_address.get(thread)
             task = runtime.tasks.get(of.current) if of else None
             yield "  worker %d: %s%s, %d ready, %d timers, %d descriptors at epoll %d" % (
@@ -426,7 +427,7 @@ class EdoWorkers(gdb.Command):
                 ready, timers, sources, epoll,
             )
         for thread in runtime.threads:
-            if thread.worker or thread.retired:
+            if thread.address in at_work or thread.retired:
                 continue
             task = runtime.tasks.get(thread.current)
             yield "  thread without worker: %s%s" % (

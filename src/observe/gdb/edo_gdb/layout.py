@@ -139,6 +139,21 @@ class Layout:
             self.constants[name] = int(self._symbol(name).value())
         return self.constants[name]
 
+    def kind(self, name):
+        """An enumerator that a program may lack, when it is linked without what uses it; None then, which is no value."""
+        try:
+            return self.constant(name)
+        except Missing:
+            return None
+
+    def linked(self, name):
+        """Whether that variable or function is in the program: a static library leaves out what is not used."""
+        try:
+            gdb.parse_and_eval("&" + name)
+            return True
+        except gdb.error:
+            return False
+
     def address(self, name):
         """Of a variable or a function."""
         if name not in self.addresses:

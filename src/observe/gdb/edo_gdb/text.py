@@ -29,10 +29,10 @@ class Text:
         self.world = runtime.world
         self.layout, self.memory = runtime.world.layout, runtime.world.memory
         self.now, self.certain = self.world.now(runtime)
-        self.lines = {self.layout.constant("EDO_PARKED_" + name): text for name, text in LINES.items()}
-        self.reasons = {self.layout.constant("EDO_REASON_" + name): text for name, text in REASONS.items()}
-        self.broadcast = self.layout.constant("EDO_MEETING_BROADCAST")
-        self.watch = self.layout.constant("EDO_MEETING_WATCH")
+        self.lines = {self.layout.kind("EDO_PARKED_" + name): text for name, text in LINES.items()}
+        self.reasons = {self.layout.kind("EDO_REASON_" + name): text for name, text in REASONS.items()}
+        self.broadcast = self.layout.kind("EDO_MEETING_BROADCAST")
+        self.watch = self.layout.kind("EDO_MEETING_WATCH")
         self.cancelled = self.layout.constant("EDO_SCOPE_CANCELLED")
         self.supervise = self.layout.constant("EDO_SCOPE_SUPERVISE")
         self.shield = self.layout.constant("EDO_SCOPE_SHIELD")
@@ -127,7 +127,8 @@ class Text:
 
     def state(self, task):
         if task.state in (RUNS, REGION):
-            worker = self.runtime.worker_index(task.thread.worker)
+            taken = task.thread.guard == self.layout.kind("EDO_GUARD_TAKEN")
+            worker = None if taken else self.runtime.worker_index(task.thread.worker)
             found = gdb_thread_of(task.thread)
             return "%s%s%s" % (
                 "runs" if task.state == RUNS else "is in a blocking region",

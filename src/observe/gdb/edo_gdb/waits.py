@@ -107,13 +107,15 @@ class Waits:
     # --- Lines: the parking table
 
     def _lines(self):
+        if not self.layout.linked("edo_buckets"):
+            return
         address, kind = self.layout.variable("edo_buckets")
         bucket = self.layout.struct("edo_bucket")
         parked = self.layout.struct("edo_parked")
         reader = bucket.reader("lines")
         next_at = self.layout.struct("edo_link").offset("next")
-        # these have their owner at the same place, which dump_waits.c has the compiler check
-        self.owned = [self.layout.constant("EDO_PARKED_" + name) for name in ("MUTEX", "RWLOCK", "ONCE")]
+        owned = (("MUTEX", "edo_mutex"), ("RWLOCK", "edo_rwlock"), ("ONCE", "edo_once"))
+        self.owned = {self.layout.kind("EDO_PARKED_" + name): of for name, of in owned}
         data = self.memory.read(address, kind.sizeof, "the parking table")
         for at in range(0, len(data), bucket.size):
             (line,) = reader.unpack(data, at)
@@ -142,13 +144,15 @@ class Waits:
             return
         wait = Wait("line", what=kind, address=address, holder=0)
         if kind in self.owned:
-            at = self.layout.struct("edo_mutex").offset("owner_")
+            at = self.layout.struct(self.owned[kind]).offset("owner_")
             wait.holder = int.from_bytes(self.memory.read(address + at, 8, "the owner of a lock"), "little")
         self._note(task, wait)
 
     # --- Channels and the like
 
     def _meetings(self):
+        if not self.layout.linked("edo_meetings"):
+            return
         address, kind = self.layout.variable("edo_meetings")
         shard = kind.target().strip_typedefs()
         list_at = [field.bitpos // 8 for field in shard.fields() if field.name == "list"][0]
@@ -166,12 +170,11 @@ class Waits:
 
     def _meeting(self, address, next_at):
         (kind,) = self.layout.struct("edo_meeting").reader("kind").read(self.memory, address)
-        channel = self.layout.struct("edo_channel")
-        if kind == self.layout.constant("EDO_MEETING_CHANNEL"):
-            base, lists = address - channel.offset("meeting"), ("senders", "receivers")
+        if kind == self.layout.kind("EDO_MEETING_CHANNEL"):
+            channel, lists = self.layout.struct("edo_channel"), ("senders", "receivers")
         else:
-            channel = self.layout.struct("edo_broadcast")
-            base, lists = address - channel.offset("meeting"), ("listeners",)
+            channel, lists = self.layout.struct("edo_broadcast"), ("listeners",)
+        base = address - channel.offset("meeting")
         place = self.layout.struct("edo_place")
         for name in lists:
             what = "the list of %s of the channel at %#x" % (name, address)
@@ -186,6 +189,8 @@ class Waits:
     # --- Times: the wheels
 
     def _wheels(self):
+        if not self.layout.linked("edo_sleeper_fire"):
+            return
         wheel = self.layout.struct("edo_wheel")
         node = self.layout.struct("edo_wheel_node")
         alarm = self.layout.struct("edo_alarm")
@@ -208,7 +213,7 @@ class Waits:
                 try:
                     while link != head:
                         if link in seen or not link:
-                            raise Trouble("the timing wheel of worker %d is broken: its list at %#x does not end" % (index, head))
+                            raise Trouble("the wheel of worker %d is broken: its list at %#x does not end" % (index, head))
                         seen.add(link)
                         alarm_at = link - alarm.offset("node")
                         link, deadline, fire = reader.read(self.memory, alarm_at)
