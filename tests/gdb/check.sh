@@ -185,9 +185,11 @@ fi
 
 debug live -ex 'echo -- 1\n' -ex 'edo tasks' -ex 'break main' -ex 'run two' -ex 'edo tasks' -ex 'edo task 1 bt' -ex 'delete' \
     -ex 'break stop_here' -ex continue -ex 'echo -- 2\n' -ex 'edo tasks' -ex 'echo -- 3\n' -ex 'edo task 281474976710657 bt' \
-    -ex 'delete' -ex 'tbreak edo_context_swap' -ex 'continue' -ex 'set scheduler-locking on' -ex 'echo -- 4\n' -ex 'edo task all bt -1' \
+    -ex 'delete' -ex 'tbreak edo_context_swap' -ex 'continue' -ex 'set scheduler-locking on' \
+    -ex 'echo -- 5\n' -ex 'edo task 1 bt 1' -ex 'echo -- 4\n' -ex 'edo task all bt -1' \
     -ex 'stepi' -ex 'stepi' -ex 'stepi' -ex 'stepi' -ex 'edo task all bt -1' \
-    -ex 'stepi' -ex 'stepi' -ex 'edo task all bt -1' -ex 'stepi' -ex 'stepi' -ex 'edo task all bt -1' "$program"
+    -ex 'stepi' -ex 'stepi' -ex 'edo task all bt -1' -ex 'stepi' -ex 'stepi' -ex 'edo task all bt -1' \
+    -ex 'echo -- 6\n' -ex 'edo task mutex bt 1' "$program"
 part live 1
 says part '^edo: no process and no core file$' '^edo: no runtime runs$' '^edo: there is no task 1 '
 verdict "before the program, and before the runtime" $? part
@@ -201,6 +203,9 @@ verdict "two runtimes: frames in the second" $? part
 part live 4
 says part '.' && [ "$(grep -c '^#[0-9]* .*edo_context_entry' part)" = 12 ]
 verdict "at any instruction of a switch each task has whole frames" $? part
+part live 5
+says part '^#0 .*edo_context_swap' && part live 6 && says part '^#0 .*edo_context_swap'
+verdict "a task that leaves its thread, or comes, is looked at where it stands" $? part
 
 # --- Little of the library; the selected thread in main
 
