@@ -144,6 +144,50 @@ static void test_a_snapshot_has_tasks_waits_scopes_and_workers(void **state)
     assert_int_equal(run_alone(root, NULL), 0);
 }
 
+static void all_wait_for_the_word(edo_snapshot *snapshot, size_t count)
+{
+    edo_snapshot_task task = {.size = sizeof task};
+    edo_snapshot_wait wait = {.size = sizeof wait};
+    size_t found = 0;
+
+    for (size_t i = 0; edo_snapshot_get_task(&task, snapshot, 0, i) == 0; i++)
+        if (strcmp(task.name, "listener") == 0) {
+            found++;
+            CHECK_RC(edo_snapshot_get_wait(&wait, snapshot, 0, task.wait), 0);
+            CHECK_RC(wait.what, EDO_FOR_WORD);
+        }
+    CHECK_RC(found, count);
+}
+
+/* Of two crowds, in turn one of each, the first goes between two snapshots. */
+static int changes(void *argument)
+{
+    edo_snapshot *snapshot EDO_AUTO(edo_snapshot_free) = NULL;
+    int rc = 0;
+
+    (void)argument;
+    EDO_SCOPE (stays, &rc, .policy = EDO_SUPERVISE) {
+        EDO_SCOPE (goes, &rc, .policy = EDO_SUPERVISE) {
+            for (int i = 0; i < 40; i++)
+                edo_spawn(i % 2 ? stays : goes, waits_for_word, NULL, .name = "listener");
+            edo_yield();
+            CHECK_RC(edo_snapshot_take(&snapshot), 0);
+            all_wait_for_the_word(snapshot, 40);
+            edo_scope_cancel(goes);
+        }
+        CHECK_RC(edo_snapshot_take(&snapshot), 0);
+        all_wait_for_the_word(snapshot, 20);
+        edo_scope_cancel(stays);
+    }
+    return 0;
+}
+
+static void test_memory_that_is_used_again_keeps_nothing_of_before(void **state)
+{
+    (void)state;
+    assert_int_equal(run_alone(changes, NULL), 0);
+}
+
 static void *look_outside(void *argument)
 {
     edo_snapshot *snapshot = NULL;
@@ -238,6 +282,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_snapshot_has_tasks_waits_scopes_and_workers),
+        cmocka_unit_test(test_memory_that_is_used_again_keeps_nothing_of_before),
         cmocka_unit_test(test_unobserved_runtimes_are_left_out),
         cmocka_unit_test(test_f1_each_refusal_alone_is_an_error_and_leaks_nothing),
     };
