@@ -115,7 +115,7 @@ subproject() {
         "$work/subproject/consumer"
 }
 
-echo 1..15
+echo 1..17
 check "cmake --install fills a prefix" installs
 check "find_package(edo COMPONENTS edo http console): C and C++17, shared and static" cmake_builds
 check "the programs run" all_run
