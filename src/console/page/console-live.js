@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+//
+// What is known of the program, and the one stream that brings it. A view says which rows it wants (watch); everything else
+// listens (on). The stream is opened again after a loss, with the same wishes; a program that was started anew begins with
+// nothing. Paused, there is no stream, and the program pays nothing: a new wish is then answered once.
+
+const listeners = {};
+export function on(event, listener) {
+  (listeners[event] ||= new Set()).add(listener);
+  return () => listeners[event].delete(listener);
+}
+const emit = (event, value) => listeners[event]?.forEach(listener => listener(value));
+
+const KEPT = 150; // samples
+export const live = {
+  status: "connecting", // live | paused | silent (connected, no news) | lost
+  program: undefined,
+  runtime: undefined,
+  now: undefined, // the last `now`
+  samples: [], // {t, tasks, ready, queue, busy, rates, workers, poll, delay}: what changed between two `now`
+  stalls: [], // newest first
+  heard: 0, // when something came last
+  metrics: () => live.program?.runtimes.find(one => one.number === live.runtime)?.metrics ?? false,
+};
+
+let source;
+let query = "count=1";
+let retry;
+let delay = 1000;
+
+function status(next) {
+  if (live.status === next) return;
+  live.status = next;
+  emit("status", next);
+}
+
+export async function get(path, parameters = {}) {
+  const all = new URLSearchParams(parameters);
+  if (live.runtime !== undefined) all.set("runtime", live.runtime);
+  const response = await fetch("api/" + path + (all.size ? "?" + all : ""));
+  const value = await response.json();
+  if (!response.ok) throw Object.assign(new Error(value.error), {status: response.status});
+  return value;
+}
+
+// The rows that come with "tasks" events from now on: parameters of /api/tasks.
+export function watch(parameters) {
+  const next = new URLSearchParams(parameters).toString();
+  if (next === query && source) return;
+  query = next;
+  if (live.program && live.status !== "lost") open();
+}
+
+function close() {
+  source?.close();
+  source = undefined;
+}
+
+function open() {
+  close();
+  const mine = (source = new EventSource(`api/events?${query}&runtime=${live.runtime}`));
+  const take = taker => event => {
+    if (mine !== source) return;
+    live.heard = Date.now();
+    delay = 1000;
+    if (live.status !== "paused") status("live");
+    taker(JSON.parse(event.data));
+  };
+  mine.addEventListener("now", take(takeNow));
+  mine.addEventListener("tasks", take(tasks => {
+    emit("tasks", tasks);
+    if (live.status === "paused") close();
+  }));
+  mine.addEventListener("stall", take(takeStall));
+  mine.onerror = () => mine === source && lose();
+}
+
+function lose() {
+  close();
+  if (live.status === "paused") return;
+  status("lost");
+  clearTimeout(retry);
+  retry = setTimeout(connect, delay);
+  delay = Math.min(5000, delay * 1.5);
+}
+
+export async function connect() {
+  clearTimeout(retry);
+  try {
+    const program = await get("program");
+    const old = live.program;
+    if (!program.runtimes.some(one => one.number === live.runtime)) live.runtime = program.runtimes[0]?.number ?? 0;
+    live.program = program;
+    if (old && (old.pid !== program.pid || old.started_ms !== program.started_ms)) forget();
+    emit("program", program);
+    live.stalls = (await get("stalls")).stalls;
+    emit("stall");
+    open();
+  } catch {
+    lose();
+  }
+}
+
+function forget() {
+  live.now = undefined;
+  live.samples = [];
+  live.stalls = [];
+}
+
+export function choose(runtime) {
+  live.runtime = runtime;
+  forget();
+  connect();
+}
+
+export function pause(yes) {
+  if (yes) {
+    clearTimeout(retry);
+    close();
+    status("paused");
+  } else {
+    status("connecting");
+    connect();
+  }
+}
+
+// Connected, but nothing comes: the process may be stopped, by a debugger for one.
+setInterval(() => {
+  if (live.status === "live" && Date.now() - live.heard > Math.max(6000, 4 * (live.now?.interval_ms ?? 0))) status("silent");
+}, 1000);
+
+const COUNTERS = ["polls", "steals", "handoffs", "stalls", "forced_yields", "spawned", "ended", "console_cpu_us"];
+
+function takeNow(now) {
+  const before = live.now;
+  if (live.status === "paused" && before) return;
+  const seconds = before ? (now.time_ms - before.time_ms) / 1000 : 0;
+  live.now = now;
+  if (seconds > 0.05) {
+    const rate = (value, old) => (value === undefined || old === undefined ? undefined : Math.max(0, value - old) / seconds);
+    const rates = {};
+    for (const name of COUNTERS) rates[name] = rate(now[name], before[name]);
+    const workers = now.workers.map(worker => {
+      const old = before.workers.find(one => one.index === worker.index);
+      return {index: worker.index, busy: worker.busy, queue: worker.queue, polls: rate(worker.polls, old?.polls), steals: rate(worker.steals, old?.steals)};
+    });
+    const sum = name => workers.reduce((total, worker) => total + (worker[name] ?? 0), 0);
+    live.samples.push({t: now.time_ms, seconds, tasks: now.tasks, ready: now.states.ready, queue: sum("queue"),
+      busy: workers.some(worker => worker.busy !== undefined) ? sum("busy") : undefined, rates, workers, poll: before.poll, delay: before.delay});
+    if (live.samples.length > KEPT) live.samples.shift();
+  }
+  emit("now", now);
+}
+
+function takeStall(stall) {
+  const place = live.stalls.findIndex(one => one.serial === stall.serial);
+  if (place >= 0) live.stalls[place] = stall;
+  else live.stalls.unshift(stall);
+  live.stalls.length = Math.min(live.stalls.length, 64);
+  emit("stall", place >= 0 ? undefined : stall);
+}
+
+export const stalling = () => live.stalls.filter(stall => !stall.ended);
