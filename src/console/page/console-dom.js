@@ -96,7 +96,8 @@ export function frames(list) {
   if (!list || !list.length) return empty("No stack: it runs, or is dormant and has none.");
   return h("ol.frames.mono", null, list.map(frame =>
     h("li", null, frame.function
-      ? [h("bdi.function", null, clean(frame.function)), h("span.dim", null, "+" + frame.offset), " ", h("bdi.module", null, clean(frame.module))]
+      ? [h("bdi.function", null, clean(frame.function)), h("span.dim", null, "+" + frame.offset), " ", h("bdi.module", null, clean(frame.module)),
+          frame.guessed ? h("span.dim", {title: "Found on the stack, not by following it: it may have returned already"}, " ?") : ""]
       : [h("bdi.function", null, clean(frame.module || "?")), h("span.dim", null, "+0x" + Number(frame.module_offset || 0).toString(16))])));
 }
 

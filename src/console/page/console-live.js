@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // What is known of the program, and the one stream that brings it. A view says which rows it wants (watch); everything else
-// listens (on). The stream is opened again after a loss, with the same wishes; a program that was started anew begins with
-// nothing. Paused, there is no stream, and the program pays nothing: a new wish is then answered once.
+// listens (on). A new wish is first asked for by itself; the stream follows once wishes have stopped changing, so that scrolling
+// opens no stream for each step. It is opened again after a loss, with the same wishes; a program that was started anew begins
+// with nothing. Paused, there is no stream, and the program pays nothing.
 
 const listeners = {};
 export function on(event, listener) {
@@ -23,8 +24,14 @@ export const live = {
   metrics: () => live.program?.runtimes.find(one => one.number === live.runtime)?.metrics ?? false,
 };
 
+const SETTLED = 400; // ms that wishes stay the same before the stream follows them
+
 let source;
-let query = "count=1";
+let query = "count=1"; // the wish
+let following; // what the stream brings
+let settle;
+let asking = false;
+let attempt = 0;
 let retry;
 let delay = 1000;
 
@@ -46,38 +53,54 @@ export async function get(path, parameters = {}) {
 // The rows that come with "tasks" events from now on: parameters of /api/tasks.
 export function watch(parameters) {
   const next = new URLSearchParams(parameters).toString();
-  if (next === query && source) return;
+  if (next === query && next === following && source) return;
   query = next;
-  if (live.program && live.status !== "lost") open();
+  if (!live.program || live.status === "lost") return;
+  clearTimeout(settle);
+  if (live.status !== "paused") settle = setTimeout(open, SETTLED);
+  if (query !== "count=1") ask();
+}
+
+// One question at a time: what was wished meanwhile is asked next.
+async function ask() {
+  if (asking) return;
+  asking = true;
+  let asked;
+  do {
+    asked = query;
+    try {
+      const {tasks, ...facts} = await get("tasks", new URLSearchParams(asked));
+      if (asked === query) emit("tasks", {...facts, ids: tasks.map(row => row.id), rows: tasks});
+    } catch { /* the stream tells of a loss */ }
+  } while (asked !== query && query !== "count=1");
+  asking = false;
 }
 
 function close() {
+  clearTimeout(settle);
   source?.close();
   source = undefined;
 }
 
 function open() {
   close();
+  const wish = (following = query);
   const mine = (source = new EventSource(`api/events?${query}&runtime=${live.runtime}`));
   const take = taker => event => {
     if (mine !== source) return;
     live.heard = Date.now();
     delay = 1000;
-    if (live.status !== "paused") status("live");
+    status("live");
     taker(JSON.parse(event.data));
   };
   mine.addEventListener("now", take(takeNow));
-  mine.addEventListener("tasks", take(tasks => {
-    emit("tasks", tasks);
-    if (live.status === "paused") close();
-  }));
+  mine.addEventListener("tasks", take(tasks => wish === query && emit("tasks", tasks)));
   mine.addEventListener("stall", take(takeStall));
   mine.onerror = () => mine === source && lose();
 }
 
 function lose() {
   close();
-  if (live.status === "paused") return;
   status("lost");
   clearTimeout(retry);
   retry = setTimeout(connect, delay);
@@ -85,19 +108,24 @@ function lose() {
 }
 
 export async function connect() {
+  const mine = ++attempt; // a later attempt, or a pause, ends this one
   clearTimeout(retry);
+  clearTimeout(settle);
   try {
     const program = await get("program");
+    if (mine !== attempt) return;
     const old = live.program;
     if (!program.runtimes.some(one => one.number === live.runtime)) live.runtime = program.runtimes[0]?.number ?? 0;
     live.program = program;
     if (old && (old.pid !== program.pid || old.started_ms !== program.started_ms)) forget();
     emit("program", program);
-    live.stalls = (await get("stalls")).stalls;
+    const {stalls} = await get("stalls");
+    if (mine !== attempt) return;
+    live.stalls = stalls;
     emit("stall");
     open();
   } catch {
-    lose();
+    if (mine === attempt) lose();
   }
 }
 
@@ -115,6 +143,7 @@ export function choose(runtime) {
 
 export function pause(yes) {
   if (yes) {
+    attempt++;
     clearTimeout(retry);
     close();
     status("paused");
@@ -133,7 +162,6 @@ const COUNTERS = ["polls", "steals", "handoffs", "stalls", "forced_yields", "spa
 
 function takeNow(now) {
   const before = live.now;
-  if (live.status === "paused" && before) return;
   const seconds = before ? (now.time_ms - before.time_ms) / 1000 : 0;
   live.now = now;
   if (seconds > 0.05) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Stalls as they happen, newest first: who kept a worker, computing or blocked, for how long, and where.
-import {clean, clock, empty, frames, h, keyed, mark, panel, say, taskLink, us} from "./console-dom.js";
+import {clean, clock, count, empty, frames, h, keyed, mark, panel, say, taskLink, us} from "./console-dom.js";
 import {live, on, stalling, watch} from "./console-live.js";
 
 // A short bar for a time: from 1 ms to 10 s, a quarter for each factor of ten.
@@ -25,10 +25,11 @@ function update(element, stall) {
   say(parts.call, stall.syscall ? clean(stall.syscall, 60) : "");
   say(parts.duration, stall.ended ? us(stall.duration_us) : "going on, " + us(stall.duration_us));
   parts.bar.style.width = share(stall.duration_us) + "%";
-  parts.body.replaceChildren(h("p", null, "Task ", taskLink(stall.task, stall.name), stall.kind === "blocked" ? " blocks its thread" : " computes without a pause",
+  const preempted = stall.kind === "blocked" && !stall.syscall && !stall.wait_channel;
+  parts.body.replaceChildren(h("p", null, "Task ", taskLink(stall.task, stall.name), stall.kind === "computing" ? " computes without a pause" : preempted ? " does not run, and is in no system call" : " blocks its thread",
     stall.syscall ? [" in the system call ", h("bdi.mono", null, clean(stall.syscall, 60))] : "", stall.wait_channel ? [", the kernel waits in ", h("bdi.mono", null, clean(stall.wait_channel, 60))] : "", ". ",
-    stall.kind === "blocked" ? "Move the call into edo_blocking, or a region." : "Put edo_checkpoint into the loop, or move it into edo_blocking.",
-    stall.suppressed ? ` ${stall.suppressed} more before this one were not reported.` : ""), frames(stall.frames));
+    preempted ? "Its thread waits for a processor, or for memory." : stall.kind === "blocked" ? "Move the call into edo_blocking, or a region." : "Put edo_checkpoint into the loop, or move it into edo_blocking.",
+    stall.suppressed ? ` Not reported before this one: ${count(stall.suppressed)}.` : ""), frames(stall.frames));
 }
 
 export function stallsView(root) {

@@ -5,7 +5,7 @@
 import {clean, count, empty, frames, h, ms, panel, percent, say, taskLink, us} from "./console-dom.js";
 import {histogram} from "./console-charts.js";
 import {get, live, on, watch} from "./console-live.js";
-import {stateOf} from "./console-tasks.js";
+import {chosen, stateOf} from "./console-tasks.js";
 
 const mono = text => h("bdi.mono", null, clean(text, 400));
 const tasksAt = site => h("a", {href: "#/tasks?" + new URLSearchParams({site})}, mono(site));
@@ -77,8 +77,8 @@ export function taskView(root, id) {
     parent.replaceChildren(...[make()].flat());
   }
 
-  function show(task) {
-    shown = task.id;
+  // What the table knows of a task, too.
+  function head(task) {
     const name = clean(task.name, 1000) || "(no name)";
     document.title = clean(task.name, 40) + " – edo";
     if (title.from !== name) title.replaceChildren(h("span.mono", null, "#" + clean(id, 24)), " ", h("bdi", null, name));
@@ -89,16 +89,21 @@ export function taskView(root, id) {
     renew(warnings, task.warnings, () => (task.warnings || []).map(text => h("li", null, h("bdi", null, clean(text)))));
 
     const list = [
-      ["spawned at", h("span", null, tasksAt(task.site), task.function ? [h("span.dim", null, " in "), mono(task.function)] : "")],
+      ["spawned at", task.site === undefined ? undefined : h("span", null, tasksAt(task.site), task.function ? [h("span.dim", null, " in "), mono(task.function)] : "")],
       ["file", task.site_file === undefined ? undefined : mono(task.site_file + ":" + task.site_line)],
-      ["age", ms(task.age_ms)],
+      ["age", task.age_ms === undefined ? undefined : ms(task.age_ms)],
       ["polls", task.polls === undefined ? undefined : count(task.polls)],
       ["busy", task.busy_us === undefined ? undefined : us(task.busy_us) + (task.age_ms ? `, ${share(task.busy_us / 1e3 / task.age_ms)} of its age` : "")],
       ["wait ends in", task.until_ms === undefined ? undefined : ms(task.until_ms)],
       ["deadline in", task.deadline_ms === undefined ? undefined : ms(task.deadline_ms)],
       ["cancelled", task.cancelled === undefined ? undefined : clean(task.cancelled)],
     ].filter(([, value]) => value !== undefined);
-    renew(facts, {...task, waits: 0, scopes: 0, frames: 0, poll: 0, delay: 0, history: 0}, () => list.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
+    renew(facts, list.map(([name, value]) => name + (value.textContent ?? value)), () => list.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
+  }
+
+  function show(task) {
+    shown = task.id;
+    head(task);
     renew(waits, [task.waits, task.wait, task.state], () => task.waits?.length ? task.waits.map(wait => h("li", null, waitWords(wait)))
       : h("li", null, task.state === "waiting" ? (task.wait ? h("bdi", null, clean(task.wait)) : "something that is not known") : h("span.dim", null, "nothing: it is " + task.state)));
     renew(scopes, task.scopes, () => (task.scopes || []).map(scope => h("li", null, h("span.number.mono", null, "#" + scope.number), " ",
@@ -106,8 +111,10 @@ export function taskView(root, id) {
       h("div.note", null, [
         scope.live !== undefined ? `${count(scope.live)} ${scope.live === 1 ? "task" : "tasks"}` : "",
         scope.deadline_ms !== undefined ? "deadline in " + ms(scope.deadline_ms) : "",
+        scope.supervises ? "supervises" : "",
+        scope.shield ? "shields" : "",
         scope.cancelled !== undefined ? "cancelled: " + clean(scope.cancelled) : "",
-      ].filter(Boolean).join(" · "), scope.owner !== undefined ? [" · opened by ", taskLink(scope.owner)] : ""))));
+      ].filter(Boolean).join(" · "), scope.owner !== undefined && scope.owner !== shown ? [" · opened by ", taskLink(scope.owner)] : ""))));
     renew(stack, [task.frames, task.dormant, task.state], () => task.frames?.length ? frames(task.frames)
       : empty(task.dormant ? "A dormant task has no stack: that is what makes it cheap." : task.state === "running" ? "It runs: its stack changes too fast to be read. A stall report has one." : "No frames were found. Build with -fno-omit-frame-pointer."));
     const measured = task.poll || task.delay;
@@ -125,6 +132,7 @@ export function taskView(root, id) {
   }
 
   watch({count: 1});
+  if (chosen.row?.id === id) head(chosen.row);
   load();
   const off = on("now", load);
   return {end: off, show() {}};

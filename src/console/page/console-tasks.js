@@ -15,7 +15,7 @@ const MARGIN = 8; // rows drawn on either side
 export const STATES = ["running", "region", "ready", "new", "waiting"];
 const CHIPS = [...STATES, "dormant", "cancelled", "warned"];
 const COLUMNS = [
-  ["id", "ID", "number"], ["name", "Name"], ["state", "State"], ["wait", "Waits for"], ["site", "Spawned at"], ["age", "Age", "number"],
+  ["id", "ID"], ["name", "Name"], ["state", "State"], ["wait", "Waits for"], ["site", "Spawned at"], ["age", "Age", "number"],
   ["polls", "Polls", "number"], ["busy", "Busy", "number"], ["worker", "Worker", "number"],
 ];
 const DOWN_FIRST = new Set(["age", "polls", "busy"]);
@@ -27,8 +27,8 @@ export function stateOf(row) {
 // What a row says beside what it waits for.
 function notes(row) {
   const found = [];
-  if (row.until_ms !== undefined) found.push("until " + ms(row.until_ms));
-  if (row.deadline_ms !== undefined) found.push("deadline " + ms(row.deadline_ms));
+  if (row.until_ms !== undefined) found.push(ms(row.until_ms) + " left");
+  if (row.deadline_ms !== undefined) found.push("deadline in " + ms(row.deadline_ms));
   if (row.cancelled !== undefined) found.push("cancelled: " + clean(row.cancelled, 40));
   return found.join(" · ");
 }
@@ -65,13 +65,14 @@ function fill(item, row, index) {
   say(item.wait, row.wait === undefined ? "" : clean(row.wait));
   say(item.note, notes(row));
   say(item.site, clean(row.site));
-  say(item.cells.age, ms(row.age_ms));
+  say(item.cells.age, row.age_ms === undefined ? "" : ms(row.age_ms));
   say(item.cells.polls, row.polls === undefined ? "" : compact(row.polls));
   say(item.cells.busy, row.busy_us === undefined ? "" : us(row.busy_us));
   say(item.cells.worker, row.worker === undefined ? "" : row.worker);
 }
 
-let left; // {key, top, total, active} of the table when it was left: what "back" comes back to
+let left; // the table when it was left: what "back" comes back to, at once
+export const chosen = {row: undefined}; // the last row that was opened: what a task's page shows until it knows more
 
 export function tasksView(root) {
   let wish = {};
@@ -127,6 +128,9 @@ export function tasksView(root) {
   const KEYS = ["sort", "order", "filter", "state", "site"];
   function show() {
     const next = parameters();
+    if (!COLUMNS.some(([key]) => key === next.sort)) delete next.sort;
+    if (!CHIPS.includes(next.state)) delete next.state;
+    if (next.order !== "desc") delete next.order;
     const fresh = JSON.stringify(next) !== JSON.stringify(wish) || !asked.count;
     wish = next;
     if (document.activeElement !== filter) filter.value = wish.filter || "";
@@ -152,17 +156,19 @@ export function tasksView(root) {
       return;
     }
     if (!fresh) return;
-    grid.classList.add("stale"); // the old rows stay until the new ones are there
     const back = left && left.key === location.hash ? left : undefined;
     active = back?.active;
     activeIndex = -1;
     left = undefined;
+    grid.classList.add("stale"); // the old rows stay until the new ones are there
     if (back) {
-      total = back.total;
-      box.style.height = Math.min(TALLEST, total * height) + "px";
+      ({total, ids, from, rows} = back);
+      resize();
+      grid.className = back.classes;
     }
     grid.scrollTop = back ? back.top : 0;
     asked = {from: 0, count: 0};
+    if (back) draw();
     ask(true);
   }
 
@@ -204,10 +210,12 @@ export function tasksView(root) {
     ids = tasks.ids;
     from = tasks.from;
     for (const row of tasks.rows) rows.set(row.id, row);
+    // What the program does not know of any task has no column.
+    grid.classList.toggle("ages", ids.some(id => rows.get(id)?.age_ms !== undefined));
+    grid.classList.toggle("turns", ids.some(id => rows.get(id)?.polls !== undefined));
     if (rows.size > ids.length) rows = new Map(ids.filter(id => rows.has(id)).map(id => [id, rows.get(id)]));
     grid.classList.remove("stale");
-    const size = Math.min(TALLEST, total * height) + "px";
-    if (box.style.height !== size) box.style.height = size;
+    resize();
     mark(grid, "aria-rowcount", total + 1);
     shown.classList.toggle("some", total !== tasks.total);
     say(shown, total === tasks.total ? count(total) + " tasks" : `${count(total)} of ${count(tasks.total)} tasks`);
@@ -219,6 +227,11 @@ export function tasksView(root) {
     paint();
     ask();
   });
+
+  function resize() {
+    const size = Math.min(TALLEST, total * height) + "px";
+    if (box.style.height !== size) box.style.height = size;
+  }
 
   // --- drawing
 
@@ -282,7 +295,7 @@ export function tasksView(root) {
     const page = many() - 1;
     const base = activeIndex < 0 ? Math.floor(first()) - 1 : activeIndex;
     const steps = {ArrowDown: base + 1, ArrowUp: Math.max(0, base - 1), PageDown: base + page, PageUp: base - page, Home: 0, End: total - 1};
-    if (event.key === "Enter" && active !== undefined) go("task", active);
+    if (event.key === "Enter" && active !== undefined) open(active);
     else if (event.key in steps && !event.ctrlKey && !event.metaKey && !event.altKey) step(steps[event.key]);
     else return;
     if (document.activeElement !== grid) grid.focus({preventScroll: true});
@@ -291,9 +304,13 @@ export function tasksView(root) {
   box.addEventListener("click", event => {
     const row = event.target.closest(".row");
     if (!row || event.target.closest("a") || event.ctrlKey || event.metaKey || String(getSelection())) return;
-    active = row.id.slice(5);
-    go("task", active);
+    open(row.id.slice(5));
   });
+  function open(id) {
+    active = id;
+    chosen.row = rows.get(id);
+    go("task", id);
+  }
   filter.addEventListener("keydown", event => {
     if (event.key === "ArrowDown" || event.key === "Enter") {
       grid.hidden ? sites.focus() : grid.focus();
@@ -340,10 +357,10 @@ export function tasksView(root) {
     const {key, down} = siteSort;
     const text = (wish.filter || "").toLowerCase();
     const found = known.filter(one => !wish.state || one[wish.state] !== 0)
-      .filter(one => !text || (one.site + " " + (one.function || "")).toLowerCase().includes(text));
+      .filter(one => !text || ((one.site || "") + " " + (one.function || "")).toLowerCase().includes(text));
     found.sort((a, b) => {
       const [x, y] = [a[key] ?? "", b[key] ?? ""];
-      return (x < y ? -1 : x > y ? 1 : 0) * (down ? -1 : 1) || (a.site < b.site ? -1 : 1);
+      return (x < y ? -1 : x > y ? 1 : 0) * (down ? -1 : 1) || ((a.site ?? "") < (b.site ?? "") ? -1 : 1);
     });
     siteHeads.forEach((head, i) => mark(head, "aria-sort", SITE_COLUMNS[i][0] === key ? (down ? "descending" : "ascending") : undefined));
     const most = Math.max(1, ...found.map(one => one.count));
@@ -351,7 +368,8 @@ export function tasksView(root) {
     keyed(siteBody, found.slice(0, 500), one => one.site, one => {
       const cells = {};
       const bar = h("i.share");
-      const link = h("a", {href: "#/tasks?" + new URLSearchParams({site: one.site})}, h("bdi.mono", null, clean(one.site, 100)));
+      const link = one.site === undefined ? h("span.dim", null, "not known")
+        : h("a", {href: "#/tasks?" + new URLSearchParams({site: one.site})}, h("bdi.mono", null, clean(one.site, 100)));
       const row = h("tr", null, SITE_COLUMNS.map(([key]) => (cells[key] = h("td", {class: key}))));
       cells.site.append(link);
       cells.count.append((cells.number = h("span")), bar);
@@ -369,14 +387,12 @@ export function tasksView(root) {
 
   const onNow = on("now", now => {
     for (const {state, number} of chips) say(number, compact(state === undefined ? now.tasks : now.states[state] ?? now[state]));
-    mark(root, "data-metrics", live.metrics() ? "on" : "off");
     if (wish.by === "site") loadSites();
   });
-  const onProgram = on("program", () => mark(root, "data-metrics", live.metrics() ? "on" : "off"));
   const narrow = matchMedia("(max-width: 760px)");
   function measure() {
     height = narrow.matches ? 50 : 26;
-    box.style.height = Math.min(TALLEST, total * height) + "px";
+    resize();
     for (const item of drawn.values()) item.y = undefined;
     paint();
     if (wish.by !== "site" && asked.count) ask();
@@ -386,10 +402,7 @@ export function tasksView(root) {
   resized.observe(grid);
   measure();
   show();
-  if (live.now) {
-    for (const {state, number} of chips) say(number, compact(state === undefined ? live.now.tasks : live.now.states[state] ?? live.now[state]));
-    mark(root, "data-metrics", live.metrics() ? "on" : "off");
-  }
+  if (live.now) for (const {state, number} of chips) say(number, compact(state === undefined ? live.now.tasks : live.now.states[state] ?? live.now[state]));
 
   return {
     show,
@@ -402,13 +415,12 @@ export function tasksView(root) {
       filter.select();
     },
     end(hash) {
-      left = {key: hash, top: grid.scrollTop, total, active};
+      left = {key: hash, top: grid.scrollTop, total, ids, from, rows, active, classes: grid.className};
       cancelAnimationFrame(frame);
       clearTimeout(timer);
       clearTimeout(typing);
       onTasks();
       onNow();
-      onProgram();
       resized.disconnect();
       narrow.removeEventListener("change", measure);
     },
