@@ -3,7 +3,7 @@
 // What is known of the program, and the one stream that brings it. A view says which rows it wants (watch); everything else
 // listens (on). A new wish is first asked for by itself; the stream follows once wishes have stopped changing, so that scrolling
 // opens no stream for each step. It is opened again after a loss, with the same wishes; a program that was started anew begins
-// with nothing. Paused, there is no stream, and the program pays nothing.
+// with nothing. Paused, or in a tab that nobody sees, there is no stream, and the program pays nothing.
 
 const listeners = {};
 export function on(event, listener) {
@@ -96,7 +96,18 @@ function open() {
   mine.addEventListener("now", take(takeNow));
   mine.addEventListener("tasks", take(tasks => wish === query && emit("tasks", tasks)));
   mine.addEventListener("stall", take(takeStall));
+  mine.onopen = () => mine === source && loadStalls();
   mine.onerror = () => mine === source && lose();
+}
+
+// The stream tells of the stalls that change from now on; those before, and what changed between two streams, are asked for.
+async function loadStalls() {
+  try {
+    const {stalls} = await get("stalls");
+    const ended = new Map(live.stalls.filter(stall => stall.ended).map(stall => [stall.serial, stall]));
+    live.stalls = stalls.map(stall => ended.get(stall.serial) ?? stall);
+    emit("stall");
+  } catch { /* the stream tells of a loss */ }
 }
 
 function lose() {
@@ -119,10 +130,6 @@ export async function connect() {
     live.program = program;
     if (old && (old.pid !== program.pid || old.started_ms !== program.started_ms)) forget();
     emit("program", program);
-    const {stalls} = await get("stalls");
-    if (mine !== attempt) return;
-    live.stalls = stalls;
-    emit("stall");
     open();
   } catch {
     if (mine === attempt) lose();
@@ -153,9 +160,22 @@ export function pause(yes) {
   }
 }
 
+// Nobody looks: after a while the stream ends, as the program works for it, and browsers have few connections to one server.
+let unseen;
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(unseen);
+  if (live.status === "paused") return;
+  if (document.hidden) unseen = setTimeout(() => {
+    attempt++;
+    clearTimeout(retry);
+    close();
+  }, 20e3);
+  else if (!source) connect();
+});
+
 // Connected, but nothing comes: the process may be stopped, by a debugger for one.
 setInterval(() => {
-  if (live.status === "live" && Date.now() - live.heard > Math.max(6000, 4 * (live.now?.interval_ms ?? 0))) status("silent");
+  if (live.status === "live" && source && Date.now() - live.heard > Math.max(6000, 4 * (live.now?.interval_ms ?? 0))) status("silent");
 }, 1000);
 
 const COUNTERS = ["polls", "steals", "handoffs", "stalls", "forced_yields", "spawned", "ended", "console_cpu_us"];

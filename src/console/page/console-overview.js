@@ -65,7 +65,7 @@ function troublePart() {
   function draw() {
     const items = [
       ...deadlocks.slice(0, 3).map(ids => ({key: "deadlock " + ids, kind: "deadlock", make: () => h("ol.rings", null, ring(ids))})),
-      ...live.stalls.filter(stall => !stall.ended).slice(0, 4).map(stall => ({key: "stall on " + stall.serial, kind: "stalls", make: () => [taskLink(stall.task, stall.name), h("span.dim", null, ` is ${stall.kind} since `), clock(stall.at_ms).slice(0, 8)]})),
+      ...live.stalls.filter(stall => !stall.ended).slice(0, 4).map(stall => ({key: "stall on " + stall.serial, kind: "stalling", make: () => [taskLink(stall.task, stall.name), h("span.dim", null, ` is ${stall.kind} since `), clock(stall.at_ms).slice(0, 8)]})),
       ...warned.map(row => ({key: "warned " + row.id + row.warnings, kind: "warning", make: () => [taskLink(row.id, row.name), " ", h("bdi", null, (row.warnings || []).map(one => clean(one)).join(", "))]})),
       ...live.stalls.filter(stall => stall.ended).map(stall => ({key: "stall " + stall.serial, kind: "stalled", make: () => [taskLink(stall.task, stall.name), h("span.dim", null, ` ${stall.kind} for `), us(stall.duration_us), h("span.dim", null, " at "), clock(stall.at_ms).slice(0, 8)]})),
     ].slice(0, 6);

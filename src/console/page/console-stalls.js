@@ -22,7 +22,7 @@ function update(element, stall) {
   element.classList.toggle("on", !stall.ended);
   say(parts.kind, stall.kind);
   mark(parts.kind, "data-kind", stall.kind);
-  say(parts.call, stall.syscall ? clean(stall.syscall, 60) : "");
+  say(parts.call, stall.syscall ? clean(stall.syscall, 60) : stall.kind === "blocked" ? "no system call" : "");
   say(parts.duration, stall.ended ? us(stall.duration_us) : "going on, " + us(stall.duration_us));
   parts.bar.style.width = share(stall.duration_us) + "%";
   const preempted = stall.kind === "blocked" && !stall.syscall && !stall.wait_channel;

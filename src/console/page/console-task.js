@@ -126,6 +126,7 @@ export function taskView(root, id) {
       delay.update(task.delay);
     }
     const history = task.history || [];
+    past.parentNode.hidden = task.history === undefined;
     renew(past, history, () => history.length ? h("table.history", null, h("thead", null, h("tr", null, ["Ago", "Event", "For", "Worker"].map((name, i) => h("th", {scope: "col", class: i === 1 ? undefined : "number"}, name)))),
       h("tbody", null, history.map((event, i) => h("tr", null, h("td.number", null, us(event.ago_us)), h("td", null, clean(event.event, 40)),
         h("td.number", null, us(event.ago_us - (i ? history[i - 1].ago_us : 0))), h("td.number", null, event.worker ?? ""))))) : empty("Nothing is known of what it did last."));

@@ -53,7 +53,7 @@ class Shop:
 
 def launch(playwright):
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    return playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+    return playwright.chromium.launch(executable_path=chromium, args=["--disable-lcd-text"] + (["--no-sandbox"] if os.geteuid() == 0 else []))
 
 
 class Bench:

@@ -7,8 +7,10 @@ import os
 import sys
 from pathlib import Path
 
-from harness import DESKTOP, HERE, PHONE, Shop, launch, until, wait_rows
+from harness import HERE, PHONE, Shop, launch, wait_rows
 from playwright.sync_api import sync_playwright
+
+DESKTOP = {"width": 1280, "height": 800}
 
 # name, view, color scheme, size
 PICTURES = [
@@ -18,25 +20,13 @@ PICTURES = [
 ]
 
 
-def take(browser, url, directory, name, view, scheme, size):
-    context = browser.new_context(viewport=size, color_scheme=scheme)
-    page = context.new_page()
+def show(page, url, view):
+    page.goto(url + ("#/tasks?filter=order" if view == "task" else "#/" + view))
     if view == "task":
-        page.goto(url + "#/tasks?filter=order")
         wait_rows(page, "rows.length === 9")
         page.keyboard.press("ArrowDown")
         page.keyboard.press("Enter")
         page.wait_for_selector(".frames li")
-    else:
-        page.goto(url + "#/" + view)
-    if view == "overview":
-        page.wait_for_timeout(58000)
-    elif view == "stalls":
-        until(page, "document.querySelectorAll('.stall').length > 6", 60000)
-        until(page, "[...document.querySelectorAll('.stall')].some(one => one.classList.contains('on'))", 60000)
-    page.wait_for_timeout(1500 if view != "stalls" else 50)
-    page.screenshot(path=directory / f"console-{name}.png")
-    context.close()
 
 
 def main():
@@ -47,8 +37,20 @@ def main():
     try:
         with sync_playwright() as playwright:
             browser = launch(playwright)
-            for picture in PICTURES:
-                take(browser, shop.url, directory, *picture)
+            pages = {name: browser.new_context(viewport=size, color_scheme=scheme).new_page() for name, _, scheme, size in PICTURES}
+            for name, view, _, _ in PICTURES: # those with charts first: they want something to show
+                if view == "overview":
+                    show(pages[name], shop.url, view)
+            pages["overview-light"].wait_for_timeout(60000)
+            for name, view, _, _ in PICTURES:
+                page = pages[name]
+                if view != "overview":
+                    show(page, shop.url, view)
+                    page.wait_for_timeout(1500)
+                if view == "stalls":
+                    page.wait_for_selector(".stall.on", timeout=30000)
+                page.screenshot(path=directory / f"console-{name}.png")
+                page.context.close()
             browser.close()
     finally:
         shop.end()
