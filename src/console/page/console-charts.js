@@ -7,10 +7,7 @@ import {compact, h, mark, say, span, svg} from "./console-dom.js";
 export const WINDOW = 120e3; // ms that lines show at most
 
 // Lines begin in a shorter window, until there is enough for the whole one.
-function windowOf(samples) {
-  const there = samples.length ? samples.at(-1).t - samples[0].t : 0;
-  return [15e3, 30e3, 60e3].find(one => there <= one) ?? WINDOW;
-}
+const windowOf = samples => Math.min(WINDOW, Math.max(15e3, samples.length ? samples.at(-1).t - samples[0].t : 0));
 
 function niceAbove(value) {
   if (!(value > 0)) return 1;
@@ -98,8 +95,8 @@ export function chart(title, unit, pick, {format = compact, limit = 1, fixed = f
       const most = fixed ? least : niceAbove(Math.max(least, ...samples.map(sample => pick(sample) ?? 0)));
       draw(line, area, samples, pick, most);
       say(top, format(most));
-      const width = windowOf(samples) / 1e3;
-      say(begin, width < 120 ? `${width} s ago` : "2 min ago");
+      const width = windowOf(samples);
+      say(begin, width < WINDOW ? `${Math.round(width / 1e3)} s ago` : "2 min ago");
       tell();
     },
   };

@@ -10,11 +10,11 @@ from pathlib import Path
 from harness import HERE, PHONE, Shop, launch, wait_rows
 from playwright.sync_api import sync_playwright
 
-DESKTOP = {"width": 1280, "height": 800}
+DESKTOP = {"width": 1280, "height": 860}
 
 # name, view, color scheme, size
 PICTURES = [
-    ("overview-light", "overview", "light", DESKTOP), ("overview-dark", "overview", "dark", DESKTOP), ("tasks-dark", "tasks?sort=state", "dark", DESKTOP),
+    ("overview-light", "overview", "light", DESKTOP), ("overview-dark", "overview", "dark", DESKTOP), ("tasks-dark", "tasks?by=site", "dark", DESKTOP),
     ("tasks-light", "tasks?sort=wait", "light", DESKTOP), ("task-light", "task", "light", DESKTOP), ("stalls-dark", "stalls", "dark", DESKTOP),
     ("overview-phone", "overview", "light", PHONE), ("tasks-phone", "tasks?sort=wait", "dark", PHONE),
 ]
