@@ -224,7 +224,7 @@ def hostile_names_are_text(bench):
         with bench.page(mock.url, "tasks", size, allowed="404") as page:
             for view in ("tasks", "tasks?by=site", *(f"task/{n}" for n in range(20, 30)), "resources", "stalls", "overview"):
                 page.goto(mock.url + "#/" + view)
-                page.wait_for_timeout(1200 if view == "overview" else 250)
+                page.wait_for_timeout(1500 if view in ("overview", "resources") else 250)
                 found = page.evaluate("""() => ({hurt: window.hurt, elements: document.querySelectorAll('main script, main img, main iframe, main object').length,
                     wide: document.documentElement.scrollWidth - innerWidth, widest: document.querySelector('main').scrollWidth - innerWidth,
                     long: Math.max(...[...document.querySelectorAll('main *')].filter(e => !e.children.length).map(e => e.textContent.length)),
@@ -283,7 +283,7 @@ CONTRAST = """() => {
     return least;
 }"""
 NAMELESS = """() => [...document.querySelectorAll('button, a, input, select, [role=grid], [role=region]')]
-    .filter(element => element.checkVisibility() && !(element.getAttribute('aria-label') || element.innerText?.trim())).map(element => element.outerHTML.slice(0, 80))"""
+    .filter(element => element.checkVisibility() && !element.ariaLabel && (/SELECT|INPUT/.test(element.tagName) || !/[\\p{L}\\d]/u.test(element.innerText))).map(element => element.outerHTML.slice(0, 80))"""
 
 
 # What is there once a view has its data.
