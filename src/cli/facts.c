@@ -296,7 +296,9 @@ struct edo_figure edo_figure_time(double us)
     if (!(us >= 0 && us < 1e17))
         return figure;
     seconds = (long long)(us / 1e6);
-    if (us < 999.5)
+    if (us > 0 && us < 0.9995)
+        snprintf(figure.text, sizeof figure.text, "%.0fns", us * 1000);
+    else if (us < 999.5)
         snprintf(figure.text, sizeof figure.text, us > 0 && us < 9.95 ? "%.1fus" : "%.0fus", us);
     else if (us < 999.5e3)
         snprintf(figure.text, sizeof figure.text, us < 99.95e3 ? "%.1fms" : "%.0fms", us / 1e3);

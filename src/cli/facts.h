@@ -78,7 +78,7 @@ bool edo_fact_known(const json_t *object, const char *key);
 
 /* --- Numbers as people read them ------------------------------------------------------------------------------------------------ */
 
-/* 99,997; 1234 -> "1,234". At most 5 columns: 12.3k. A time: 340us, 1.2ms, 3.4s, 2m05s, 3h12m, 4d02h. Negative: "-". */
+/* 99,997; 1234 -> "1,234". At most 5 columns: 12.3k. A time: 640ns, 340us, 1.2ms, 3.4s, 2m05s, 3h12m, 4d02h. Negative: "-". */
 struct edo_figure {
     char text[32];
 };

@@ -83,12 +83,14 @@ void edo_scroll_clamp(struct edo_scroll *scroll, int64_t count, int seen);
 
 /* --- Tables --------------------------------------------------------------------------------------------------------------------- */
 
+enum { EDO_RANK_NEVER = 16 };
+
 struct edo_column {
     const char *title;
     int least;  /* columns without which it is not worth it */
     int weight; /* its share of what is left over; 0: none */
     bool right; /* to the right */
-    int rank;   /* columns of a higher one are left out first */
+    int rank;   /* columns of a higher one are left out first; EDO_RANK_NEVER: always */
     int width;  /* as laid out; 0: left out */
 };
 

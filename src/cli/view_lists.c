@@ -155,6 +155,8 @@ static void edo_resource_what(char *out, size_t size, const json_t *resource)
     edo_str remote = edo_fact_text(resource, "remote");
     edo_str local = edo_fact_text(resource, "local");
     edo_str address = edo_fact_text(resource, "address");
+    char buffer[24];
+    edo_str task = edo_fact_id(resource, "task", buffer);
 
     if (remote.size > 0)
         snprintf(out, size, "%.*s %.*s", EDO_STR_ARG(kind), EDO_STR_ARG(remote));
@@ -162,6 +164,8 @@ static void edo_resource_what(char *out, size_t size, const json_t *resource)
         snprintf(out, size, "%.*s on %.*s", EDO_STR_ARG(kind), EDO_STR_ARG(local));
     else if (address.size > 0)
         snprintf(out, size, "%.*s at %.*s", EDO_STR_ARG(kind), EDO_STR_ARG(address));
+    else if (task.size > 0)
+        snprintf(out, size, "%.*s #%.*s", EDO_STR_ARG(kind), EDO_STR_ARG(task));
     else
         snprintf(out, size, "%.*s", EDO_STR_ARG(kind));
 }

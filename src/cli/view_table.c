@@ -33,7 +33,7 @@ void edo_table_lay(struct edo_column *columns, int count, int width)
 
     for (int i = 0; i < count; i++)
         columns[i].width = 0;
-    for (int rank = 0; rank < 16; rank++)
+    for (int rank = 0; rank < EDO_RANK_NEVER; rank++)
         for (int i = 0; i < count; i++)
             if (columns[i].rank == rank && left >= columns[i].least + 1) {
                 columns[i].width = columns[i].least;

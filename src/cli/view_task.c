@@ -103,7 +103,7 @@ static void edo_task_scopes(struct edo_page *page, const json_t *scopes)
             snprintf(deadline, sizeof deadline, ", deadline in %s",
                      edo_figure_time(edo_fact_number(scope, "deadline_ms", -1) * 1000).text);
         edo_page_line(page, 2, cancelled.size ? EDO_STYLE_BAD : EDO_STYLE_PLAIN,
-                      "%.0f %.*s  %.*s  of #%.*s, %s tasks%s%s%.*s", edo_fact_number(scope, "number", 0),
+                      "%.0f %.*s  %.*s  of #%.*s, live %s%s%s%.*s", edo_fact_number(scope, "number", 0),
                       EDO_STR_ARG(name.size ? name : EDO_STR("scope")), EDO_STR_ARG(edo_fact_text(scope, "site")),
                       EDO_STR_ARG(edo_fact_id(scope, "owner", buffer)),
                       edo_figure_whole(edo_fact_number(scope, "live", -1)).text, deadline,

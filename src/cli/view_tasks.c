@@ -83,6 +83,25 @@ static int edo_id_width(const struct edo_top *top, int64_t first, int seen)
     return width > 20 ? 20 : (int)width;
 }
 
+/* Columns of which nothing is known here would only take room from the others; the one that sorts stays. */
+static void edo_columns_known(struct edo_top *top, struct edo_column *columns, int64_t first, int seen)
+{
+    static const struct {
+        int column;
+        const char *key;
+    } measured[] = {{AGE, "age_ms"}, {POLLS, "polls"}, {BUSY, "busy_us"}, {WORKER, "worker"}};
+
+    for (size_t i = 0; i < EDO_COUNT(measured); i++) {
+        bool known = false;
+
+        for (int64_t at = first; at < first + seen && !known; at++)
+            known = edo_fact_known(edo_facts_row(&top->facts, at), measured[i].key);
+        if (!known)
+            columns[measured[i].column].rank = EDO_RANK_NEVER;
+    }
+    columns[top->sort + 1].rank = 0;
+}
+
 void edo_view_tasks(struct edo_top *top, struct edo_canvas *canvas, int row, int end)
 {
     struct edo_scroll *scroll = &top->scrolls[EDO_VIEW_TASKS];
@@ -91,6 +110,7 @@ void edo_view_tasks(struct edo_top *top, struct edo_canvas *canvas, int row, int
     edo_scroll_clamp(scroll, top->facts.matching, end - row - 2);
     memcpy(columns, columns_of_tasks, sizeof columns);
     columns[ID].least = edo_id_width(top, scroll->first, scroll->seen);
+    edo_columns_known(top, columns, scroll->first, scroll->seen);
     edo_table_lay(columns, COLUMNS, canvas->columns);
     edo_tasks_title(top, canvas, row++);
     edo_table_head(canvas, row++, columns, COLUMNS, top->sort + 1, top->descending);

@@ -76,7 +76,7 @@ until_true() {
     tries=0
     until "$@"; do
         tries=$((tries + 1))
-        [ $tries -lt ${PATIENCE:-1200} ] || return 1
+        [ $tries -lt "${PATIENCE:-1200}" ] || return 1
         sleep 0.05
     done
 }
@@ -97,7 +97,7 @@ keys() {
 
 # top <columns> <rows> <argument>...: edo top in a fresh terminal, in a shell that tells how it ended
 cat >"$dir/run" <<END
-echo \$\$ >"$dir/shell"
+trap : INT QUIT # Ctrl-C is for edo
 stty -g >"$dir/before"
 sh -c 'echo \$\$ >"$dir/pid"; exec "\$@"' sh $launcher "$edo" top "\$@" 2>"$dir/err"
 echo "ended with \$?"
@@ -115,9 +115,12 @@ top() {
         "${term:+env TERM=$term }sh $dir/run $*"
 }
 # The terminal is as it was: its modes, the ordinary screen, a cursor.
-restored() {
-    until_true test -e "$dir/ended" && cmp -s "$dir/before" "$dir/after" &&
+is_restored() {
+    test -e "$dir/ended" && cmp -s "$dir/before" "$dir/after" &&
         [ "$(pane display -p '#{alternate_on} #{cursor_flag}')" = "0 1" ]
+}
+restored() {
+    until_true is_restored
 }
 # Each line of a table has its columns where the others have theirs: <pattern of a row> <pattern of what begins there>
 aligned() {

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is known of a program: a window of rows of which each event says only what has changed, stalls that end, rates, and facts of
+ * the wrong kind, which count as not known.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "cli/facts.h"
+
+#include <stdio.h>
+
+static json_t *parse(const char *text)
+{
+    json_t *value = json_loads(text, 0, NULL);
+
+    assert_non_null(value);
+    return value;
+}
+
+static const char *name_at(const struct edo_facts *facts, int64_t index)
+{
+    return edo_fact_text(edo_facts_row(facts, index), "name").data;
+}
+
+static void test_rows_that_have_not_changed_are_kept(void **state)
+{
+    struct edo_facts facts;
+
+    (void)state;
+    edo_facts_init(&facts);
+    edo_facts_tasks(&facts, parse("{\"total\":9,\"matching\":5,\"from\":2,\"ids\":[\"3\",\"5\"],"
+                                  "\"rows\":[{\"id\":\"3\",\"name\":\"three\"},{\"id\":\"5\",\"name\":\"five\"}]}"));
+    assert_string_equal(name_at(&facts, 2), "three");
+    assert_string_equal(name_at(&facts, 3), "five");
+    assert_null(edo_facts_row(&facts, 4));
+    assert_null(edo_facts_row(&facts, 1));
+    /* 5 moves up, 4 is new, 3 has gone; 8 is not known */
+    edo_facts_tasks(
+        &facts,
+        parse(
+            "{\"total\":9,\"matching\":5,\"from\":0,\"ids\":[\"5\",\"4\",\"8\"],\"rows\":[{\"id\":\"4\",\"name\":\"four\"}]}"));
+    assert_string_equal(name_at(&facts, 0), "five");
+    assert_string_equal(name_at(&facts, 1), "four");
+    assert_null(edo_facts_row(&facts, 2));
+    assert_int_equal(facts.matching, 5);
+    edo_facts_finish(&facts);
+}
+
+static void test_a_window_is_bounded(void **state)
+{
+    struct edo_facts facts;
+    json_t *event = json_object();
+    json_t *ids = json_array();
+    json_t *rows = json_array();
+
+    (void)state;
+    for (int i = 0; i < 3 * EDO_FACTS_WINDOW; i++) {
+        char id[24];
+
+        snprintf(id, sizeof id, "%d", i);
+        json_array_append_new(ids, json_string(id));
+        json_array_append_new(rows, json_pack("{s:s}", "id", id));
+    }
+    json_object_set_new(event, "ids", ids);
+    json_object_set_new(event, "rows", rows);
+    edo_facts_init(&facts);
+    edo_facts_tasks(&facts, event);
+    assert_int_equal(facts.count, EDO_FACTS_WINDOW);
+    edo_facts_finish(&facts);
+}
+
+static void test_a_stall_that_ends_keeps_its_frames(void **state)
+{
+    struct edo_facts facts;
+
+    (void)state;
+    edo_facts_init(&facts);
+    for (int i = 0; i < 2 * EDO_FACTS_STALLS; i++) {
+        json_t *stall = json_pack("{s:i,s:b,s:[s]}", "serial", i, "ended", 0, "frames", "f");
+
+        edo_facts_stall(&facts, stall);
+    }
+    assert_int_equal(facts.stall_count, EDO_FACTS_STALLS);
+    edo_facts_stall(&facts, parse("{\"serial\":100,\"ended\":true,\"duration_us\":7}"));
+    assert_int_equal(facts.stall_count, EDO_FACTS_STALLS);
+    for (int i = 0; i < facts.stall_count; i++) {
+        bool is = edo_fact_number(facts.stalls[i], "serial", -1) == 100;
+
+        assert_int_equal(edo_fact_true(facts.stalls[i], "ended"), is);
+        assert_int_equal(json_array_size(json_object_get(facts.stalls[i], "frames")), 1);
+    }
+    edo_facts_finish(&facts);
+}
+
+static void test_rates_need_two_moments_and_a_new_program_begins_anew(void **state)
+{
+    struct edo_facts facts;
+
+    (void)state;
+    edo_facts_init(&facts);
+    edo_facts_program(&facts, parse("{\"pid\":1}"));
+    edo_facts_now(&facts, parse("{\"time_ms\":1000,\"polls\":100,\"workers\":[{\"polls\":5}]}"));
+    assert_true(facts.rates[EDO_RATE_POLLS] < 0);
+    edo_facts_now(&facts, parse("{\"time_ms\":3000,\"polls\":300,\"workers\":[{\"polls\":25}]}"));
+    assert_true(facts.rates[EDO_RATE_POLLS] == 100);
+    assert_true(facts.workers[0].polls_rate == 10);
+    edo_facts_now(&facts,
+                  parse("{\"time_ms\":3000,\"polls\":300,\"workers\":[{\"polls\":25}]}")); /* another stream begins */
+    assert_true(facts.rates[EDO_RATE_POLLS] == 100);
+    assert_int_equal(facts.workers[0].count, 2);
+    edo_facts_program(&facts, parse("{\"pid\":1}"));
+    assert_non_null(facts.now);
+    edo_facts_program(&facts, parse("{\"pid\":2}"));
+    assert_null(facts.now);
+    edo_facts_finish(&facts);
+}
+
+static void test_facts_of_the_wrong_kind_are_not_known(void **state)
+{
+    static const char *const wrong[] = {
+        "{}", "{\"ids\":7,\"rows\":{},\"workers\":\"x\",\"stalls\":[1,null,\"x\"]}",
+        "{\"ids\":[null,{},7],\"rows\":[1,[],\"\"],\"workers\":[1,null,[]],\"stalls\":{}}",
+        "{\"tasks\":[1,null,{\"id\":5}],\"from\":-7,\"matching\":1e300,\"time_ms\":\"x\"}"};
+
+    (void)state;
+    for (size_t i = 0; i < EDO_COUNT(wrong); i++) {
+        struct edo_facts facts;
+
+        edo_facts_init(&facts);
+        edo_facts_program(&facts, parse(wrong[i]));
+        edo_facts_now(&facts, parse(wrong[i]));
+        edo_facts_now(&facts, parse(wrong[i]));
+        edo_facts_tasks(&facts, parse(wrong[i]));
+        edo_facts_tasks(&facts, parse(wrong[i]));
+        edo_facts_stalls(&facts, parse(wrong[i]));
+        edo_facts_stall(&facts, parse(wrong[i]));
+        for (int64_t row = -10; row < 10; row++)
+            assert_int_equal(edo_fact_text(edo_facts_row(&facts, row), "name").size, 0);
+        edo_facts_finish(&facts);
+    }
+}
+
+static void test_figures(void **state)
+{
+    (void)state;
+    assert_string_equal(edo_figure_whole(0).text, "0");
+    assert_string_equal(edo_figure_whole(999).text, "999");
+    assert_string_equal(edo_figure_whole(1234567).text, "1,234,567");
+    assert_string_equal(edo_figure_whole(-1).text, "-");
+    assert_string_equal(edo_figure_short(0).text, "0");
+    assert_string_equal(edo_figure_short(0.5).text, "0.5");
+    assert_string_equal(edo_figure_short(9999).text, "9999");
+    assert_string_equal(edo_figure_short(12345).text, "12.3k");
+    assert_string_equal(edo_figure_short(999999).text, "1000k");
+    assert_string_equal(edo_figure_short(12345678).text, "12.3M");
+    assert_string_equal(edo_figure_short(1e300).text, "-");
+    assert_string_equal(edo_figure_time(0.64).text, "640ns");
+    assert_string_equal(edo_figure_time(340).text, "340us");
+    assert_string_equal(edo_figure_time(1234).text, "1.2ms");
+    assert_string_equal(edo_figure_time(3.4e6).text, "3.4s");
+    assert_string_equal(edo_figure_time(125e6).text, "2m05s");
+    assert_string_equal(edo_figure_time(3600e6 * 3 + 60e6 * 12).text, "3h12m");
+    assert_string_equal(edo_figure_time(86400e6 * 4 + 3600e6 * 2).text, "4d02h");
+    assert_string_equal(edo_figure_time(-1).text, "-");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows_that_have_not_changed_are_kept),
+        cmocka_unit_test(test_a_window_is_bounded),
+        cmocka_unit_test(test_a_stall_that_ends_keeps_its_frames),
+        cmocka_unit_test(test_rates_need_two_moments_and_a_new_program_begins_anew),
+        cmocka_unit_test(test_facts_of_the_wrong_kind_are_not_known),
+        cmocka_unit_test(test_figures),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
