@@ -45,11 +45,16 @@ static void edo_screen_styles(bool colours)
 
 int edo_screen_open(bool colours)
 {
+    bool able;
     int error;
 
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return -ENOTTY;
-    if (setupterm(NULL, STDOUT_FILENO, &error) != OK || !cursor_address || !clear_screen)
+    if (setupterm(NULL, STDOUT_FILENO, &error) != OK)
+        return -ENOTSUP;
+    able = cursor_address && clear_screen;
+    del_curterm(cur_term);
+    if (!able)
         return -ENOTSUP;
     screen = newterm(NULL, stdout, stdin);
     if (!screen)
@@ -65,13 +70,21 @@ int edo_screen_open(bool colours)
     return 0;
 }
 
-void edo_screen_close(void)
+void edo_screen_leave(void)
 {
     if (!screen)
         return;
     edo_blocking_begin();
     endwin();
     edo_blocking_end();
+}
+
+void edo_screen_close(void)
+{
+    edo_screen_leave();
+    if (screen)
+        delscreen(screen);
+    screen = NULL;
 }
 
 void edo_screen_size(int *rows, int *columns)

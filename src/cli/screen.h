@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The terminal, by ncurses: shows a canvas, and gives keys. Between edo_screen_open and edo_screen_close the terminal is ours; whoever
- * leaves in between (a signal, an error, Ctrl-Z) closes it first.
+ * leaves in between (a signal, an error) closes it first; Ctrl-Z leaves it.
  *
  * ncurses keeps its state in globals: one screen a process, used by one task. A terminal may take its time (ssh, Ctrl-S), so what
  * writes or reads does so in a blocking region: the tasks that listen to the console go on meanwhile.
@@ -34,6 +34,9 @@ enum edo_key {
 /* Takes the terminal. 0; -ENOTTY: standard input or output is none; -ENOTSUP: it cannot place a cursor (TERM). */
 int edo_screen_open(bool colours);
 void edo_screen_close(void);
+
+/* Gives the terminal back for a while, until edo_screen_show. */
+void edo_screen_leave(void);
 
 /* Its size, as the kernel has it now; and ncurses is told. */
 void edo_screen_size(int *rows, int *columns);

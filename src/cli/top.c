@@ -129,7 +129,7 @@ static int edo_top_signals(void *argument)
 static bool edo_top_signalled(int number)
 {
     if (number == SIGTSTP) {
-        edo_screen_close();
+        edo_screen_leave();
         kill(getpid(), SIGSTOP); /* goes on here when somebody says so */
         return true;
     }
