@@ -22,6 +22,7 @@ enum edo_style {
     EDO_STYLE_DIM,
     EDO_STYLE_STRONG,
     EDO_STYLE_TITLE,
+    EDO_STYLE_HEAD, /* of a table */
     EDO_STYLE_SELECTED,
     EDO_STYLE_GOOD,
     EDO_STYLE_WARN,

@@ -295,7 +295,7 @@ struct edo_figure edo_figure_time(double us)
 
     if (!(us >= 0 && us < 1e17))
         return figure;
-    seconds = (long long)(us / 1e6);
+    seconds = (long long)(us / 1e6 + 0.5);
     if (us > 0 && us < 0.9995)
         snprintf(figure.text, sizeof figure.text, "%.0fns", us * 1000);
     else if (us < 999.5)

@@ -21,8 +21,8 @@ static SCREEN *screen;
 static void edo_screen_styles(bool colours)
 {
     static const attr_t plain[EDO_STYLE_COUNT] = {
-        [EDO_STYLE_STRONG] = A_BOLD, [EDO_STYLE_TITLE] = A_REVERSE, [EDO_STYLE_SELECTED] = A_REVERSE,
-        [EDO_STYLE_WARN] = A_BOLD,   [EDO_STYLE_BAD] = A_STANDOUT,
+        [EDO_STYLE_STRONG] = A_BOLD,      [EDO_STYLE_TITLE] = A_REVERSE, [EDO_STYLE_HEAD] = A_BOLD | A_UNDERLINE,
+        [EDO_STYLE_SELECTED] = A_REVERSE, [EDO_STYLE_WARN] = A_BOLD,     [EDO_STYLE_BAD] = A_STANDOUT,
     };
     static const short shades[EDO_STYLE_COUNT] = {
         [EDO_STYLE_GOOD] = COLOR_GREEN,

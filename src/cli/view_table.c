@@ -95,7 +95,7 @@ void edo_table_head(struct edo_canvas *canvas, int row, const struct edo_column 
         snprintf(title, sizeof title, "%s%s", columns[i].title, arrow);
         edo_table_cell(&at, i, EDO_STYLE_STRONG, edo_str_of(title));
     }
-    edo_canvas_paint(canvas, row, 0, canvas->columns, EDO_STYLE_TITLE);
+    edo_canvas_paint(canvas, row, 0, canvas->columns, EDO_STYLE_HEAD);
 }
 
 /* --- Pages ---------------------------------------------------------------------------------------------------------------------- */

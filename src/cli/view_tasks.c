@@ -28,6 +28,7 @@ static void edo_task_row(const struct edo_table_row *at, const json_t *row)
     bool dormant = waits && edo_fact_true(row, "dormant");
     int style = edo_str_equal(state, EDO_STR("running")) ? EDO_STYLE_GOOD : EDO_STYLE_PLAIN;
     char buffer[24];
+    char wait[512];
 
     edo_table_cell(at, MARK, warned ? EDO_STYLE_WARN : EDO_STYLE_BAD,
                    warned      ? EDO_STR("!")
@@ -36,7 +37,10 @@ static void edo_task_row(const struct edo_table_row *at, const json_t *row)
     edo_table_cell(at, ID, EDO_STYLE_PLAIN, edo_fact_id(row, "id", buffer));
     edo_table_cell(at, NAME, warned ? EDO_STYLE_WARN : EDO_STYLE_STRONG, edo_fact_text(row, "name"));
     edo_table_cell(at, STATE, dormant ? EDO_STYLE_DIM : style, dormant ? EDO_STR("dormant") : state);
-    edo_table_cell(at, WAIT, EDO_STYLE_PLAIN, edo_fact_text(row, "wait"));
+    snprintf(wait, sizeof wait, "%.*s%s%s", EDO_STR_ARG(edo_fact_text(row, "wait")),
+             edo_fact_known(row, "until_ms") ? ", " : "",
+             edo_fact_known(row, "until_ms") ? edo_figure_time(edo_fact_number(row, "until_ms", -1) * 1000).text : "");
+    edo_table_cell(at, WAIT, EDO_STYLE_PLAIN, edo_str_of(wait));
     edo_table_cell(at, AGE, EDO_STYLE_PLAIN,
                    edo_str_of(edo_figure_time(edo_fact_number(row, "age_ms", -1) * 1000).text));
     edo_table_cell(at, POLLS, EDO_STYLE_PLAIN, edo_str_of(edo_figure_short(edo_fact_number(row, "polls", -1)).text));

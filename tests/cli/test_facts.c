@@ -163,6 +163,8 @@ static void test_figures(void **state)
     assert_string_equal(edo_figure_time(340).text, "340us");
     assert_string_equal(edo_figure_time(1234).text, "1.2ms");
     assert_string_equal(edo_figure_time(3.4e6).text, "3.4s");
+    assert_string_equal(edo_figure_time(59.9e6).text, "59.9s");
+    assert_string_equal(edo_figure_time(59.96e6).text, "1m00s");
     assert_string_equal(edo_figure_time(125e6).text, "2m05s");
     assert_string_equal(edo_figure_time(3600e6 * 3 + 60e6 * 12).text, "3h12m");
     assert_string_equal(edo_figure_time(86400e6 * 4 + 3600e6 * 2).text, "4d02h");
