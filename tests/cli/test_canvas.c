@@ -80,8 +80,9 @@ static void test_bytes_that_are_no_characters_are_shown_as_bytes(void **state)
 {
     (void)state;
     assert_shown("\xff", 4, ".\\xff.\n");
-    assert_shown("\xc3", 4, ".\\xc3.\n");                             /* the end is missing */
-    assert_shown("\xc0\xaf", 8, ".\\xc0\\xaf.\n");                    /* longer than needed */
+    assert_shown("\xc3", 4, ".\\xc3.\n");          /* the end is missing */
+    assert_shown("\xc0\xaf", 8, ".\\xc0\\xaf.\n"); /* longer than needed */
+    assert_shown("\xe0\x80\xaf", 12, ".\\xe0\\x80\\xaf.\n");
     assert_shown("\xed\xa0\x80", 12, ".\\xed\\xa0\\x80.\n");          /* half of a pair */
     assert_shown("\xf4\x90\x80\x80", 16, ".\\xf4\\x90\\x80\\x80.\n"); /* beyond the last */
     assert_shown("\xe4\xb8z", 9, ".\\xe4\\xb8z.\n");

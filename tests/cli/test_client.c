@@ -194,7 +194,7 @@ static void test_chunks_that_are_none_are_an_error(void **state)
     }
 }
 
-static void test_a_head_without_an_end_is_an_error(void **state)
+static void test_a_head_that_is_too_long_is_an_error(void **state)
 {
     static char head[40000];
     size_t used = (size_t)snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\n");
@@ -202,10 +202,17 @@ static void test_a_head_without_an_end_is_an_error(void **state)
     (void)state;
     while (used < sizeof head - 20)
         used += (size_t)snprintf(head + used, sizeof head - used, "Field: value\r\n");
-    ask(head, used);
+    memcpy(head + used, "\r\nbody", 6);
+    ask(head, used + 6);
     assert_int_equal(heard.rc, -EPROTO);
-    memset(head + 17, 'x', sizeof head - 17);
-    ask(head, sizeof head);
+    memset(head + 24, 'x', used - 26); /* one field */
+    ask(head, used + 6);
+    assert_int_equal(heard.rc, -EPROTO);
+    used = (size_t)snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n");
+    while (used < sizeof head - 20)
+        used += (size_t)snprintf(head + used, sizeof head - used, "Field: value\r\n");
+    memcpy(head + used, "\r\n", 2);
+    ask(head, used + 2);
     assert_int_equal(heard.rc, -EPROTO);
 }
 
@@ -273,7 +280,7 @@ int main(void)
         cmocka_unit_test(test_a_body_without_its_end_is_an_error),
         cmocka_unit_test(test_what_is_not_http_is_an_error),
         cmocka_unit_test(test_chunks_that_are_none_are_an_error),
-        cmocka_unit_test(test_a_head_without_an_end_is_an_error),
+        cmocka_unit_test(test_a_head_that_is_too_long_is_an_error),
         cmocka_unit_test(test_events_however_they_are_divided),
         cmocka_unit_test(test_an_event_without_an_end_is_an_error),
     };

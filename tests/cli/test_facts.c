@@ -86,6 +86,7 @@ static void test_a_stall_that_ends_keeps_its_frames(void **state)
         edo_facts_stall(&facts, stall);
     }
     assert_int_equal(facts.stall_count, EDO_FACTS_STALLS);
+    assert_true(edo_fact_number(facts.stalls[0], "serial", -1) == 2 * EDO_FACTS_STALLS - 1); /* the newest is first */
     edo_facts_stall(&facts, parse("{\"serial\":100,\"ended\":true,\"duration_us\":7}"));
     assert_int_equal(facts.stall_count, EDO_FACTS_STALLS);
     for (int i = 0; i < facts.stall_count; i++) {
