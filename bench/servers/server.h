@@ -10,7 +10,6 @@
 
 #include <edo/edo.h>
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,22 +23,8 @@
 #define BENCH_SERVER_METRICS false /* likewise */
 #endif
 
-#ifdef BENCH_SERVER_CONSOLE /* one with a console, and somebody who looks at it */
-#include "viewer.h"
-
-static inline int bench_server_begin(void)
-{
-    static struct bench_viewer viewer = {.query = "?count=10"};
-
-    return bench_viewer_start(&viewer);
-}
-#else
-#define BENCH_SERVER_CONSOLE ""
-
-static inline int bench_server_begin(void)
-{
-    return 0;
-}
+#ifndef BENCH_SERVER_CONSOLE
+#define BENCH_SERVER_CONSOLE "" /* none; likewise */
 #endif
 
 struct bench_server_options {
@@ -86,8 +71,6 @@ static inline int bench_server_listen(edo_listener **out, const struct bench_ser
     snprintf(text, sizeof text, "127.0.0.1:%d", options->port);
     if ((rc = edo_tcp_listen(out, text, NULL)) < 0 || (rc = edo_listener_addr(&address, *out)) < 0)
         return rc;
-    if (bench_server_begin() < 0)
-        return -EIO;
     printf("port %d pid %d\n", edo_addr_port(&address), (int)getpid());
     fflush(stdout);
     return 0;

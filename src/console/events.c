@@ -52,7 +52,7 @@ static const struct told *find_told(const struct stream *stream, uint64_t id, si
     size_t count = stream->told_count;
 
     for (size_t i = 0; i < count; i++) { /* mostly where it was, or close by */
-        size_t at = near + i < count ? near + i : near + i - count;
+        size_t at = (near + i) % count;
 
         if (stream->told[at].id == id)
             return &stream->told[at];
