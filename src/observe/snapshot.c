@@ -11,7 +11,6 @@
 #include "observe/peek.h"
 #include "platform/platform.h"
 #include "runtime/fork.h"
-#include "runtime/hooks.h"
 
 #include <errno.h>
 
@@ -55,6 +54,17 @@ static uint64_t task_on(struct edo_dump *dump, struct edo_thread *thread)
     return index == EDO_NONE ? 0 : edo_dump_task(dump, index)->id;
 }
 
+/* It writes that itself when it begins, perhaps just now. */
+static int number_of(const struct edo_thread *thread)
+{
+    uintptr_t at = (uintptr_t)&thread->number;
+    uintptr_t word = edo_unseen_word(at & ~(sizeof word - 1));
+    int number;
+
+    memcpy(&number, (char *)&word + (at & (sizeof word - 1)), sizeof number);
+    return number > 0 ? number : -1;
+}
+
 /* What the monitor knows is its own: what is read here may be of two moments, and is taken only where it makes sense. */
 static int64_t stalled_for(struct edo_runtime *runtime, int index, int64_t now)
 {
@@ -79,7 +89,7 @@ static void take_workers(struct edo_snapshot_of *of, struct edo_runtime *runtime
         edo_worker_counted(&out->metrics, worker, of->dump.now);
         edo_lock_acquire(&worker->thread_lock);
         if (worker->thread) {
-            out->thread = worker->thread->number;
+            out->thread = number_of(worker->thread);
             out->task = task_on(&of->dump, worker->thread);
         }
         edo_lock_release(&worker->thread_lock);
@@ -99,7 +109,6 @@ static void take_one(void *context, struct edo_runtime *runtime)
     edo_dump_reset(&of->dump);
     of->workers.count = 0;
     of->dump.id_mask = UINT64_MAX;
-    of->hooks = runtime->hooks;
     if (edo_dump_take(&of->dump, runtime) == 0) {
         leave_out_gone(&of->dump);
         mark_holders(&of->dump);

@@ -40,7 +40,6 @@ struct edo_names {
 
 struct edo_snapshot_of {
     struct edo_dump dump;
-    struct edo_hooks *hooks; /* only asked whether there are any */
     edo_snapshot_runtime about;
     edo_metrics metrics;
     edo_histogram times[2];
