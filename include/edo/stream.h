@@ -31,7 +31,7 @@ typedef struct edo_listen_options {
     bool keep_delay;   /* leave Nagle's algorithm on for accepted TCP streams (default: TCP_NODELAY) */
     int64_t keepalive; /* TCP keep-alive probes after so long in silence; 0: none */
     bool unlink_stale; /* a Unix socket path that nobody listens on any more is removed first */
-    int send_buffer;   /* of accepted TCP streams: bytes that the kernel keeps of what the peer has not taken (SO_SNDBUF, which
+    int send_buffer; /* of accepted TCP streams: bytes that the kernel keeps of what the peer has not taken (SO_SNDBUF, which
                           it doubles); 0: as many as it sees fit, some MB */
 } edo_listen_options;
 

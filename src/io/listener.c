@@ -57,8 +57,8 @@ static int edo_listener_bind(int fd, const edo_addr *address, const char *path, 
         if (rc == 0 && options->keepalive > 0)
             rc = edo_socket_set_keepalive(fd, options->keepalive);
         if (rc == 0 && options->send_buffer > 0)
-            rc = edo_platform->setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &options->send_buffer,
-                                          sizeof options->send_buffer);
+            rc =
+                edo_platform->setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &options->send_buffer, sizeof options->send_buffer);
     }
     if (rc == 0)
         rc = edo_platform->bind(fd, sockaddr, size);
