@@ -109,7 +109,6 @@ function place(ns) {
   const octave = Math.floor(Math.log2(ns - 1));
   return (octave - 6) * 4 + Math.round(((ns - 2 ** octave) / 2 ** octave) * 4);
 }
-const limitOf = index => 2 ** (6 + Math.floor(index / 4)) * (1 + (index % 4) / 4);
 
 export function percentileOf(histogram, part) {
   let left = histogram.count * part;
@@ -166,11 +165,13 @@ export function histogram(title, what) {
       const key = low + " " + high;
       if (axis.key !== key) {
         axis.key = key;
-        axis.replaceChildren(...MARKS.filter(ns => ns > limitOf(Math.max(0, low)) && ns < limitOf(high) * 0.8).map(ns => {
+        axis.replaceChildren(...MARKS.flatMap(ns => {
           const octave = Math.floor(Math.log2(ns));
+          const at = x((octave - 6) * 4 + (ns / 2 ** octave - 1) * 4);
+          if (at < 4 || at > 96) return []; // it would stand out at the side
           const label = h("span", null, span(ns));
-          label.style.left = x((octave - 6) * 4 + (ns / 2 ** octave - 1) * 4) + "%";
-          return label;
+          label.style.left = at + "%";
+          return [label];
         }));
       }
     },

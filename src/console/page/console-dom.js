@@ -93,7 +93,7 @@ export const empty = (...words) => h("p.empty", null, words);
 
 // The functions of a stack, innermost first.
 export function frames(list) {
-  if (!list || !list.length) return empty("No stack: it runs, or is dormant and has none.");
+  if (!list || !list.length) return empty("No stack could be read.");
   return h("ol.frames.mono", null, list.map(frame =>
     h("li", null, frame.function
       ? [h("bdi.function", null, clean(frame.function)), h("span.dim", null, "+" + frame.offset), " ", h("bdi.module", null, clean(frame.module)),

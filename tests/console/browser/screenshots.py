@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """
-The pictures of docs/: a program (shop.c) in the console's page. Usage: screenshots.py DIRECTORY
+The pictures of docs/: a program (shop.c) in the console's page. Usage: screenshots.py DIRECTORY [NAME]...
 """
 import os
 import sys
+import time
 from pathlib import Path
 
 from harness import HERE, PHONE, Shop, launch, wait_rows
@@ -15,7 +16,7 @@ DESKTOP = {"width": 1280, "height": 860}
 # name, view, color scheme, size
 PICTURES = [
     ("overview-light", "overview", "light", DESKTOP), ("overview-dark", "overview", "dark", DESKTOP), ("tasks-dark", "tasks?by=site", "dark", DESKTOP),
-    ("tasks-light", "tasks?sort=wait", "light", DESKTOP), ("task-light", "task", "light", DESKTOP), ("stalls-dark", "stalls", "dark", DESKTOP),
+    ("tasks-light", "tasks?sort=wait", "light", {"width": 1200, "height": 700}), ("task-light", "task", "light", DESKTOP), ("stalls-dark", "stalls", "dark", DESKTOP),
     ("overview-phone", "overview", "light", PHONE), ("tasks-phone", "tasks?sort=wait", "dark", PHONE),
 ]
 
@@ -31,24 +32,32 @@ def show(page, url, view):
 
 def main():
     directory = Path(sys.argv[1])
+    pictures = [picture for picture in PICTURES if len(sys.argv) < 3 or picture[0] in sys.argv[2:]]
     directory.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("FONTCONFIG_FILE", str(HERE / "fonts.conf"))
     shop = Shop("900")
     try:
         with sync_playwright() as playwright:
             browser = launch(playwright)
-            pages = {name: browser.new_context(viewport=size, color_scheme=scheme).new_page() for name, _, scheme, size in PICTURES}
-            for name, view, _, _ in PICTURES: # those with charts first: they want something to show
+            pages = {name: browser.new_context(viewport=size, color_scheme=scheme).new_page() for name, _, scheme, size in pictures}
+            for name, view, _, _ in pictures:  # those with charts first: they want something to show
                 if view == "overview":
                     show(pages[name], shop.url, view)
-            pages["overview-light"].wait_for_timeout(60000)
-            for name, view, _, _ in PICTURES:
+            if any(view == "overview" for _, view, _, _ in pictures):
+                time.sleep(60)
+            for name, view, _, _ in pictures:
                 page = pages[name]
                 if view != "overview":
                     show(page, shop.url, view)
                     page.wait_for_timeout(1500)
                 if view == "stalls":
-                    page.wait_for_selector(".stall.on", timeout=30000)
+                    page.wait_for_timeout(12000)
+                    page.evaluate("""() => {
+                        const all = [...document.querySelectorAll('.stall')];
+                        const best = all.find(one => one.innerText.includes('nanosleep')) || all[0];
+                        for (const one of all) one.open = one === best;
+                        best.scrollIntoView({block: 'center'});
+                    }""")
                 page.screenshot(path=directory / f"console-{name}.png")
                 page.context.close()
             browser.close()
