@@ -166,6 +166,7 @@ class Program:
                 for worker in range(min(3, len(ids))):
                     row = self.rows[rng.choice(ids)]
                     row["state"] = "running"
+                    row.pop("dormant", None)
                     row["worker"] = worker
                 for row in self.rows.values():
                     row["age_ms"] += 1000
