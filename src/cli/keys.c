@@ -134,7 +134,7 @@ static void edo_keys_type(struct edo_top *top, int key)
 
 static int edo_keys_count(const char *const *names)
 {
-    int count = 0;
+    int count = 1; /* none is empty */
 
     while (names[count])
         count++;

@@ -36,9 +36,9 @@ static void edo_screen_styles(bool colours)
     if (!colours || !has_colors() || start_color() == ERR)
         return;
     use_default_colors();
-    for (short i = 0; i < EDO_STYLE_COUNT; i++)
-        if (shades[i] != 0 && init_pair(i, shades[i], -1) != ERR)
-            pairs[i] = i;
+    for (int i = 0; i < EDO_STYLE_COUNT; i++)
+        if (shades[i] != 0 && init_pair((short)i, shades[i], -1) != ERR)
+            pairs[i] = (short)i;
     attributes[EDO_STYLE_DIM] = A_DIM;
     attributes[EDO_STYLE_BAD] = A_BOLD;
 }

@@ -59,7 +59,7 @@ static void edo_clock_text(char out[16], double at_ms)
     struct tm parts;
 
     if (!(at_ms > 0 && at_ms < 1e15) || !localtime_r(&seconds, &parts) || strftime(out, 16, "%H:%M:%S", &parts) == 0)
-        strcpy(out, "-");
+        memcpy(out, "-", 2);
 }
 
 static void edo_stall_frames(struct edo_canvas *canvas, int row, int end, const json_t *stall)
