@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams: reading, writing, closing. What is beneath is a kind (runtime/poller.h): sockets (stream_socket.c), pipes
+ * Streams: reading, writing, closing; the usual ways of edo_read and edo_write_all are in stream_usual.c. What is beneath is a kind (runtime/poller.h): sockets (stream_socket.c), pipes
  * (stream_pipe.c), memory (duplex.c).
  *
  * The order in every call: spend budget and ask for cancellation (rule C1), become a user of the source, try the syscall if
@@ -65,23 +65,6 @@ static inline ssize_t edo_transfer_make(struct edo_source *source, const struct 
     return kind->sendv(source, (const struct iovec *)transfer->what, transfer->count);
 }
 
-/*
- * After a syscall has transferred `moved` of `size` bytes, or failed. True: it is the call's result. A short transfer says
- * that the kernel has no more (no more room), unless a hang-up hides behind it (S2 d).
- */
-static inline bool edo_stream_settle(struct edo_source *source, int direction, uint32_t seen, ssize_t moved,
-                                     size_t size)
-{
-    if (__builtin_expect(moved > 0, 1)) {
-        if ((size_t)moved < size && !(seen & EDO_HUP))
-            edo_source_drained(source, direction, seen);
-        return true;
-    }
-    if (moved == -EAGAIN)
-        edo_source_drained(source, direction, seen);
-    return moved != -EAGAIN && moved != -EINTR;
-}
-
 /* Moves some, as a user of the source. With `task` NULL it does not wait: -EAGAIN. */
 static __attribute__((noinline)) ssize_t edo_stream_move(struct edo_source *source, const struct edo_transfer *transfer,
                                                          struct edo_task *task)
@@ -106,7 +89,7 @@ static __attribute__((noinline)) ssize_t edo_stream_move(struct edo_source *sour
     }
 }
 
-static ssize_t edo_stream_receive(struct edo_source *source, void *buffer, size_t size, struct edo_task *task)
+ssize_t edo_stream_receive(struct edo_source *source, void *buffer, size_t size, struct edo_task *task)
 {
     struct edo_transfer transfer = {EDO_IN, -1, buffer, size};
 
@@ -127,41 +110,6 @@ static ssize_t edo_stream_deliver_pieces(struct edo_source *source, const struct
     struct edo_transfer transfer = {EDO_OUT, count, (void *)(uintptr_t)pieces, size};
 
     return edo_stream_move(source, &transfer, task);
-}
-
-/*
- * The usual ways, one wait at most and then a syscall that moves something, are written out in edo_read and edo_write_all:
- * a server does little else. All others are left to edo_stream_move.
- */
-ssize_t edo_read(edo_stream *stream, void *buffer, size_t size)
-{
-    struct edo_source *source = &stream->source;
-    struct edo_thread *thread = edo_thread_self();
-    struct edo_task *task = thread ? thread->current : NULL;
-    ssize_t result = edo_stream_begin_on(stream, &thread, task);
-    uint32_t seen;
-
-    if (__builtin_expect(result < 0, 0))
-        return result;
-    if (__builtin_expect(size > 0, 1)) {
-        if (!edo_source_ready(&stream->source, EDO_IN, &seen)) {
-            EDO_ANEW(source);
-            result = edo_source_wait_once(&seen, &stream->source, &source, EDO_IN, thread, task);
-        }
-        if (__builtin_expect(result == 0, 1)) {
-            bool settled = false;
-
-            if (__builtin_expect((seen & (EDO_READY_IN | EDO_HUP)) == EDO_READY_IN, 1)) {
-                result = edo_platform->recv(source->fd, buffer, size, 0);
-                settled = edo_stream_settle(source, EDO_IN, seen, result, size);
-                result = edo_source_told(source, EDO_IN, result);
-            }
-            if (__builtin_expect(!settled, 0))
-                result = edo_stream_receive(source, buffer, size, edo_task_self());
-        }
-    }
-    edo_source_end(source);
-    return result;
 }
 
 /* Nobody tells of edges before registration: what was drained then says nothing now. */
@@ -210,9 +158,7 @@ ssize_t edo_try_write(edo_stream *stream, const void *buffer, size_t size)
     return result;
 }
 
-/* Writes what is left after `done` bytes of `size`, as a user of the source, and stops being one. */
-static __attribute__((noinline)) ssize_t edo_stream_write_rest(size_t *written, edo_stream *stream, const void *buffer,
-                                                               size_t size, size_t done)
+ssize_t edo_stream_write_rest(size_t *written, edo_stream *stream, const void *buffer, size_t size, size_t done)
 {
     struct edo_task *task = edo_task_self();
     ssize_t result = 0;
@@ -234,41 +180,6 @@ ssize_t edo_write_all_part(size_t *written, edo_stream *stream, const void *buff
 
     *written = 0;
     return result < 0 ? result : edo_stream_write_rest(written, stream, buffer, size, 0);
-}
-
-/* A first send, made when readiness was `seen`, has moved less than all, or failed. */
-static __attribute__((noinline, cold)) ssize_t edo_stream_write_more(edo_stream *stream, const void *buffer,
-                                                                     size_t size, ssize_t moved, uint32_t seen)
-{
-    size_t written;
-
-    edo_stream_settle(&stream->source, EDO_OUT, seen, moved, size);
-    moved = edo_source_told(&stream->source, EDO_OUT, moved);
-    if (moved > 0 || moved == -EAGAIN || moved == -EINTR)
-        return edo_stream_write_rest(&written, stream, buffer, size, moved > 0 ? (size_t)moved : 0);
-    edo_source_end(&stream->source);
-    return moved;
-}
-
-/* The socket takes all of it at once, as a rule. */
-ssize_t edo_write_all(edo_stream *stream, const void *buffer, size_t size)
-{
-    ssize_t moved = edo_stream_begin(stream, edo_task_self());
-    size_t written;
-    uint32_t seen;
-
-    if (__builtin_expect(moved < 0, 0))
-        return moved;
-    EDO_ANEW(stream);
-    edo_source_ready(&stream->source, EDO_OUT, &seen);
-    if (__builtin_expect((seen & (EDO_READY_OUT | EDO_HUP)) != EDO_READY_OUT, 0))
-        return edo_stream_write_rest(&written, stream, buffer, size, 0);
-    moved = size > 0 ? edo_platform->send(stream->source.fd, buffer, size, MSG_NOSIGNAL) : 0;
-    if (__builtin_expect(moved != (ssize_t)size, 0))
-        return edo_stream_write_more(stream, buffer, size, moved, seen);
-    EDO_ANEW(stream);
-    edo_source_end(&stream->source);
-    return moved;
 }
 
 /* The sum of the pieces' sizes; -EINVAL if there are too many, or it does not fit. */

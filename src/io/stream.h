@@ -59,6 +59,31 @@ static inline ssize_t edo_source_told(struct edo_source *source, int direction, 
     return __builtin_expect(refused, 0) && edo_source_half_closed(source, direction) ? -EBADF : moved;
 }
 
+/* --- stream.c --------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * After a syscall has transferred `moved` of `size` bytes, or failed. True: it is the call's result. A short transfer says
+ * that the kernel has no more (no more room), unless a hang-up hides behind it (S2 d).
+ */
+static inline bool edo_stream_settle(struct edo_source *source, int direction, uint32_t seen, ssize_t moved,
+                                     size_t size)
+{
+    if (__builtin_expect(moved > 0, 1)) {
+        if ((size_t)moved < size && !(seen & EDO_HUP))
+            edo_source_drained(source, direction, seen);
+        return true;
+    }
+    if (moved == -EAGAIN)
+        edo_source_drained(source, direction, seen);
+    return moved != -EAGAIN && moved != -EINTR;
+}
+
+/* Reads some, as a user of the source. With `task` NULL it does not wait: -EAGAIN. */
+ssize_t edo_stream_receive(struct edo_source *source, void *buffer, size_t size, struct edo_task *task);
+
+/* Writes what is left after `done` bytes of `size`, as a user of the source, and stops being one. *written: how much in all. */
+ssize_t edo_stream_write_rest(size_t *written, edo_stream *stream, const void *buffer, size_t size, size_t done);
+
 /* --- stream_pipe.c ---------------------------------------------------------------------------------------------------------- */
 
 /* Opens the source with a pipe's end; `flags` are those of open(2): which halves it has. */

@@ -256,26 +256,39 @@ static inline void edo_source_drained(struct edo_source *source, int direction, 
             return;
 }
 
-/* Signed: the sign is CLOSED, which an addition and a branch can tell. */
-static inline int edo_source_begin(struct edo_source *source)
+/*
+ * begin and end in parts, for functions on the fast way, which end with the unusual rather than call it in the middle: use says
+ * whether the caller has become a user; if not, it calls edo_source_refuse, which is -EBADF. leave is the end of a call that
+ * returns `result`.
+ *
+ * Signed: the sign is CLOSED, which an addition and a branch can tell. Who brings it to CLOSED and nothing else sees that, or
+ * another one who came too late does: edo_source_gone is called.
+ */
+static inline bool edo_source_use(struct edo_source *source)
 {
     int32_t users = (int32_t)(atomic_fetch_add_explicit(&source->users, 1, memory_order_acquire) + 1);
 
-    if (__builtin_expect(users < 0, 0)) {
-        edo_source_end(source);
-        return -EBADF;
-    }
-    return 0;
+    return __builtin_expect(users >= 0, 1);
 }
 
-/* Who brings it to CLOSED and nothing else sees that, or another one who came too late does: edo_source_gone is called. */
-static inline void edo_source_end(struct edo_source *source)
+ssize_t edo_source_refuse(struct edo_source *source);
+ssize_t edo_source_leave_closed(struct edo_source *source, ssize_t result);
+
+static inline ssize_t edo_source_leave(struct edo_source *source, ssize_t result)
 {
     int32_t users = (int32_t)(atomic_fetch_sub_explicit(&source->users, 1, memory_order_acq_rel) - 1);
 
-    if (__builtin_expect(users < 0, 0) &&
-        atomic_load_explicit(&source->users, memory_order_acquire) == EDO_SOURCE_CLOSED)
-        edo_source_gone(source);
+    return __builtin_expect(users < 0, 0) ? edo_source_leave_closed(source, result) : result;
+}
+
+static inline int edo_source_begin(struct edo_source *source)
+{
+    return edo_source_use(source) ? 0 : (int)edo_source_refuse(source);
+}
+
+static inline void edo_source_end(struct edo_source *source)
+{
+    edo_source_leave(source, 0);
 }
 
 #endif

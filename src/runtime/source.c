@@ -107,6 +107,19 @@ void edo_source_gone(struct edo_source *source)
     }
 }
 
+__attribute__((cold)) ssize_t edo_source_leave_closed(struct edo_source *source, ssize_t result)
+{
+    if (atomic_load_explicit(&source->users, memory_order_acquire) == EDO_SOURCE_CLOSED)
+        edo_source_gone(source);
+    return result;
+}
+
+__attribute__((cold)) ssize_t edo_source_refuse(struct edo_source *source)
+{
+    edo_source_end(source);
+    return -EBADF;
+}
+
 void edo_source_raise(struct edo_task *woken[2], struct edo_source *source, uint32_t bits)
 {
     uint32_t seen = atomic_load_explicit(&source->readiness, memory_order_relaxed);

@@ -383,7 +383,7 @@ static void test_k5_the_alarm_is_in_one_wheel_and_the_deadline_is_kept(void **st
 
 static void test_mutants_of_the_dormant_wait_are_rejected(void **state)
 {
-    static const struct model_mutant split_begin = {"edo_source_begin", MODEL_SPLIT};
+    static const struct model_mutant split_begin = {"edo_source_use", MODEL_SPLIT};
     static const struct model_mutant split_close = {"edo_source_close", MODEL_SPLIT};
     static const struct model_mutant split_park = {"edo_park_word_park", MODEL_SPLIT};
     static const struct model_mutant buffered_deadline = {"edo_dormant_has_alarm", MODEL_BUFFERED};

@@ -7,6 +7,7 @@
  * The code is thread.h, schedule.c (edo_enter_slow), alarm.c, poller_epoll.c and handoff.c. The threads are own flows: what happens to a
  * task whose worker was taken is the matter of handoff.pml. A remote gives up spinning at once here (EDO_REMOTE_SPINS).
  */
+#define EDO_SELF_ALONE
 #include "model_test.h"
 
 #include <sched.h>
@@ -22,6 +23,9 @@
 #pragma weak edo_dormant_arm
 #pragma weak edo_dormant_check
 #pragma weak edo_dormant_disarm
+#pragma weak edo_dormant_enter
+#pragma weak edo_dormant_enter_armed
+#pragma weak edo_dormant_return
 #pragma weak edo_dormant_set_deadline
 #pragma weak edo_global_push
 #pragma weak edo_global_push_chain
@@ -31,6 +35,8 @@
 #pragma weak edo_scope_list
 #pragma weak edo_source_delist
 #pragma weak edo_source_gone
+#pragma weak edo_source_leave_closed
+#pragma weak edo_source_refuse
 #pragma weak edo_uring_reap
 #pragma weak edo_stack_pool_put
 #pragma weak edo_task_end
