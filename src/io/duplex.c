@@ -278,7 +278,7 @@ static edo_stream *edo_end_open(struct edo_end *end, struct edo_source *source)
     edo_source_open(source, -1);
     edo_source_set_kind(source, &end->beneath);
     /* No poller will tell of it: it is as if it were registered, for all who ask. */
-    atomic_store_explicit(&source->registered, &source->runtime->workers[0], memory_order_relaxed);
+    edo_source_set_registered(source, &source->runtime->workers[0]);
     end->in->reader = source;
     end->out->writer = source;
     return (edo_stream *)source;

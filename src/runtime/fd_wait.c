@@ -84,7 +84,7 @@ int edo_fd_wait_begin(struct edo_source **out, int fd, int events, struct edo_ta
         edo_source_close(source);
         return rc;
     }
-    atomic_store_explicit(&source->registered, worker, memory_order_release);
+    edo_source_set_registered(source, worker);
     *out = source;
     return 0;
 }

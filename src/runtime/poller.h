@@ -10,7 +10,9 @@
  * Readiness, one word: a bit for each direction says that a syscall is worth trying there, one that a hang-up or error was
  * seen, the rest is a sequence that every event raises. Whoever drained a direction clears its bit only while the sequence
  * is the one it had read before its syscall: an edge that came in between is kept (S2 c). Before registration the word is
- * an assumption, that a syscall is worth trying; registering reports the state at that moment.
+ * an assumption, that a syscall is worth trying; registering reports the state at that moment. So that who is about to wait has
+ * one word to look at, it also says that nobody tells of edges yet, until `registered` is set, and, for good, that the source is
+ * closed.
  *
  * Waiting, one slot a direction: the waiter stores itself (seq_cst), then looks at the readiness again; the poller raises
  * the readiness (seq_cst), then takes the waiter out. One of them sees the other.
@@ -46,7 +48,9 @@ enum edo_readiness {
     EDO_READY_IN = 1,
     EDO_READY_OUT = 4,
     EDO_HUP = 2, /* HUP, RDHUP, ERR or urgent data were seen: a short read does not mean drained (S2 d) */
-    EDO_READINESS_STEP = 8
+    EDO_UNREGISTERED = 8,
+    EDO_SHUT = 16, /* closed: who waits is to be told */
+    EDO_READINESS_STEP = 32
 };
 
 static inline uint32_t edo_ready_bit(int direction)
@@ -208,6 +212,13 @@ static inline int edo_source_enlist(struct edo_source *source, int direction, st
                                                    memory_order_relaxed)
                ? 0
                : -EBUSY;
+}
+
+/* The source tells of edges from now on. */
+static inline void edo_source_set_registered(struct edo_source *source, struct edo_worker *worker)
+{
+    atomic_store_explicit(&source->registered, worker, memory_order_release);
+    atomic_fetch_and_explicit(&source->readiness, ~(uint32_t)EDO_UNREGISTERED, memory_order_release);
 }
 
 /* Undoes it, unless somebody has taken the task out to wake it. */

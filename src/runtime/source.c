@@ -46,7 +46,7 @@ void edo_source_open(struct edo_source *source, int fd)
     atomic_store_explicit(&source->registering, 0, memory_order_relaxed);
     for (int i = 0; i < 2; i++)
         atomic_store_explicit(&source->waiter[i], NULL, memory_order_relaxed);
-    atomic_store_explicit(&source->readiness, EDO_READY_IN | EDO_READY_OUT, memory_order_relaxed);
+    atomic_store_explicit(&source->readiness, EDO_READY_IN | EDO_READY_OUT | EDO_UNREGISTERED, memory_order_relaxed);
     source->beneath = NULL;
     atomic_store_explicit(&source->halves, 0, memory_order_relaxed);
     source->exposed = false;
@@ -149,6 +149,7 @@ void edo_source_close(struct edo_source *source)
     EDO_MISUSE_IF(users & EDO_SOURCE_CLOSED, "a stream or a listener was closed twice");
     if (users & EDO_SOURCE_CLOSED)
         return;
+    atomic_fetch_or_explicit(&source->readiness, EDO_SHUT, memory_order_seq_cst); /* then takes the waiters out */
     for (int i = 0; i < 2; i++) {
         struct edo_task *task = atomic_exchange_explicit(&source->waiter[i], NULL, memory_order_seq_cst);
 
@@ -200,7 +201,7 @@ static int edo_source_register_with(struct edo_source *source, int direction, st
     edo_source_keep_half(source, direction);
     rc = in_alone ? edo_poller_add_in(&worker->poller, source) : edo_poller_add(&worker->poller, source, 0);
     if (rc == 0)
-        atomic_store_explicit(&source->registered, worker, memory_order_release);
+        edo_source_set_registered(source, worker);
     else
         atomic_fetch_or_explicit(&source->readiness, edo_ready_bit(direction), memory_order_acq_rel);
     atomic_store_explicit(&source->registering, 0, memory_order_release);
@@ -256,6 +257,7 @@ int edo_source_wait_long(struct edo_source *source, int direction, struct edo_ta
     uint32_t seen;
     int rc;
 
+    edo_source_ready(source, direction, &seen);
     do {
         if (edo_task_cancelled(task))
             return -ECANCELED;

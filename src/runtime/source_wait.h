@@ -11,7 +11,8 @@
 
 /*
  * Parks once, until the direction may be ready: 0, and *seen is its readiness then, which may be none, as the task may have
- * been woken for something else; -EBADF; -EBUSY; errors of epoll_ctl. The caller is a user of the source, OUTSIDE on `thread`, and has
+ * been woken for something else; -EBADF; -EBUSY; errors of epoll_ctl. *seen is what the caller saw last: that the source is
+ * registered lasts. The caller is a user of the source, OUTSIDE on `thread`, and has
  * asked whether `task` is cancelled since that parked last: a cancellation after that is a notification, with which
  * parking ends at once. `*kept` is the source too, made anew (EDO_ANEW), for use behind the switch.
  */
@@ -20,7 +21,7 @@ EDO_ALWAYS_INLINE int edo_source_wait_once(uint32_t *seen, struct edo_source *so
 {
     int rc;
 
-    if (__builtin_expect(!atomic_load_explicit(&source->registered, memory_order_acquire), 0)) {
+    if (__builtin_expect(*seen & EDO_UNREGISTERED, 0)) {
         rc = edo_source_register(source, direction, NULL);
         if (rc < 0)
             return rc;
@@ -29,10 +30,11 @@ EDO_ALWAYS_INLINE int edo_source_wait_once(uint32_t *seen, struct edo_source *so
     thread = edo_enter(thread);
     rc = edo_source_enlist(source, direction, task);
     if (__builtin_expect(rc == 0, 1)) {
-        if (__builtin_expect(edo_source_is_closed(source), 0))
-            rc = -EBADF;
-        else if (__builtin_expect(!edo_source_ready(source, direction, seen), 1))
+        edo_source_ready(source, direction, seen);
+        if (__builtin_expect(!(*seen & (edo_ready_bit(direction) | EDO_SHUT)), 1))
             thread = edo_park_inline(thread, task);
+        else if (*seen & EDO_SHUT)
+            rc = -EBADF;
         EDO_ANEW(*kept);
         if (__builtin_expect(edo_source_has_waiter(*kept, direction), 0))
             edo_source_delist(*kept, direction, thread->current);
