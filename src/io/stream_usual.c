@@ -91,8 +91,8 @@ static __attribute__((noinline, cold)) ssize_t edo_read_turn(edo_stream *stream,
 
 ssize_t edo_read(edo_stream *stream, void *buffer, size_t size)
 {
-    struct edo_thread *thread = edo_thread_self();
-    struct edo_task *task = thread ? thread->current : NULL;
+    struct edo_thread *thread = edo_thread_self_or_nobody();
+    struct edo_task *task = thread->current;
     uint32_t seen;
 
     EDO_MISUSE_IF(!stream, "a stream is NULL");

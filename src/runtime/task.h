@@ -113,9 +113,13 @@ enum { EDO_HANDLE_DONE = 2, EDO_HANDLE_DETACHED = 4 };
 /* The task that runs on this thread, NULL if none. */
 static inline struct edo_task *edo_task_self(void)
 {
+#ifdef EDO_SELF_ALONE /* models in tests: they set that pointer themselves */
     struct edo_thread *thread = edo_thread_self();
 
     return thread ? thread->current : NULL;
+#else
+    return edo_thread_self_or_nobody()->current;
+#endif
 }
 
 /* --- schedule.c: switching ------------------------------------------------------------------------------------------ */

@@ -17,6 +17,7 @@
 /* Instead of switch.h, which switches to the next task: edo_park_inline below. */
 #define EDO_RUNTIME_SWITCH_H
 #define EDO_ALWAYS_INLINE static inline
+#define EDO_SELF_ALONE
 
 #include "platform/platform.h"
 #include "runtime/fork.h"
