@@ -98,15 +98,22 @@ int edo_poller_add_ring(struct edo_poller *poller, struct edo_uring *ring, int f
     return 0;
 }
 
-/* Almost always a waiter is there, who is parked, and room in the ring. `worker` is the thread's; the monitor has none. */
-EDO_ALWAYS_INLINE void edo_source_notify(struct edo_thread *thread, struct edo_worker *worker,
+/*
+ * Almost always a waiter is there, who is parked, and room in the ring. `worker` is the thread's; the monitor has none; `alone`: it
+ * is alone in its runtime, and there is room for certain.
+ */
+EDO_ALWAYS_INLINE void edo_source_notify(struct edo_thread *thread, struct edo_worker *worker, bool alone,
                                          struct edo_source *source, int direction)
 {
-    struct edo_task *task = atomic_exchange_explicit(&source->waiter[direction], NULL, memory_order_seq_cst);
+    struct edo_task *task;
 
+    EDO_ANEW(source);
+    task = atomic_exchange_explicit(&source->waiter[direction], NULL, memory_order_seq_cst);
     if (__builtin_expect(!task || !edo_park_word_notify(&task->wake), 0))
         return;
-    if (worker)
+    if (alone)
+        edo_ready_last_alone(worker, thread, task);
+    else if (worker)
         edo_ready_last_in(worker, thread, task);
     else
         edo_ready_elsewhere(thread, task);
@@ -115,15 +122,9 @@ EDO_ALWAYS_INLINE void edo_source_notify(struct edo_thread *thread, struct edo_w
 _Static_assert((int)EPOLLIN == (int)EDO_READY_IN && (int)EPOLLOUT == (int)EDO_READY_OUT,
                "an event's bits are those of readiness");
 
-static inline struct edo_source *edo_event_source(const struct epoll_event *event)
+EDO_ALWAYS_INLINE void edo_event_handle(struct edo_thread *thread, struct edo_worker *worker, bool alone,
+                                        struct edo_source *source, uint32_t events)
 {
-    return (struct edo_source *)(uintptr_t)(event->data.u64 & (EDO_GENERATION - 1));
-}
-
-EDO_ALWAYS_INLINE void edo_event_handle(struct edo_thread *thread, struct edo_worker *worker, struct edo_source *source,
-                                        const struct epoll_event *event)
-{
-    uint32_t events = event->events;
     uint32_t bits = events & (EPOLLIN | EPOLLOUT);
     uint32_t seen;
 
@@ -134,20 +135,54 @@ EDO_ALWAYS_INLINE void edo_event_handle(struct edo_thread *thread, struct edo_wo
     while (!atomic_compare_exchange_weak_explicit(&source->readiness, &seen, (seen + EDO_READINESS_STEP) | bits,
                                                   memory_order_seq_cst, memory_order_relaxed))
         ;
+    EDO_ANEW(source); /* so that addresses are computed where they are used */
     if (atomic_load_explicit(&source->waiter[EDO_IN], memory_order_seq_cst) && (bits & EDO_READY_IN))
-        edo_source_notify(thread, worker, source, EDO_IN);
+        edo_source_notify(thread, worker, alone, source, EDO_IN);
     if (__builtin_expect(atomic_load_explicit(&source->waiter[EDO_OUT], memory_order_seq_cst) != NULL, 0) &&
         (bits & EDO_READY_OUT))
-        edo_source_notify(thread, worker, source, EDO_OUT);
+        edo_source_notify(thread, worker, alone, source, EDO_OUT);
+}
+
+enum { EDO_EVENTS = 128 };
+
+/* How many of the events were none of a wake. `worker` and `alone` are constant where that counts. */
+EDO_ALWAYS_INLINE int edo_events_handle(struct edo_thread *thread, struct edo_worker *worker, bool alone,
+                                        struct edo_poller *poller, const struct epoll_event *events, int count)
+{
+    int handled = count;
+
+    for (int i = 0; i < count; i++) {
+        uint64_t mark = events[i].data.u64;
+        struct edo_source *source = (struct edo_source *)(uintptr_t)(mark & (EDO_GENERATION - 1));
+
+        if (__builtin_expect(__atomic_load_n(&source->mark, __ATOMIC_RELAXED) == mark, 1)) {
+            edo_event_handle(thread, worker, alone, source, events[i].events);
+        } else if (source == &poller->nobody && (mark & EDO_RING_MARK)) {
+            edo_uring_reap(thread, poller->ring);
+        } else if (source == &poller->nobody) {
+            /* A wake. Meant for somebody else, who may be about to sleep through it: edges are reported once. */
+            if (!worker || poller != &worker->poller)
+                edo_poller_wake(poller);
+            handled--;
+        } /* else: of an earlier use of the source */
+    }
+    return handled;
+}
+
+/*
+ * Whether the ring has room for whatever `count` events make ready, two tasks each, and no other worker takes part in it. A ring of
+ * io_uring may complete more.
+ */
+static bool edo_events_fit(struct edo_worker *worker, const struct edo_poller *poller, int count)
+{
+    return worker->alone && !poller->ring && edo_ring_count(&worker->ring) + 2 * (uint32_t)count <= EDO_RING_SIZE;
 }
 
 /* `worker` is the thread's; a constant NULL for the monitor, so that the others are not asked. */
 EDO_ALWAYS_INLINE int edo_poll(struct edo_thread *thread, struct edo_worker *worker, struct edo_poller *poller,
                                int64_t timeout)
 {
-    enum { EDO_EVENTS = 128 };
     struct epoll_event events[EDO_EVENTS];
-    int handled;
     int count;
 
     if (timeout != 0)
@@ -162,22 +197,9 @@ EDO_ALWAYS_INLINE int edo_poll(struct edo_thread *thread, struct edo_worker *wor
         return 0;
     if (worker)
         edo_count(&worker->counts.events, (uint64_t)count);
-    handled = count;
-    for (int i = 0; i < count; i++) {
-        struct edo_source *source = edo_event_source(&events[i]);
-
-        if (__builtin_expect(__atomic_load_n(&source->mark, __ATOMIC_RELAXED) == events[i].data.u64, 1)) {
-            edo_event_handle(thread, worker, source, &events[i]);
-        } else if (source == &poller->nobody && (events[i].data.u64 & EDO_RING_MARK)) {
-            edo_uring_reap(thread, poller->ring);
-        } else if (source == &poller->nobody) {
-            /* A wake. Meant for somebody else, who may be about to sleep through it: edges are reported once. */
-            if (!worker || poller != &worker->poller)
-                edo_poller_wake(poller);
-            handled--;
-        } /* else: of an earlier use of the source */
-    }
-    return handled;
+    if (worker && edo_events_fit(worker, poller, count))
+        return edo_events_handle(thread, worker, true, poller, events, count);
+    return edo_events_handle(thread, worker, false, poller, events, count);
 }
 
 int edo_poller_poll(struct edo_thread *thread, struct edo_poller *poller, int64_t timeout)

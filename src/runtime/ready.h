@@ -25,6 +25,15 @@ static inline void edo_ready_last_in(struct edo_worker *worker, struct edo_threa
         edo_ready_offer(thread);
 }
 
+/* The same where there is room in the ring, and nobody else in the runtime. */
+static inline void edo_ready_last_alone(struct edo_worker *worker, struct edo_thread *thread, struct edo_task *task)
+{
+    if (__builtin_expect(task->flags & (EDO_TASK_ELSEWHERE | EDO_TASK_TIMED), 0))
+        edo_ready_elsewhere(thread, task);
+    else
+        edo_ring_put(&worker->ring, task);
+}
+
 /* INSIDE. */
 static inline void edo_ready_last(struct edo_thread *thread, struct edo_task *task)
 {

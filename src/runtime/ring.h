@@ -54,11 +54,20 @@ static inline bool edo_ring_push(struct edo_ring *ring, struct edo_task *task)
     uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
     uint32_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
 
-    if (tail - head >= EDO_RING_SIZE)
+    if (__builtin_expect(tail - head >= EDO_RING_SIZE, 0))
         return false;
     atomic_store_explicit(&ring->slots[tail % EDO_RING_SIZE], task, memory_order_relaxed);
     atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
     return true;
+}
+
+/* Owner only, and there is room for it. */
+static inline void edo_ring_put(struct edo_ring *ring, struct edo_task *task)
+{
+    uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+
+    atomic_store_explicit(&ring->slots[tail % EDO_RING_SIZE], task, memory_order_relaxed);
+    atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
 }
 
 /* Owner only: the oldest task, or NULL. `alone`: nobody steals, so `head` is the owner's as well. */
