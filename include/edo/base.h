@@ -99,7 +99,8 @@ static inline bool edo_str_equal(edo_str a, edo_str b)
 #define EDO_AUTO_DEFINE(type, function)                                                                                \
     static inline void EDO_JOIN(edo_auto_, function)(type * variable_)                                                 \
     {                                                                                                                  \
-        function(*variable_);                                                                                          \
+        if (*variable_) /* mostly it is known that EDO_TAKE was there */                                               \
+            function(*variable_);                                                                                      \
     }                                                                                                                  \
     struct edo_needs_semicolon_
 

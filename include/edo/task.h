@@ -104,9 +104,26 @@ EDO_API void edo_detach(edo_task *task);
 #define edo_continue(when, fn, argument)                                                                               \
     (__extension__({                                                                                                   \
         edo_when edo_when_ = (when);                                                                                   \
-        edo_continue_with(&edo_when_, (fn), (argument));                                                               \
+        edo_continue_(&edo_when_, (fn), (argument));                                                                   \
     }))
 EDO_API int edo_continue_with(const edo_when *when, edo_task_fn fn, void *argument);
+
+struct edo_stream;
+
+/*
+ * The same as edo_continue(EDO_WHEN_READABLE(stream), fn, argument), in cancellation as in all else; that comes down to this where
+ * the compiler sees that there is no deadline.
+ */
+EDO_API int edo_continue_readable(struct edo_stream *stream, edo_task_fn fn, void *argument);
+
+/* For edo_continue alone. */
+static inline int edo_continue_(const edo_when *when, edo_task_fn fn, void *argument)
+{
+    if (__builtin_constant_p(when->what_ == EDO_WHEN_READABLE_ && when->deadline == 0) &&
+        when->what_ == EDO_WHEN_READABLE_ && when->deadline == 0)
+        return edo_continue_readable((struct edo_stream *)when->object_, fn, argument);
+    return edo_continue_with(when, fn, argument);
+}
 
 /*
  * Why this function of the task was run: 0, its condition came (or it had none); -ETIMEDOUT, the condition's deadline

@@ -129,9 +129,9 @@ static size_t edo_dump_add(struct edo_dump *dump, struct edo_task *block)
             .parent = EDO_NONE,
             .next = EDO_NONE,
             .wait = EDO_NONE,
-            .flags = copy.as.flags,
+            .flags = (uint8_t)(copy.as.flags | (copy.as.when_what ? EDO_TASK_DORMANT : 0)),
             .worker = -1,
-            .started = copy.as.stack || (copy.as.flags & EDO_TASK_DORMANT),
+            .started = copy.as.stack || copy.as.when_what,
         };
         for (struct edo_scope_body *scope = copy.as.scope; scope != copy.as.home; scope = scope->outer)
             edo_dump_copy_scope(edo_dump_scope(dump, (uint32_t)(dump->scopes.count + --count)), scope,

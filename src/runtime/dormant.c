@@ -4,7 +4,7 @@
  *
  * A dormant task is parked like any other, but what stands in its block is the function to run, not a suspended flow. Its
  * wait is registered by edo_dormant_arm and undone by edo_dormant_check, both with the task in hand, on a stack that is
- * lent (the usual way of both is inline, in dormant_wait.h); in between, a waker only unparks. While it waits it is a user of
+ * lent (waits for reading have a shorter way of both, in dormant_wait.h); in between, a waker only unparks. While it waits it is a user of
  * its source (poller.h), so a close is told to it and the source stays until it knows.
  *
  * Its deadline's alarm is lazy. A connection that is served a thousand times before it idles out would arm and disarm a
@@ -20,12 +20,13 @@
  * when_deadline again (all seq_cst): the task sees IDLE, or is woken, for nothing, and sees it then. Only the task puts an idle alarm
  * into a wheel; one that has fired, ARMED still, goes back into the same worker's only: which that is is certain while ARMED.
  */
+#include "runtime/dormant_wait.h"
 #include "runtime/ready.h"
 #include "runtime/runtime.h"
 
 #include <errno.h>
 
-enum { EDO_WHEN_WRONG = 0xff, EDO_DEADLINE_PASSED = -1 };
+enum { EDO_DEADLINE_PASSED = -1 };
 
 /* --- The lazy alarm ---------------------------------------------------------------------------------------------------- */
 
@@ -110,23 +111,43 @@ void edo_dormant_disarm(struct edo_task *task)
 
 _Static_assert(EDO_WHEN_READABLE_ - EDO_IN == EDO_WHEN_WRITABLE_ - EDO_OUT, "a direction is a difference");
 
-/* The public struct names a stream; streams begin with their source (io/stream.h). */
+/* Which direction a wait for a source is about. */
+static inline int edo_dormant_direction(const struct edo_task *task)
+{
+    return task->when_what == EDO_WHEN_WRITABLE_ ? EDO_OUT : EDO_IN;
+}
+
+/* By when it is to be over; 0: no deadline. */
+static inline int64_t edo_dormant_deadline(const struct edo_task *task)
+{
+    return task->when_what == EDO_WHEN_READABLE_ ? 0 : task->wish;
+}
+
+/* The public struct names a stream; streams begin with their source (io/stream.h). 0, or what is wrong. */
 static inline int edo_dormant_set(struct edo_task *task, const edo_when *when)
 {
-    unsigned direction = (unsigned)when->what_ - EDO_WHEN_READABLE_;
-
     /* A deadline in the past is one that has come: 1 ns after the clock's start. */
     task->wish = when->deadline < 0 ? 1 : when->deadline;
-    task->when_what = (uint8_t)when->what_;
-    if (__builtin_expect(direction <= EDO_OUT, 1)) {
-        task->source = (struct edo_source *)when->object_;
-        task->when_direction = (uint8_t)direction;
-        return __builtin_expect(!task->source, 0) ? -EINVAL : 0;
-    }
     task->source = NULL;
-    if (when->what_ == EDO_WHEN_AT_ && task->wish == 0)
-        task->wish = 1;
-    return when->what_ == EDO_WHEN_NOW_ || when->what_ == EDO_WHEN_AT_ ? 0 : -EINVAL;
+    task->when_what = (uint8_t)when->what_;
+    switch (when->what_) {
+    case EDO_WHEN_READABLE_:
+    case EDO_WHEN_WRITABLE_:
+        if (when->what_ == EDO_WHEN_READABLE_ && task->wish)
+            task->when_what = EDO_WHEN_READABLE_BY;
+        task->source = (struct edo_source *)when->object_;
+        if (task->source)
+            return 0;
+        break;
+    case EDO_WHEN_AT_:
+        if (task->wish == 0)
+            task->wish = 1;
+        return 0;
+    case EDO_WHEN_NOW_:
+        return 0;
+    }
+    task->when_what = EDO_WHEN_WRONG;
+    return task->resumption = -EINVAL;
 }
 
 /* Becomes the waiter of its source, which is registered if it was not, or asked again for its state. OUTSIDE. */
@@ -137,9 +158,9 @@ static inline int edo_dormant_publish(struct edo_task *task, struct edo_worker *
 
     if (rc < 0)
         return rc;
-    rc = edo_source_ask(source, task->when_direction, worker);
+    rc = edo_source_ask(source, edo_dormant_direction(task), worker);
     if (rc == 0)
-        rc = edo_source_enlist(source, task->when_direction, task);
+        rc = edo_source_enlist(source, edo_dormant_direction(task), task);
     if (rc < 0)
         edo_source_end(source);
     return rc;
@@ -147,7 +168,7 @@ static inline int edo_dormant_publish(struct edo_task *task, struct edo_worker *
 
 static inline void edo_dormant_unpublish(struct edo_task *task)
 {
-    edo_source_delist(task->source, task->when_direction, task);
+    edo_source_delist(task->source, edo_dormant_direction(task), task);
     edo_source_end(task->source);
 }
 
@@ -158,9 +179,9 @@ static inline int edo_dormant_state(struct edo_task *task, bool passed)
     uint32_t seen;
 
     if (source) {
-        if (edo_source_is_closed(source) || edo_source_half_closed(source, task->when_direction))
+        if (edo_source_is_closed(source) || edo_source_half_closed(source, edo_dormant_direction(task)))
             return -EBADF;
-        if (edo_source_ready(source, task->when_direction, &seen))
+        if (edo_source_ready(source, edo_dormant_direction(task), &seen))
             return 0;
     } else if (passed || task->when_what == EDO_WHEN_NOW_) {
         if (task->when_what == EDO_WHEN_AT_ || !edo_task_cancelled(task))
@@ -173,7 +194,7 @@ static inline int edo_dormant_state(struct edo_task *task, bool passed)
 
 bool edo_dormant_arm(struct edo_task *task)
 {
-    int64_t deadline = task->wish;
+    int64_t deadline = edo_dormant_deadline(task);
 
     if (__builtin_expect(edo_task_cancelled(task) || task->when_what == EDO_WHEN_WRONG, 0)) {
         if (task->when_what != EDO_WHEN_WRONG)
@@ -202,18 +223,33 @@ bool edo_dormant_arm(struct edo_task *task)
 
 bool edo_dormant_check(struct edo_task *task)
 {
-    bool passed = task->wish && atomic_exchange(&task->when_deadline, 0) == EDO_DEADLINE_PASSED;
+    bool passed = edo_dormant_deadline(task) && atomic_exchange(&task->when_deadline, 0) == EDO_DEADLINE_PASSED;
     int state = edo_dormant_state(task, passed);
     struct edo_source *source = task->source;
 
     if (source)
-        edo_source_delist(source, task->when_direction, task);
+        edo_source_delist(source, edo_dormant_direction(task), task);
     if (state > 0)
         state = edo_dormant_arm(task) ? 1 : task->resumption;
     if (source)
         edo_source_end(source); /* after arming, which is a user again: a source that is closed meanwhile stays */
     task->resumption = state;
     return state <= 0;
+}
+
+struct edo_thread *edo_dormant_enter_armed(struct edo_task *task)
+{
+    return edo_dormant_arm(task) ? edo_enter(edo_thread_self()) : NULL;
+}
+
+struct edo_thread *edo_dormant_enter(struct edo_task *task, uint8_t what)
+{
+    return what == EDO_WHEN_READABLE_BY ? edo_dormant_enter_readable(task, true) : edo_dormant_enter_armed(task);
+}
+
+bool edo_dormant_return(struct edo_task *task)
+{
+    return task->when_what == EDO_WHEN_READABLE_BY ? edo_dormant_return_readable(task, true) : edo_dormant_check(task);
 }
 
 int edo_dormant_prepare(struct edo_task *task, const edo_when *when)
@@ -223,7 +259,6 @@ int edo_dormant_prepare(struct edo_task *task, const edo_when *when)
 
     if (rc < 0)
         return rc;
-    task->flags |= EDO_TASK_DORMANT;
     if (!task->source)
         return 0;
     /* Nobody has waited there yet: spread such sockets over the workers' pollers. */
@@ -234,13 +269,13 @@ int edo_dormant_prepare(struct edo_task *task, const edo_when *when)
 
 void edo_dormant_unprepare(struct edo_task *task)
 {
-    if ((task->flags & EDO_TASK_DORMANT) && task->source)
+    if (task->when_what && task->source)
         edo_dormant_unpublish(task);
 }
 
 void edo_dormant_start(struct edo_thread *thread, struct edo_task *task)
 {
-    int64_t deadline = task->wish;
+    int64_t deadline = edo_dormant_deadline(task);
 
     edo_scope_list(task);
     if (deadline) /* the alarm is idle, so the guard is not left */
@@ -255,18 +290,29 @@ void edo_dormant_start(struct edo_thread *thread, struct edo_task *task)
 int edo_continue_with(const edo_when *when, edo_task_fn fn, void *argument)
 {
     struct edo_task *task = edo_task_self();
-    int rc;
 
     if (!task || !fn)
         return -EPERM;
     task->fn = fn;
     task->argument = argument;
-    task->flags |= EDO_TASK_CONTINUES;
-    rc = edo_dormant_set(task, when);
-    if (rc < 0) {
-        task->when_what = EDO_WHEN_WRONG;
-        task->resumption = rc;
+    edo_dormant_set(task, when);
+    return EDO_CONTINUED_;
+}
+
+int edo_continue_readable(struct edo_stream *stream, edo_task_fn fn, void *argument)
+{
+    struct edo_task *task = edo_task_self();
+
+    if (__builtin_expect(!task, 0) || __builtin_expect(!fn, 0))
+        return -EPERM;
+    task->fn = fn;
+    task->argument = argument;
+    if (__builtin_expect(!stream, 0)) {
+        edo_dormant_set(task, &EDO_WHEN_READABLE(NULL));
+        return EDO_CONTINUED_;
     }
+    task->source = (struct edo_source *)stream;
+    task->when_what = EDO_WHEN_READABLE_;
     return EDO_CONTINUED_;
 }
 

@@ -24,33 +24,38 @@ static inline bool edo_dormant_has_alarm(struct edo_task *task, int64_t deadline
 }
 
 /*
- * Makes known what the task waits for. OUTSIDE; returns the thread, INSIDE: the task is to be parked, and may have been
- * notified already; NULL: it is to run at once, OUTSIDE, task->resumption says why.
+ * Makes known what the task waits for. OUTSIDE; returns the thread, INSIDE: the task is to be parked, and may have been notified
+ * already; NULL: it is to run at once, OUTSIDE, task->resumption says why. `timed`: whether there is a deadline.
+ *
+ * One look at the source's readiness, behind the enlisting, says that it is registered, not closed and has nothing: an event,
+ * and a close, raise it first and take the waiter out then (poller.h).
  */
-EDO_ALWAYS_INLINE struct edo_thread *edo_dormant_enter(struct edo_task *task)
+EDO_ALWAYS_INLINE struct edo_thread *edo_dormant_enter_readable(struct edo_task *task, bool timed)
 {
     struct edo_source *source = task->source;
-    struct edo_thread *thread = edo_thread_self();
-    int direction = task->when_direction;
+    struct edo_thread *thread;
     uint32_t seen;
     bool waits;
 
-    if (__builtin_expect(!source || edo_task_cancelled(task) || edo_source_begin(source) < 0, 0))
-        return edo_dormant_arm(task) ? edo_enter(edo_thread_self()) : NULL;
-    if (__builtin_expect(atomic_load_explicit(&source->registered, memory_order_acquire) &&
-                             !edo_source_ready(source, direction, &seen),
-                         1)) {
-        thread = edo_enter(thread);
-        if (__builtin_expect(edo_source_enlist(source, direction, task) == 0, 1)) {
-            if (__builtin_expect(!edo_source_is_closed(source) && !edo_source_ready(source, direction, &seen), 1)) {
-                if (task->wish && __builtin_expect(!edo_dormant_has_alarm(task, task->wish), 0))
-                    thread = edo_dormant_set_deadline(thread, task, task->wish);
-                return thread;
-            }
-            edo_source_delist(source, direction, task);
-        }
-        edo_leave(thread);
+    if (__builtin_expect(edo_task_cancelled(task), 0))
+        return edo_dormant_enter_armed(task);
+    if (!edo_source_use(source)) {
+        edo_source_refuse(source);
+        return edo_dormant_enter_armed(task);
     }
+    thread = edo_enter(edo_thread_self());
+    if (__builtin_expect(edo_source_enlist(source, EDO_IN, task) == 0, 1)) {
+        edo_source_ready(source, EDO_IN, &seen);
+        if (__builtin_expect(!(seen & (EDO_READY_IN | EDO_SHUT | EDO_UNREGISTERED)), 1)) {
+            if (timed && __builtin_expect(!edo_dormant_has_alarm(task, task->wish), 0))
+                thread = edo_dormant_set_deadline(thread, task, task->wish);
+            if (!thread)
+                __builtin_unreachable();
+            return thread;
+        }
+        edo_source_delist(source, EDO_IN, task);
+    }
+    edo_leave(thread);
     waits = edo_dormant_arm(task);
     edo_source_end(source); /* not before: a source that is closed in between would be another stream's */
     return waits ? edo_enter(edo_thread_self()) : NULL;
@@ -60,20 +65,21 @@ EDO_ALWAYS_INLINE struct edo_thread *edo_dormant_enter(struct edo_task *task)
  * When it runs again, OUTSIDE: true if its condition holds (task->resumption says which), false: armed again, park it. That a
  * deadline has passed as well does not count where the source is ready, so when_deadline is overwritten, whatever it is.
  */
-EDO_ALWAYS_INLINE bool edo_dormant_return(struct edo_task *task)
+EDO_ALWAYS_INLINE bool edo_dormant_return_readable(struct edo_task *task, bool timed)
 {
     struct edo_source *source = task->source;
-    int direction = task->when_direction;
     uint32_t seen;
 
-    if (__builtin_expect(!source || edo_source_has_waiter(source, direction) || edo_source_is_closed(source) ||
-                             edo_source_half_closed(source, direction) || !edo_source_ready(source, direction, &seen),
-                         0))
+    if (__builtin_expect(edo_source_has_waiter(source, EDO_IN), 0))
         return edo_dormant_check(task);
-    if (task->wish)
+    edo_source_ready(source, EDO_IN, &seen);
+    if (__builtin_expect((seen & (EDO_READY_IN | EDO_SHUT | EDO_HUP)) != EDO_READY_IN,
+                         0)) /* HUP: half of it may be closed */
+        return edo_dormant_check(task);
+    if (timed)
         atomic_store_explicit(&task->when_deadline, 0, memory_order_release);
-    edo_source_end(source);
     task->resumption = 0;
+    edo_source_leave(source, 0);
     return true;
 }
 

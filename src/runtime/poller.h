@@ -275,7 +275,7 @@ static inline void edo_source_drained(struct edo_source *source, int direction, 
  * Signed: the sign is CLOSED, which an addition and a branch can tell. Who brings it to CLOSED and nothing else sees that, or
  * another one who came too late does: edo_source_gone is called.
  */
-static inline bool edo_source_use(struct edo_source *source)
+static inline __attribute__((always_inline)) bool edo_source_use(struct edo_source *source)
 {
     int32_t users = (int32_t)(atomic_fetch_add_explicit(&source->users, 1, memory_order_acquire) + 1);
 
@@ -285,7 +285,7 @@ static inline bool edo_source_use(struct edo_source *source)
 ssize_t edo_source_refuse(struct edo_source *source);
 ssize_t edo_source_leave_closed(struct edo_source *source, ssize_t result);
 
-static inline ssize_t edo_source_leave(struct edo_source *source, ssize_t result)
+static inline __attribute__((always_inline)) ssize_t edo_source_leave(struct edo_source *source, ssize_t result)
 {
     int32_t users = (int32_t)(atomic_fetch_sub_explicit(&source->users, 1, memory_order_acq_rel) - 1);
 

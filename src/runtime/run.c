@@ -256,6 +256,7 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
                           : options->migrate_always ? EDO_TASK_MIGRATES
                                                     : 0;
     runtime->task_flags |= options->on_task_start ? EDO_TASK_ANNOUNCED : 0;
+    runtime->task_flags |= options->stack_census ? EDO_TASK_MEASURED : 0;
     runtime->options.metrics &=
         !hooks; /* there is no clock that a seed would repeat, and nobody waits for another one's turn */
     runtime->task_flags |= runtime->options.metrics ? EDO_TASK_TIMED : 0;

@@ -327,54 +327,72 @@ static void edo_check_return(struct edo_task *task, bool continues)
     EDO_MISUSE_IF(edo_thread_in_region(edo_thread_self()),
                   "a task has returned (or continued) inside a blocking region");
     EDO_MISUSE_IF(task->scope != task->home, "a task has returned (or continued) with a scope still open");
-    EDO_MISUSE_IF(continues != !!(task->flags & EDO_TASK_CONTINUES),
+    EDO_MISUSE_IF(continues != (task->when_what != 0),
                   "the value of edo_continue must be returned by the task function itself");
+}
+
+/* A task that continues, but not as usual: under hooks, or before anybody could find it to cancel it. OUTSIDE. */
+static __attribute__((noinline, cold)) void edo_task_continues_first(struct edo_task *task)
+{
+    if (task->flags & EDO_TASK_CHOSEN)
+        edo_budget_spent(task);             /* a suspension point, too */
+    if (!(task->flags & EDO_TASK_LISTED)) { /* before arming asks whether it is cancelled */
+        struct edo_thread *thread = edo_enter(edo_thread_self());
+
+        edo_scope_list(task);
+        edo_leave(thread);
+    }
+}
+
+EDO_ALWAYS_INLINE void edo_task_continues(struct edo_task *task)
+{
+    if (__builtin_expect((task->flags & (EDO_TASK_LISTED | EDO_TASK_CHOSEN)) != EDO_TASK_LISTED, 0))
+        edo_task_continues_first(task);
 }
 
 /*
  * Runs `task`, whose turn it is, until it ends or goes dormant. INSIDE on entry and on return; on return the task is
  * nobody's business here any more, and the flow stands on a stack that is free.
  */
-static struct edo_thread *edo_task_run(struct edo_thread *thread, struct edo_task *task)
+EDO_ALWAYS_INLINE struct edo_thread *edo_task_run(struct edo_thread *thread, struct edo_task *task)
 {
+    uint8_t what = task->when_what;
     bool run = true;
 
     edo_leave(thread);
-    if (task->flags & EDO_TASK_DORMANT) {
+    if (__builtin_expect(what == EDO_WHEN_READABLE_, 1)) {
+        edo_park_word_run(&task->wake);
+        run = edo_dormant_return_readable(task, false);
+    } else if (what) {
         edo_park_word_run(&task->wake);
         run = edo_dormant_return(task);
     }
-    for (;;) {
+    while (__builtin_expect(run, 1)) {
         int result;
 
-        if (__builtin_expect(!run, 0)) {
-            thread = edo_enter(edo_thread_self());
-            break;
-        }
-        task->flags &= (uint8_t)~EDO_TASK_DORMANT;
+        task->when_what = 0;
         result = task->fn(task->argument);
+        what = task->when_what;
         edo_check_return(task, result == EDO_CONTINUED_);
-        if (!(task->flags & EDO_TASK_CONTINUES)) {
+        if (__builtin_expect(what == EDO_WHEN_READABLE_, 1)) {
+            edo_task_continues(task);
+            thread = edo_dormant_enter_readable(task, false);
+        } else if (what) {
+            edo_task_continues(task);
+            thread = edo_dormant_enter(task, what);
+        } else {
             edo_dormant_disarm(task);
             return edo_task_end(edo_enter(edo_thread_self()), task, result);
         }
-        task->flags &= (uint8_t)~EDO_TASK_CONTINUES;
-        if (__builtin_expect(task->home->runtime->hooks != NULL, 0))
-            edo_budget_spent(task);             /* a suspension point, too */
-        if (!(task->flags & EDO_TASK_LISTED)) { /* before arming asks whether it is cancelled */
-            thread = edo_enter(edo_thread_self());
-            edo_scope_list(task);
-            edo_leave(thread);
-        }
-        thread = edo_dormant_enter(task);
         if (__builtin_expect(thread != NULL, 1))
-            break;
+            goto dormant;
         if (--task->budget < 0)
             edo_budget_spent(task);
     }
-    task->flags |= EDO_TASK_DORMANT;
+    thread = edo_enter(edo_thread_self());
+dormant:
     task->stack = NULL;
-    if (task->when_what == EDO_WHEN_NOW_)
+    if (__builtin_expect(what == EDO_WHEN_NOW_, 0))
         edo_ready_last(thread, task);
     else if (!edo_park_word_park(&task->wake))
         edo_ready(thread, task);
@@ -382,7 +400,8 @@ static struct edo_thread *edo_task_run(struct edo_thread *thread, struct edo_tas
 }
 
 /* The task begins to run, for the first time or anew, on this thread. */
-static struct edo_thread *edo_task_come_home(struct edo_thread *thread, struct edo_task *task)
+static __attribute__((noinline, cold)) struct edo_thread *edo_task_come_home(struct edo_thread *thread,
+                                                                             struct edo_task *task)
 {
     if ((task->flags & EDO_TASK_PINNED) && !task->home_thread)
         thread->pinned_count++;
@@ -397,30 +416,47 @@ static struct edo_thread *edo_task_come_home(struct edo_thread *thread, struct e
     return thread;
 }
 
+/* `task` goes on, or begins, on the stack of a flow that has nothing else to do. */
+EDO_ALWAYS_INLINE void edo_task_take_over(struct edo_thread *thread, struct edo_task *task, struct edo_stack *stack,
+                                          const struct edo_context *flow)
+{
+    task->stack = stack;
+    task->context = *flow;
+    stack->owner = task;
+    thread->current = task;
+    task->budget = thread->budget;
+    edo_context_reset_fp();
+    edo_count(&thread->worker->counts.switches, 1);
+}
+
 void edo_task_main(void *baton)
 {
+    enum { UNUSUAL = EDO_TASK_ELSEWHERE | EDO_TASK_ANNOUNCED | EDO_TASK_MEASURED };
+
     struct edo_thread *thread = (struct edo_thread *)baton;
     struct edo_task *task = thread->current;
     struct edo_stack *stack = task->stack;
     struct edo_context flow = task->context;
+    uint8_t stack_class = stack->size_class;
     struct edo_task *next;
 
     edo_after_switch(thread);
+    if (__builtin_expect(task->flags & UNUSUAL, 0))
+        thread = edo_task_come_home(thread, task);
     for (;;) {
-        if (__builtin_expect(task->flags & (EDO_TASK_ELSEWHERE | EDO_TASK_ANNOUNCED), 0))
-            thread = edo_task_come_home(thread, task);
         thread = edo_task_run(thread, task);
         next = thread->worker->alone ? edo_next(thread, thread->worker, true) : edo_next(thread, thread->worker, false);
-        if (!next || next->stack || next->stack_class != stack->size_class || thread->runtime->options.stack_census)
+        if (!next || next->stack || next->stack_class != stack_class)
             break;
-        next->stack = stack;
-        next->context = flow;
-        stack->owner = next;
-        thread->current = next;
-        next->budget = thread->budget;
-        edo_context_reset_fp();
-        edo_count(&thread->worker->counts.switches, 1);
         task = next;
+        if (__builtin_expect(task->flags & UNUSUAL, 0)) {
+            if (task->flags & EDO_TASK_MEASURED)
+                break;
+            edo_task_take_over(thread, task, stack, &flow);
+            thread = edo_task_come_home(thread, task);
+        } else {
+            edo_task_take_over(thread, task, stack, &flow);
+        }
     }
     thread->after = edo_after_end;
     thread->after_stack = stack;

@@ -228,7 +228,7 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
     edo_count(&thread->worker->counts.spawned, 1);
     if (handle)
         *options->handle = handle;
-    if (task->flags & EDO_TASK_DORMANT)
+    if (task->when_what)
         edo_dormant_start(thread, task);
     else
         edo_ready_last(thread, task);
@@ -290,8 +290,7 @@ static void edo_task_last_steps(struct edo_task *task, int result)
     if (runtime->options.on_task_stop)
         edo_callback_task_stop(task, result);
     edo_owned_drop(&task->owned);
-    EDO_MISUSE_IF(edo_thread_in_region(edo_thread_self()) || task->scope != task->home ||
-                      (task->flags & EDO_TASK_CONTINUES),
+    EDO_MISUSE_IF(edo_thread_in_region(edo_thread_self()) || task->scope != task->home || task->when_what,
                   "a task-local's destructor has returned with a region or a scope open, or called edo_continue");
     if (runtime->options.stack_census)
         edo_census_add(task->site, edo_stack_high_water(task->stack));

@@ -35,16 +35,25 @@ struct edo_source;
 enum { EDO_BUDGET = 128 };
 
 enum edo_task_flags {
-    EDO_TASK_PINNED = 1,     /* wakes on the thread in `home_thread` only, once that is set */
-    EDO_TASK_LISTED = 2,     /* in its scope's list of children: cancellation finds it */
-    EDO_TASK_CONTINUES = 4,  /* edo_continue was called in this run */
-    EDO_TASK_DORMANT = 8,    /* waits without a stack for `when` */
-    EDO_TASK_MIGRATES = 16,  /* with migrate_always: `home_thread` is where it ran last, and where it shall not wake */
-    EDO_TASK_CHOSEN = 32,    /* under hooks: it is ready in the global queue alone, where they choose */
+    EDO_TASK_PINNED = 1,    /* wakes on the thread in `home_thread` only, once that is set */
+    EDO_TASK_LISTED = 2,    /* in its scope's list of children: cancellation finds it */
+    EDO_TASK_MEASURED = 4,  /* the census of stacks looks at it: it does not run on a stack that another one has used */
+    EDO_TASK_DORMANT = 8,   /* in a report's copy alone: `when_what` is not 0 */
+    EDO_TASK_MIGRATES = 16, /* with migrate_always: `home_thread` is where it ran last, and where it shall not wake */
+    EDO_TASK_CHOSEN = 32,   /* under hooks: it is ready in the global queue alone, where they choose */
     EDO_TASK_ANNOUNCED = 64, /* .on_task_start is to be called for it, at its first run; see callbacks.h */
     EDO_TASK_TIMED = 128, /* how long it waits for its turn is measured when it is ready the next time; see sample.h */
     EDO_TASK_ELSEWHERE = EDO_TASK_PINNED | EDO_TASK_MIGRATES | EDO_TASK_CHOSEN,
-    EDO_TASK_WATCHED = EDO_TASK_ANNOUNCED | EDO_TASK_TIMED
+    EDO_TASK_WATCHED = EDO_TASK_ANNOUNCED | EDO_TASK_TIMED | EDO_TASK_MEASURED
+};
+
+/*
+ * What a task waits for without a stack, or will when its function returns, since that has called edo_continue: as edo_when has it
+ * (0: nothing of the kind); and what has been found out already.
+ */
+enum edo_when_found {
+    EDO_WHEN_READABLE_BY = 16, /* EDO_WHEN_READABLE_, with a deadline: that one is without, whatever `wish` is */
+    EDO_WHEN_WRONG = 0xff      /* it cannot wait, `resumption` says why */
 };
 
 /* Whether the alarm of a dormant task is in some wheel; see dormant.c. */
@@ -71,16 +80,15 @@ struct edo_task {
     const char *name;
     uint64_t id; /* 0: the block is free, or being filled; atomic, since reports ask (edo_task_publish) */
     struct edo_thread *home_thread; /* of a pinned task that has run; with migrate_always: where it ran last */
-    struct edo_source *source;      /* what it waits for while dormant, and in which direction */
+    struct edo_source *source;      /* what it waits for while dormant; NULL: a time, or nothing */
 
     struct edo_owned *owned; /* its argument's copy and its task-locals; see local.h */
     struct edo_alarm alarm;  /* of dormant waits; this and what follows: see dormant.c */
-    int64_t wish;            /* the deadline asked for; 0: none */
+    int64_t wish;            /* the deadline asked for; 0: none; see EDO_WHEN_READABLE_BY */
     _Atomic int64_t when_deadline;
     _Atomic int64_t armed_at;
     _Atomic uint8_t alarm_owner; /* enum edo_alarm_owner */
-    uint8_t when_what;
-    uint8_t when_direction;
+    uint8_t when_what;           /* EDO_WHEN_NOW_ ..., enum edo_when_found */
 };
 
 /*
@@ -202,6 +210,11 @@ void edo_dormant_unprepare(struct edo_task *task);
  * it (it may have been notified already); false: run it at once, task->resumption says why.
  */
 bool edo_dormant_arm(struct edo_task *task);
+
+/* Into any dormant wait and out of it, as the usual one goes in dormant_wait.h; enter_armed: by edo_dormant_arm. */
+struct edo_thread *edo_dormant_enter(struct edo_task *task, uint8_t what);
+bool edo_dormant_return(struct edo_task *task);
+struct edo_thread *edo_dormant_enter_armed(struct edo_task *task);
 
 /* When it runs again, OUTSIDE: true if its condition holds (task->resumption says which), false: armed again, park it. */
 bool edo_dormant_check(struct edo_task *task);

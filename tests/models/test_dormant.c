@@ -154,13 +154,13 @@ static void task_waits(void)
     struct edo_thread *thread;
 
     edo_self_pointer = &world.thread;
-    for (thread = edo_dormant_enter(&world.task); thread; thread = edo_enter(&world.thread)) {
+    for (thread = edo_dormant_enter_readable(&world.task, false); thread; thread = edo_enter(&world.thread)) {
         if (edo_park_word_park(&world.task.wake))
             while (!atomic_exchange(&stand_in.queued[0], 0))
                 model_pause();
         edo_leave(thread);
         edo_park_word_run(&world.task.wake);
-        if (edo_dormant_return(&world.task))
+        if (edo_dormant_return_readable(&world.task, false))
             break;
     }
     atomic_store(&world.ended, 1);
@@ -292,7 +292,6 @@ static void setup(void)
     world.task.home = world.task.scope = &world.scope;
     world.task.source = &world.source;
     world.task.when_what = EDO_WHEN_READABLE_;
-    world.task.when_direction = EDO_IN;
     world.source.runtime = &runtime;
     opened();
 }

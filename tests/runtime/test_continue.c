@@ -577,6 +577,75 @@ static void test_k5_debug_abort_when_the_root_task_continues(void **state)
     assert_misuse(death_root, NULL, "root task's function cannot continue");
 }
 
+/* --- The function beneath the usual continuation ------------------------------------------------------------------------------ */
+
+struct readable {
+    edo_stream *stream;
+    int resumption;
+    ssize_t got;
+};
+
+static int readable_next(void *argument)
+{
+    struct readable *readable = argument;
+    char byte;
+
+    readable->resumption = edo_resumption();
+    if (readable->resumption == 0)
+        readable->got = edo_read(readable->stream, &byte, 1);
+    return 0;
+}
+
+static int readable_first(void *argument)
+{
+    struct readable *readable = argument;
+
+    CHECK_RC(edo_continue_readable(readable->stream, NULL, argument), -EPERM);
+    return edo_continue_readable(readable->stream, readable_next, argument);
+}
+
+static int readable_main(void *argument)
+{
+    struct readable served = {.resumption = 1}, nothing = {.resumption = 1}, cut = {.resumption = 1};
+    edo_stream *ends[2];
+    edo_stream *others[2];
+    int rc = 0;
+
+    (void)argument;
+    pair_open(ends);
+    pair_open(others);
+    served.stream = ends[0];
+    cut.stream = others[0];
+    EDO_SCOPE (scope, &rc) {
+        CHECK_RC(edo_spawn(scope, readable_first, &served), 0);
+        CHECK_RC(edo_spawn(scope, readable_first, &nothing), 0);
+        edo_yield();
+        CHECK_RC((int)edo_write_all(ends[1], "x", 1), 1);
+    }
+    EDO_SCOPE (scope, &rc) {
+        CHECK_RC(edo_spawn(scope, readable_first, &cut), 0);
+        edo_yield();
+        edo_scope_cancel(scope);
+    }
+    CHECK_RC(served.resumption, 0);
+    CHECK_RC((int)served.got, 1);
+    CHECK_RC(nothing.resumption, -EINVAL);
+    CHECK_RC(cut.resumption, -ECANCELED);
+    for (int i = 0; i < 2; i++) {
+        edo_close(ends[i]);
+        edo_close(others[i]);
+    }
+    return rc;
+}
+
+static void test_k5_continue_readable_is_the_usual_continuation(void **state)
+{
+    (void)state;
+    assert_int_equal(edo_continue_readable(NULL, readable_next, NULL), -EPERM);
+    assert_int_equal(run_alone(readable_main, NULL), 0);
+    assert_int_equal(run(readable_main, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -586,6 +655,7 @@ int main(void)
         cmocka_unit_test(test_k5_continuation_in_a_cancelled_scope_runs_at_once),
         cmocka_unit_test(test_k5_continuation_of_a_closed_stream_is_told_so_even_if_it_is_ready),
         cmocka_unit_test(test_k5_continuations_give_turns),
+        cmocka_unit_test(test_k5_continue_readable_is_the_usual_continuation),
         virtual_test(test_k5_deadline_moves_earlier_and_later),
         cmocka_unit_test(test_k5_dormant_tasks_on_all_workers),
         virtual_test(test_k5_spawn_when_starts_at_its_condition),

@@ -161,21 +161,45 @@ static int wakes(void *argument)
     return edo_continue(EDO_WHEN_READABLE(stream_of(book, MIDDLE), .deadline = edo_now() + EDO_SEC(1000)), wakes, book);
 }
 
-static int row_dormant(void *argument)
+/* The same without a deadline. */
+static int wakes_late(void *argument)
 {
     struct book *book = argument;
+    unsigned char buffer[700];
+    ssize_t n = edo_read(stream_of(book, MIDDLE), buffer, sizeof buffer);
+
+    CHECK(edo_resumption() == 0 || edo_resumption() == -ECANCELED);
+    CHECK(edo_resumption() == 0 || n == -ECANCELED);
+    if (n <= 0)
+        return (int)n;
+    book_add(book, GOT, n);
+    return edo_continue_readable(stream_of(book, MIDDLE), wakes_late, book);
+}
+
+static int dormant_reads(struct book *book, edo_task_fn reader)
+{
     int rc = open_duplex(book, FROM);
 
     if (rc < 0)
         return rc;
     EDO_SCOPE (scope, &rc) {
-        rc = edo_spawn(scope, wakes, book, .when = EDO_WHEN_READABLE(stream_of(book, MIDDLE)));
+        rc = edo_spawn(scope, reader, book, .when = EDO_WHEN_READABLE(stream_of(book, MIDDLE)));
         if (rc == 0)
             rc = puts_all(book);
     }
     CHECK_RC(book_get(book, GOT) + kept(stream_of(book, MIDDLE), book_get(book, GOT)), book_get(book, PUT));
     close_streams(book);
     return rc;
+}
+
+static int row_dormant(void *argument)
+{
+    return dormant_reads(argument, wakes);
+}
+
+static int row_continue_readable(void *argument)
+{
+    return dormant_reads(argument, wakes_late);
 }
 
 /* Nobody but the tasks closes: each its half, on whatever way out. */
@@ -457,6 +481,7 @@ static int row_sendfile_simulated(void *argument)
 static const struct row rows[] = {
     {"edo_duplex", row_duplex, 20, false},
     {"edo_duplex, dormant", row_dormant, 10, false},
+    {"edo_continue_readable", row_continue_readable, 10, false},
     {"edo_close_read edo_close_write", row_halves, 20, false},
     {"edo_close_read edo_close_write, sockets", row_socket_halves, 10, false},
     {"edo_copy_through", row_copy_through, 40, false},
