@@ -6,8 +6,8 @@
  *     edo_dump_on_signal(SIGUSR1, STDERR_FILENO, EDO_OPTIONS(edo_dump_options, .backtraces = true));
  *
  * A dump is a tree: the root task, the scopes that it has opened, the tasks in those, their scopes. Each task has its number,
- * its name, the place where it was spawned, its state, what it waits for, until when, whether it is cancelled and why. Of a mutex
- * there is the task that holds it; tasks that wait for each other in a ring are told as a deadlock.
+ * its name, the place where it was spawned, its state, what it waits for, until when, whether it is cancelled and why, and its
+ * age. Of a mutex there is the task that holds it; tasks that wait for each other in a ring are told as a deadlock.
  *
  * Nobody is stopped for it, and tasks pay nothing for it while they run. So each task is seen as it was at some moment of the dump,
  * not all at the same one: a task may be missing that was spawned meanwhile, or be shown in a scope that has just ended.

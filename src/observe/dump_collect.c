@@ -124,6 +124,7 @@ static size_t edo_dump_add(struct edo_dump *dump, struct edo_task *block)
             .site = copy.as.site,
             .name = copy.as.name,
             .until = EDO_FOREVER,
+            .spawned = EDO_FOREVER,
             .scopes = (uint32_t)dump->scopes.count,
             .scope_count = (uint32_t)count,
             .parent = EDO_NONE,
@@ -334,5 +335,7 @@ int edo_dump_take(struct edo_dump *dump, struct edo_runtime *runtime)
         edo_dump_build_tree(dump);
     if (dump->rc == 0)
         edo_dump_take_waits(dump);
+    if (dump->rc == 0)
+        edo_dump_take_ages(dump);
     return dump->rc;
 }

@@ -241,8 +241,10 @@ static int64_t edo_monitor_look(struct edo_runtime *runtime)
     int64_t now = edo_platform->now();
     int64_t pause = EDO_FOREVER;
 
-    for (int i = 0; i < runtime->worker_count; i++)
+    for (int i = 0; i < runtime->worker_count; i++) {
+        edo_ages_mark(&runtime->workers[i], now);
         pause = edo_least(pause, edo_monitor_look_at(runtime, &runtime->workers[i], &runtime->monitor.views[i], now));
+    }
     /* A short threshold wants a short period: half of it. */
     if (pause != EDO_FOREVER)
         pause = edo_least(pause, runtime->options.stall_after / 2);
@@ -255,6 +257,14 @@ static bool edo_all_workers_wait(struct edo_runtime *runtime)
         if (!atomic_load_explicit(&runtime->workers[i].waiting, memory_order_seq_cst))
             return false;
     return true;
+}
+
+static void edo_monitor_mark(struct edo_runtime *runtime, void (*mark)(struct edo_worker *worker, int64_t now))
+{
+    int64_t now = edo_platform->now();
+
+    for (int i = 0; i < runtime->worker_count; i++)
+        mark(&runtime->workers[i], now);
 }
 
 static void edo_monitor_sleep(struct edo_runtime *runtime)
@@ -271,8 +281,10 @@ static void edo_monitor_sleep(struct edo_runtime *runtime)
                                     __ATOMIC_SEQ_CST);
         return;
     }
+    edo_monitor_mark(runtime, edo_ages_mark);
     while (__atomic_load_n(&monitor->state, __ATOMIC_ACQUIRE) == EDO_MONITOR_SLEEPS)
         edo_platform->futex_wait(&monitor->state, EDO_MONITOR_SLEEPS, EDO_FOREVER);
+    edo_monitor_mark(runtime, edo_ages_extend); /* all slept, but for a moment */
 }
 
 /* Waits so long, or until it is to stop. */

@@ -111,22 +111,28 @@ void edo_runtimes_each(void (*look)(void *context, struct edo_runtime *runtime),
 
 static int edo_worker_init(struct edo_worker *worker, struct edo_runtime *runtime, int index)
 {
+    int rc;
+
     worker->runtime = runtime;
     worker->index = index;
     worker->alone = runtime->options.workers == 1;
     edo_turns_begin(worker);
     worker->random = (uint32_t)(runtime->options.seed * 2654435761u + (uint64_t)index * 40503u) | 1;
     worker->next_id = runtime->id_base | (uint64_t)index << 40;
+    worker->notes_ages = runtime->options.stall_after == EDO_FOREVER && !runtime->hooks;
     edo_ring_init(&worker->ring);
     edo_lock_init(&worker->thread_lock);
     edo_wheel_init(&worker->wheel, runtime->started);
-    if (runtime->options.metrics) {
-        int rc = edo_sampler_create(worker);
-
-        if (rc < 0)
-            return rc;
+    rc = edo_ages_create(worker);
+    if (rc == 0 && runtime->options.metrics)
+        rc = edo_sampler_create(worker);
+    if (rc == 0)
+        rc = edo_poller_init(&worker->poller);
+    if (rc < 0) {
+        edo_platform->release(worker->sampler);
+        edo_platform->release(worker->ages);
     }
-    return edo_poller_init(&worker->poller);
+    return rc;
 }
 
 static void edo_stacks_put(struct edo_runtime *runtime, struct edo_stack *stacks)
@@ -146,6 +152,7 @@ static void edo_worker_finish(struct edo_worker *worker)
     edo_uring_end(&worker->poller);
     edo_poller_finish(&worker->poller);
     edo_platform->release(worker->sampler);
+    edo_platform->release(worker->ages);
 }
 
 static void edo_runtime_finish(struct edo_runtime *runtime)

@@ -197,7 +197,7 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
         if ((task->flags & EDO_TASK_TIMED) && !edo_sample_spawn(thread->worker))
             task->flags &= (uint8_t)~EDO_TASK_TIMED;
     }
-    edo_task_publish(task, ++thread->worker->next_id);
+    edo_task_publish(task, edo_worker_next_id(thread->worker));
     if (handle) {
         atomic_store_explicit(&handle->joiner, 0, memory_order_relaxed);
         handle->task = task;
@@ -249,7 +249,7 @@ int edo_root_spawn(struct edo_thread *thread, edo_task_fn fn)
     task->name = "root";
     task->stack_class = (uint8_t)runtime->stack_class;
     task->flags = runtime->task_flags;
-    edo_task_publish(task, ++thread->worker->next_id);
+    edo_task_publish(task, edo_worker_next_id(thread->worker));
     edo_count(&thread->worker->counts.spawned, 1);
     atomic_store_explicit(&runtime->base.live, 1, memory_order_relaxed);
     edo_ready(thread, task);

@@ -56,6 +56,8 @@ void edo_worker_check(struct edo_thread *thread)
     struct edo_worker *worker = thread->worker;
 
     edo_turns_begin(worker);
+    if (__builtin_expect(worker->notes_ages, 0))
+        edo_ages_mark(worker, edo_platform->now());
     if (atomic_load_explicit(&worker->poller.sources, memory_order_relaxed) > 0)
         edo_poller_poll(thread, &worker->poller, 0);
     if (atomic_load_explicit(&runtime->signalled, memory_order_relaxed))
@@ -87,6 +89,20 @@ static void edo_stacks_trim(struct edo_thread *thread)
     edo_leave(thread);
     edo_stack_pool_put(&thread->runtime->stacks, stacks, count);
     edo_enter(thread);
+}
+
+/* Sleeps; no task is spawned meanwhile. */
+EDO_ALWAYS_INLINE struct edo_task *edo_thread_idle(struct edo_thread *thread, bool measured)
+{
+    struct edo_worker *worker = thread->worker;
+    struct edo_task *task;
+
+    if (__builtin_expect(worker->notes_ages, 0))
+        edo_ages_mark(worker, edo_platform->now());
+    task = measured ? edo_sample_idle(thread) : edo_worker_idle(thread);
+    if (__builtin_expect(worker->notes_ages, 0) && thread->worker == worker)
+        edo_ages_mark(worker, edo_platform->now());
+    return task;
 }
 
 /*
@@ -124,7 +140,7 @@ EDO_ALWAYS_INLINE struct edo_task *edo_thread_next(struct edo_thread *thread, bo
         edo_worker_check(thread);
         return NULL;
     }
-    return measured ? edo_sample_idle(thread) : edo_worker_idle(thread);
+    return edo_thread_idle(thread, measured);
 }
 
 EDO_ALWAYS_INLINE void edo_thread_serve(struct edo_thread *thread, bool measured)

@@ -6,6 +6,7 @@
 #ifndef EDO_RUNTIME_WORKER_H
 #define EDO_RUNTIME_WORKER_H
 
+#include "runtime/ages.h"
 #include "runtime/blocks.h"
 #include "runtime/poller.h"
 #include "runtime/ring.h"
@@ -55,8 +56,10 @@ struct edo_worker {
     int stack_count;
     struct edo_stack *odd_stacks; /* of other classes, to be put back */
     struct edo_task *held;        /* ready, but there was no stack at hand: the thread's own flow gets one first */
-    int stack_credit; /* reserved in the pool, not used by a task: what the next spawns will need (rule K5) */
-    uint64_t next_id;
+    int stack_credit;      /* reserved in the pool, not used by a task: what the next spawns will need (rule K5) */
+    uint64_t next_id;      /* the last task's number; atomic, since others ask */
+    struct edo_ages *ages; /* when that was which; NULL: nobody notes it */
+    bool notes_ages;       /* and it is the worker's own flow that does, not the monitor */
 
     struct edo_worker_counts counts;
 
@@ -109,6 +112,15 @@ static inline void edo_turns_end(struct edo_worker *worker)
 static inline void edo_count(_Atomic uint64_t *counter, uint64_t n)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+/* The number of its next task. INSIDE. */
+static inline uint64_t edo_worker_next_id(struct edo_worker *worker)
+{
+    uint64_t id = __atomic_load_n(&worker->next_id, __ATOMIC_RELAXED) + 1;
+
+    __atomic_store_n(&worker->next_id, id, __ATOMIC_RELAXED);
+    return id;
 }
 
 /* xorshift: for choosing victims. Seeded by the runtime's seed and the worker's index. */

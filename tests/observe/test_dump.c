@@ -279,25 +279,25 @@ static void check_waits(struct waits *waits)
     CHECK_LINE(&text, "task 1 \"root\"", "runs on worker 0");
     CHECK_LINE(&text, "scope \"all\"", "test_dump.c:");
     CHECK_LINE(&text, "\"each_wait\" (", "test_dump.c:"); /* without a name: where it was spawned */
-    snprintf(want, sizeof want, "waits on the word at %p\n", (void *)&waits->word);
+    snprintf(want, sizeof want, "waits on the word at %p, age ", (void *)&waits->word);
     CHECK_LINE(&text, "\"each_wait\"", want);
     snprintf(want, sizeof want, "waits on the word at %p, until in 9", (void *)&waits->word);
     CHECK_LINE(&text, "\"word until\"", want);
     CHECK_LINE(&text, "\"read\"", "waits for descriptor ");
-    CHECK_LINE(&text, "\"duplex\"", "waits to read a stream in memory\n");
+    CHECK_LINE(&text, "\"duplex\"", "waits to read a stream in memory, age ");
     CHECK_LINE(&text, "\"accept\"", "waits for a connection at 127.0.0.1:");
     CHECK_LINE(&text, "\"datagram\"", "waits to receive datagrams at 127.0.0.1:");
     CHECK_LINE(&text, "\"join\"", "waits for the end of task 2 \"word\"");
     CHECK_LINE(&text, "\"sleep\"", "waits for its time, until in 499.");
-    snprintf(want, sizeof want, "waits to send into the channel %p\n", (void *)waits->full);
+    snprintf(want, sizeof want, "waits to send into the channel %p, age ", (void *)waits->full);
     CHECK_LINE(&text, "\"send\"", want);
-    snprintf(want, sizeof want, "waits to receive from the channel %p\n", (void *)waits->empty);
+    snprintf(want, sizeof want, "waits to receive from the channel %p, age ", (void *)waits->empty);
     CHECK_LINE(&text, "\"recv\"", want);
     CHECK_LINE(&text, "\"hear\"", "waits to hear the broadcast 0x");
     CHECK_LINE(&text, "\"changed\"", "waits for a change of the watch 0x");
     CHECK_LINE(&text, "\"select\"", "waits to receive from the channel 0x");
     CHECK_LINE(&text, "\"select\"", ", until in 699.");
-    snprintf(want, sizeof want, "waits for the mutex at %p, held by task 1 \"root\"\n", (void *)&waits->mutex);
+    snprintf(want, sizeof want, "waits for the mutex at %p, held by task 1 \"root\", age ", (void *)&waits->mutex);
     CHECK_LINE(&text, "\"mutex\"", want);
     CHECK_LINE(&text, "\"rwlock\"", ", held by task 1 \"root\"");
     CHECK_LINE(&text, "\"rwlock\"", "waits for the rwlock at 0x");
@@ -306,16 +306,16 @@ static void check_waits(struct waits *waits)
     CHECK_LINE(&text, "\"barrier\"", "waits at the barrier at 0x");
     CHECK_LINE(&text, "\"initialise\"", "waits on the word at 0x");
     CHECK_LINE(&text, "\"once\"", "waits for the once at 0x");
-    CHECK_LINE(&text, "\"once\"", " \"initialise\"\n");
+    CHECK_LINE(&text, "\"once\"", " \"initialise\", age ");
     CHECK_LINE(&text, "\"group\"", "waits for the wait group at 0x");
-    CHECK_LINE(&text, "\"job\"", "waits for its blocking job a_job+0x0\n");
+    CHECK_LINE(&text, "\"job\"", "waits for its blocking job a_job+0x0, age ");
     CHECK_LINE(&text, "\"dormant\"", "dormant, waits for descriptor ");
     CHECK_LINE(&text, "\"dormant\"", ", until in 59.");
     CHECK_LINE(&text, "\"dormant time\"", "dormant, waits for its time, until in 199.");
     CHECK_LINE(&text, "\"around\"", "waits for the tasks of its scope inner, deadline in 89.");
     CHECK_LINE(&text, "      scope \"inner\" (", ", deadline in 89.");
     CHECK_LINE(&text, "        task ", "\"inmost\"");
-    CHECK_LINE(&text, "\"new\"", "is ready, and has not run yet\n");
+    CHECK_LINE(&text, "\"new\"", "is ready, and has not run yet, age ");
     dumped_end(&text);
 }
 
