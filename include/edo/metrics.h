@@ -5,7 +5,7 @@
  * Counters cost nothing that could be measured, and are always there. Each worker writes its own; reading sums them up while
  * everybody works on. So numbers that are read together are of slightly different moments, and nobody is stopped or woken.
  *
- * Times are measured with .metrics = true in edo_run_options, or EDO_METRICS=1: of about one turn in a hundred the clock is read
+ * Times are measured with .metrics = true in edo_run_options, or EDO_METRICS=1: of one turn in two hundred the clock is read
  * where it begins and ends, and where its task becomes ready the next time and runs. That costs a yield some percent, and other things
  * less. Not in seeded runs (edo/testing.h).
  *
@@ -149,6 +149,39 @@ EDO_API int64_t edo_histogram_limit(int bucket);
  * -EINVAL: no such times, no such worker; -ENODATA: the runtime does not measure them.
  */
 EDO_API int edo_metrics_times(edo_histogram *out, int times, int worker);
+
+/* --- Each task --------------------------------------------------------------------------------------------------------- */
+
+/*
+ * What is known of one task. With .metrics each sampled turn is credited to its task, for all the turns of its worker since the
+ * sample before. So polls and busy are estimates: right on the average, within some percent for a task that had tens of thousands of
+ * turns; a task that had few may have none that was met, and 0 here.
+ */
+typedef struct edo_task_metrics {
+    size_t size;
+    uint64_t id;    /* edo_task_id */
+    int64_t age;    /* ns since it was spawned, wrong by up to 1/64 of it, or some ms; -1: not known (in seeded runs) */
+    uint64_t polls; /* turns it had, estimated; with .metrics, else 0 */
+    int64_t busy;   /* ns in them, estimated; with .metrics, else 0 */
+} edo_task_metrics;
+
+#define EDO_TASK_METRICS_INIT                                                                                          \
+    {                                                                                                                  \
+        sizeof(edo_task_metrics), 0, 0, 0, 0                                                                           \
+    }
+
+/*
+ * Fills *out (set out->size first: EDO_TASK_METRICS_INIT) for a task of the calling task's runtime, by its number (edo_task_id); 0:
+ * the calling one. 0; -EPERM outside a task; -E2BIG; -ESRCH: there is no such task, or it has ended. Looks through all tasks for it.
+ */
+EDO_API int edo_metrics_task(edo_task_metrics *out, uint64_t task);
+
+/*
+ * Times of its sampled turns (enum edo_times): as edo_metrics_times, but by doublings, since each task keeps its own: every fourth
+ * bucket counts those of four. With .metrics a task needs some 300 bytes more for that. Also -EINVAL: no such times; -ENODATA: the
+ * runtime does not measure them.
+ */
+EDO_API int edo_metrics_task_times(edo_histogram *out, int times, uint64_t task);
 
 /* --- As text ----------------------------------------------------------------------------------------------------------- */
 

@@ -61,6 +61,8 @@ struct edo_dump_task {
     const char *name;
     int64_t until;   /* of the wait; EDO_FOREVER */
     int64_t spawned; /* when; EDO_FOREVER: not known */
+    uint64_t polls;  /* with .metrics: its turns, and the time in them, ns; estimates, 0 where nothing is known */
+    int64_t busy;
     uint32_t scopes; /* that it has opened, from outside in: so many from here */
     uint32_t scope_count;
     uint32_t parent; /* the scope it is in; EDO_NONE: the root task, or one whose scope was not seen */
@@ -180,10 +182,10 @@ uint32_t edo_dump_find(const struct edo_dump *dump, uint64_t id);
 /* What the collected tasks wait for, and in what state they are. */
 void edo_dump_take_waits(struct edo_dump *dump);
 
-/* --- dump_ages.c ------------------------------------------------------------------------------------------------------------- */
+/* --- dump_facts.c ------------------------------------------------------------------------------------------------------------ */
 
-/* When they were spawned. */
-void edo_dump_take_ages(struct edo_dump *dump);
+/* When they were spawned, and what was sampled of them. */
+void edo_dump_take_facts(struct edo_dump *dump);
 
 /* How old the task is, ns, as far as that is known; -1: it is not. */
 int64_t edo_dump_age(const struct edo_dump *dump, const struct edo_dump_task *task);

@@ -336,6 +336,6 @@ int edo_dump_take(struct edo_dump *dump, struct edo_runtime *runtime)
     if (dump->rc == 0)
         edo_dump_take_waits(dump);
     if (dump->rc == 0)
-        edo_dump_take_ages(dump);
+        edo_dump_take_facts(dump);
     return dump->rc;
 }

@@ -135,6 +135,8 @@ static void edo_json_task(struct edo_out *out, const struct edo_dump *dump, cons
     edo_out_printf(out, ",\"state\":\"%s\"", states[task->state]);
     if (edo_dump_age(dump, task) >= 0)
         edo_out_printf(out, ",\"age_ns\":%" PRId64, edo_dump_age(dump, task));
+    if (task->polls > 0)
+        edo_out_printf(out, ",\"polls\":%" PRIu64 ",\"busy_ns\":%" PRId64, task->polls, task->busy);
     if (task->worker >= 0)
         edo_out_printf(out, ",\"worker\":%d", task->worker);
     if (task->flags & EDO_TASK_DORMANT)

@@ -133,11 +133,15 @@ static void edo_out_site_of(struct edo_out *out, const edo_site *site)
         edo_out_printf(out, " (%s:%d)", known->file, known->line);
 }
 
-/* ", age 1.250 s". */
-static void edo_out_age(struct edo_out *out, int64_t age)
+static void edo_out_facts(struct edo_out *out, const struct edo_dump *dump, const struct edo_dump_task *task)
 {
+    int64_t age = edo_dump_age(dump, task);
+
     if (age >= 0)
         edo_out_printf(out, ", age %" PRId64 ".%03d s", age / 1000000000, (int)(age / 1000000 % 1000));
+    if (task->polls > 0)
+        edo_out_printf(out, ", ran for %" PRId64 ".%06d s in some %" PRIu64 " turns", task->busy / 1000000000,
+                       (int)(task->busy / 1000 % 1000000), task->polls);
 }
 
 /* A time that is to come: ", 1.250 s from now". */
@@ -215,7 +219,7 @@ static void edo_out_task(struct edo_out *out, const struct edo_dump *dump, struc
         edo_out_time(out, dump, "deadline in", scope->deadline);
         edo_out_cancelled(out, scope->flags, scope->cancel_site);
     }
-    edo_out_age(out, edo_dump_age(dump, task));
+    edo_out_facts(out, dump, task);
     edo_out_put(out, "\n");
     edo_out_backtrace(out, dump, task, depth);
 }

@@ -13,4 +13,10 @@ void edo_runtime_counted(edo_metrics *out, struct edo_runtime *runtime, int64_t 
 /* worker -1: all. The runtime measures times. */
 void edo_times_counted(edo_histogram *out, struct edo_runtime *runtime, int times, int worker);
 
+/* What was sampled of the task (0 where nothing is); false: it has ended. From where its runtime cannot end meanwhile. */
+bool edo_task_counted(uint64_t *polls, int64_t *busy, struct edo_runtime *runtime, struct edo_task *block, uint64_t id);
+
+/* The same for its times. The runtime measures times. */
+bool edo_task_times_counted(edo_histogram *out, struct edo_task *block, uint64_t id, int times);
+
 #endif

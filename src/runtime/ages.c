@@ -114,3 +114,15 @@ int64_t edo_ages_find(const struct edo_age_mark *marks, uint32_t count, uint64_t
     to = low < count && marks[low].time < now ? marks[low].time : now;
     return from < to ? from + (to - from) / 2 : to;
 }
+
+int64_t edo_ages_of(struct edo_worker *worker, uint64_t id, int64_t now)
+{
+    int64_t time;
+
+    if (!worker->ages)
+        return EDO_FOREVER;
+    edo_lock_acquire(&worker->ages->lock);
+    time = edo_ages_find(worker->ages->marks, worker->ages->count, id, now);
+    edo_lock_release(&worker->ages->lock);
+    return time;
+}

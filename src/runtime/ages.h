@@ -56,6 +56,9 @@ uint32_t edo_ages_copy(struct edo_age_mark *out, struct edo_worker *worker);
 /* When the task was spawned, by the marks of its worker (edo_ages_worker); at `now` at the latest. EDO_FOREVER: not known. */
 int64_t edo_ages_find(const struct edo_age_mark *marks, uint32_t count, uint64_t id, int64_t now);
 
+/* The same, of one task. */
+int64_t edo_ages_of(struct edo_worker *worker, uint64_t id, int64_t now);
+
 /* On which worker the task was spawned, by its number. */
 static inline int edo_ages_worker(uint64_t id)
 {

@@ -13,7 +13,7 @@
 #include "runtime/misuse.h"
 #include "runtime/overflow.h"
 #include "runtime/runtime.h"
-#include "runtime/sample.h"
+#include "runtime/task_stats.h"
 #include "runtime/uring.h"
 #include "platform/platform.h"
 
@@ -188,7 +188,8 @@ static int edo_runtime_build(struct edo_runtime *runtime)
 
     runtime->stack_class = edo_stack_class_for(options->stack_size);
     stacks.resident_cap = options->resident_stacks * edo_stack_class_size(runtime->stack_class);
-    edo_blocks_init(&runtime->tasks, sizeof(struct edo_task), offsetof(struct edo_task, fn));
+    edo_blocks_init(&runtime->tasks, sizeof(struct edo_task) + (options->metrics ? sizeof(struct edo_task_stats) : 0),
+                    offsetof(struct edo_task, fn));
     edo_blocks_init(&runtime->handles, sizeof(struct edo_handle), offsetof(struct edo_handle, runtime));
     edo_blocks_init(&runtime->sources, sizeof(struct edo_source), offsetof(struct edo_source, runtime));
     edo_lock_init(&runtime->root_lock);

@@ -2,6 +2,7 @@
 /* Times of a sample of turns. See sample.h. */
 #include "runtime/sample.h"
 #include "runtime/runtime.h"
+#include "runtime/task_stats.h"
 #include "platform/platform.h"
 
 #include <errno.h>
@@ -48,6 +49,46 @@ static void edo_times_add(struct edo_times_kept *times, int64_t time)
     atomic_fetch_add_explicit(&times->buckets[edo_times_bucket(time)], 1, memory_order_relaxed);
 }
 
+/* --- Tasks --------------------------------------------------------------------------------------------------------------- */
+
+static void edo_task_forget(struct edo_task_stats *stats)
+{
+    if (atomic_load_explicit(&stats->counts[EDO_KEPT_POLL], memory_order_relaxed) == 0 &&
+        atomic_load_explicit(&stats->counts[EDO_KEPT_DELAY], memory_order_relaxed) == 0)
+        return;
+    atomic_store_explicit(&stats->polls, 0, memory_order_relaxed);
+    atomic_store_explicit(&stats->busy, 0, memory_order_relaxed);
+    for (int times = 0; times < EDO_KEPT_TIMES; times++) {
+        atomic_store_explicit(&stats->sums[times], 0, memory_order_relaxed);
+        atomic_store_explicit(&stats->counts[times], 0, memory_order_relaxed);
+        for (int i = 0; i < EDO_TASK_BUCKETS; i++)
+            atomic_store_explicit(&stats->buckets[times][i], 0, memory_order_relaxed);
+    }
+}
+
+static void edo_count_small(_Atomic uint32_t *counter)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+/* A sample of the task's, if it is still there; for a turn: which stands for so many. */
+static void edo_task_credit(struct edo_task *task, uint64_t id, enum edo_kept_times times, int64_t time, uint64_t turns)
+{
+    struct edo_task_stats *stats = edo_task_stats(task);
+
+    if (time < 0)
+        time = 0;
+    if (__atomic_load_n(&task->id, __ATOMIC_RELAXED) != id)
+        return;
+    edo_count(&stats->sums[times], (uint64_t)time);
+    edo_count_small(&stats->counts[times]);
+    edo_count_small(&stats->buckets[times][edo_task_bucket(edo_times_bucket(time))]);
+    if (turns > 0) {
+        edo_count(&stats->polls, turns);
+        edo_count(&stats->busy, (uint64_t)time * turns);
+    }
+}
+
 /* --- The sampler ------------------------------------------------------------------------------------------------------- */
 
 int edo_sampler_create(struct edo_worker *worker)
@@ -65,10 +106,11 @@ int edo_sampler_create(struct edo_worker *worker)
     return 0;
 }
 
-bool edo_sample_spawn(struct edo_worker *worker)
+bool edo_sample_spawn(struct edo_worker *worker, struct edo_task *task)
 {
     struct edo_sampler *sampler = worker->sampler;
 
+    edo_task_forget(edo_task_stats(task));
     if (sampler->spawns > 0) {
         sampler->spawns--;
         return false;
@@ -84,28 +126,54 @@ static uint64_t edo_sample_gap(struct edo_sampler *sampler)
     return EDO_SAMPLE_GAP + (sampler->random >> 16) % (EDO_SAMPLE_GAP / 2);
 }
 
+/* Runs the task with turns for it and so many more, of those that are left; counts them, and gives back what was not used. */
+static void edo_sample_turns(struct edo_thread *thread, struct edo_task *task, int32_t more)
+{
+    struct edo_worker *worker = thread->worker;
+    int32_t had = edo_turns_left(worker);
+    int32_t begin = had > more ? more : had;
+    int32_t end;
+    bool ended;
+
+    if (begin != had)
+        edo_turns_set(worker, begin);
+    edo_resume(thread, task);
+    if (thread->worker != worker)
+        return;
+    end = edo_turns_left(worker);
+    ended = end < -EDO_TURNS_BETWEEN_LOOKS;
+    if (ended)
+        end += EDO_TURNS_ENDED;
+    if (end >= begin) /* they have begun anew meanwhile, on another thread */
+        return;
+    worker->sampler->turn += (uint64_t)(begin - end);
+    if (!ended && begin != had)
+        edo_turns_set(worker, end + had - begin);
+}
+
 /* The task may take the worker with it, or lose it; the sampler stays. */
 void edo_sample_resume(struct edo_thread *thread, struct edo_task *task)
 {
-    struct edo_worker *worker = thread->worker;
-    struct edo_sampler *sampler = worker->sampler;
-    uint64_t switches = atomic_load_explicit(&worker->counts.switches, memory_order_relaxed);
-    int32_t turns = edo_turns_left(worker);
-    int64_t begin;
+    struct edo_sampler *sampler = thread->worker->sampler;
+    uint64_t stands_for = sampler->turn + 1 - sampler->sampled;
+    uint64_t id = task->id;
+    int64_t time;
 
-    if (switches < sampler->next) {
-        edo_resume(thread, task);
+    if (sampler->turn < sampler->next) { /* it comes by here again when it is that one's turn */
+        uint64_t before = sampler->next - sampler->turn;
+
+        edo_sample_turns(thread, task,
+                         before < EDO_TURNS_BETWEEN_LOOKS ? (int32_t)before - 1 : EDO_TURNS_BETWEEN_LOOKS);
         return;
     }
-    sampler->next = switches + edo_sample_gap(sampler);
+    sampler->sampled = sampler->turn + 1;
+    sampler->next = sampler->turn + edo_sample_gap(sampler);
     task->flags |= EDO_TASK_TIMED;
-    if (turns > 0)
-        edo_turns_set(worker, 0);
-    begin = edo_platform->now();
-    edo_resume(thread, task);
-    edo_times_add(&sampler->times[EDO_KEPT_POLL], edo_platform->now() - begin);
-    if (thread->worker == worker && turns > 0 && edo_turns_left(worker) == -1)
-        edo_turns_set(worker, turns - 1);
+    time = edo_platform->now();
+    edo_sample_turns(thread, task, 0);
+    time = edo_platform->now() - time;
+    edo_times_add(&sampler->times[EDO_KEPT_POLL], time);
+    edo_task_credit(task, id, EDO_KEPT_POLL, time, stands_for);
 }
 
 /* --- Idle times -------------------------------------------------------------------------------------------------------- */
@@ -160,8 +228,10 @@ struct edo_task *edo_probe_receive(struct edo_worker *worker, struct edo_task *s
 {
     struct edo_probe *probe = EDO_CONTAINER_OF(stand_in, struct edo_probe, stand_in);
     struct edo_task *task = probe->task;
+    int64_t time = edo_platform->now() - probe->since;
 
-    edo_times_add(&worker->sampler->times[EDO_KEPT_DELAY], edo_platform->now() - probe->since);
+    edo_times_add(&worker->sampler->times[EDO_KEPT_DELAY], time);
+    edo_task_credit(task, task->id, EDO_KEPT_DELAY, time, 0);
     atomic_store_explicit(&probe->out, false, memory_order_release);
     return task;
 }

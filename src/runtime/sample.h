@@ -6,9 +6,11 @@
  * has them where it samples. Both measurements make the thread's own flow meet the task, where there is time to read the clock.
  *
  *   Poll time. The own flow (worker.c, which has a form of its own for this) is where a task's turn begins in any case every 61
- *   turns, and after each sleep. If enough turns have passed since the last sample, it lets the task run with no turns left: so
- *   whatever that one does to let go, its successor is the own flow, which reads the clock again. Then the turns that were
- *   left are given back. (Had the monitor taken them away meanwhile, that comes again.)
+ *   turns, and after each sleep. Which turn is sampled is settled before, by its number: those that just come by here, as the
+ *   first after a sleep do, are not of all kinds. If it is near, the task that runs now gets only so many turns as lie before it: then the own flow
+ *   has its turn again. The sampled one gets none: so whatever it does to let go, its successor is the own flow, which reads the
+ *   clock again. Then the turns that were left are given back. (Had the monitor taken them away meanwhile, that comes again.)
+ *   Each sample stands for the turns since the one before; so much is credited to its task, too (task_stats.h).
  *
  *   Delay. The task of a poll sample, and one in some spawned tasks, gets the flag EDO_TASK_TIMED. Who makes it ready the next
  *   time goes the way for special tasks because of it, and there a probe is put into the queue in its place: a task block of
@@ -30,7 +32,7 @@ struct edo_worker;
 enum {
     EDO_PROBES = 16,        /* of a worker */
     EDO_PROBE_CLASS = 255,  /* their stack class */
-    EDO_SAMPLE_GAP = 128,   /* turns between samples at least, and half of that again at random */
+    EDO_SAMPLE_GAP = 160,   /* turns between samples at least, and half of that again at random */
     EDO_SAMPLE_SPAWNS = 16, /* one in so many spawned tasks is timed */
     EDO_KEPT_BUCKETS = 122
 };
@@ -50,7 +52,9 @@ struct edo_probe {
 };
 
 struct edo_sampler {
-    uint64_t next; /* the count of switches from which on a turn is sampled */
+    uint64_t turn;    /* how many turns there were; also those that a task gave itself, being alone */
+    uint64_t next;    /* how many there are before the next one that is sampled */
+    uint64_t sampled; /* how many there were with the last one */
     uint32_t random;
     uint32_t spawns; /* left until the next one is timed */
     bool slept;      /* in an idle time, and has counted so many switches before it */
@@ -70,8 +74,8 @@ int edo_sampler_create(struct edo_worker *worker);
 int edo_times_bucket(int64_t time);
 int64_t edo_times_limit(int bucket);
 
-/* Whether the task that is being spawned is to be timed. INSIDE. */
-bool edo_sample_spawn(struct edo_worker *worker);
+/* The task is being spawned: nothing is known of it. Whether it is to be timed. INSIDE. */
+bool edo_sample_spawn(struct edo_worker *worker, struct edo_task *task);
 
 /* edo_resume and edo_worker_idle, measured. */
 void edo_sample_resume(struct edo_thread *thread, struct edo_task *task);

@@ -194,7 +194,7 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
     if (options->pinned || runtime->task_flags) { /* under hooks there is one thread: all its tasks are pinned */
         task->flags |= options->pinned && !runtime->hooks ? EDO_TASK_PINNED | (runtime->task_flags & EDO_TASK_WATCHED)
                                                           : runtime->task_flags;
-        if ((task->flags & EDO_TASK_TIMED) && !edo_sample_spawn(thread->worker))
+        if ((task->flags & EDO_TASK_TIMED) && !edo_sample_spawn(thread->worker, task))
             task->flags &= (uint8_t)~EDO_TASK_TIMED;
     }
     edo_task_publish(task, edo_worker_next_id(thread->worker));

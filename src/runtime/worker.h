@@ -15,6 +15,7 @@
 
 enum {
     EDO_TURNS_BETWEEN_LOOKS = 61, /* tasks run between looks at the poller, the timers and the global queue */
+    EDO_TURNS_ENDED = 1 << 20,    /* more than there ever are */
     EDO_LIFO_STREAK = 3,          /* tasks taken from the LIFO slot in a row before the ring has its turn */
     EDO_STACK_CACHE = 32,         /* stacks a worker keeps at most; refilled and emptied by halves */
     EDO_STACK_CREDIT = 32         /* reservations taken from the pool at once */
@@ -104,9 +105,13 @@ static inline void edo_turns_set(struct edo_worker *worker, int32_t turns)
     atomic_store_explicit(&worker->turns, turns, memory_order_relaxed);
 }
 
+/* So that it can be told from turns that were used up, and how many had been by then; see sample.c. */
 static inline void edo_turns_end(struct edo_worker *worker)
 {
-    atomic_store_explicit(&worker->turns, -1, memory_order_relaxed);
+    int32_t turns = edo_turns_left(worker);
+
+    if (turns >= 0)
+        edo_turns_set(worker, turns - EDO_TURNS_ENDED);
 }
 
 static inline void edo_count(_Atomic uint64_t *counter, uint64_t n)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When the collected tasks were spawned, by the marks that their workers' numbers have (runtime/ages.h). Tasks of one worker stand
- * together in the order of their numbers, so each worker's marks are copied once.
+ * What is known of the collected tasks apart from their waits: when they were spawned, by the marks that their workers' numbers have
+ * (runtime/ages.h), and what was sampled of them (runtime/task_stats.h). Tasks of one worker stand together in the order of their
+ * numbers, so each worker's marks are copied once.
  */
 #include "observe/dump.h"
+#include "observe/metrics.h"
 
 enum { EDO_MARKS_WORDS = EDO_AGE_MARKS * sizeof(struct edo_age_mark) / sizeof(uint32_t) };
 
-void edo_dump_take_ages(struct edo_dump *dump)
+void edo_dump_take_facts(struct edo_dump *dump)
 {
     struct edo_age_mark *marks;
     uint32_t count = 0;
@@ -24,6 +26,7 @@ void edo_dump_take_ages(struct edo_dump *dump)
             count = edo_ages_copy(marks, &dump->runtime->workers[worker]);
         of = worker;
         task->spawned = edo_ages_find(marks, count, task->id, dump->now);
+        edo_task_counted(&task->polls, &task->busy, dump->runtime, task->block, task->id);
     }
 }
 
