@@ -7,7 +7,8 @@
  *
  * A dump is a tree: the root task, the scopes that it has opened, the tasks in those, their scopes. Each task has its number,
  * its name, the place where it was spawned, its state, what it waits for, until when, whether it is cancelled and why, and its
- * age. Of a mutex there is the task that holds it; tasks that wait for each other in a ring are told as a deadlock.
+ * age. Of a mutex there is the task that holds it; tasks that wait for each other in a ring are told as a deadlock. It warns of tasks
+ * that keep their thread, yield again and again, or wait with a lock that others want; how that is judged is in docs/guide/dumps.md.
  *
  * Nobody is stopped for it, and tasks pay nothing for it while they run. So each task is seen as it was at some moment of the dump,
  * not all at the same one: a task may be missing that was spawned meanwhile, or be shown in a scope that has just ended.

@@ -72,11 +72,11 @@ struct edo_dump_task {
     uint8_t frame_count;
     bool frames_whole;
     bool printed;
-    uint8_t flags;  /* enum edo_task_flags */
-    uint8_t state;  /* enum edo_dump_state */
-    int16_t worker; /* on which it runs; -1: on none */
-    bool started;   /* it has a stack, or had one and is dormant */
-    bool holds;     /* waits, and holds what others wait for; snapshots only */
+    uint8_t flags;    /* enum edo_task_flags */
+    uint8_t state;    /* enum edo_dump_state */
+    uint8_t warnings; /* enum edo_warning */
+    int16_t worker;   /* on which it runs; -1: on none */
+    bool started;     /* it has a stack, or had one and is dormant */
 };
 
 struct edo_dump_scope {

@@ -13,6 +13,7 @@
  */
 #include "observe/dump.h"
 #include "observe/peek.h"
+#include "observe/warnings.h"
 #include "platform/platform.h"
 
 #include <errno.h>
@@ -337,5 +338,7 @@ int edo_dump_take(struct edo_dump *dump, struct edo_runtime *runtime)
         edo_dump_take_waits(dump);
     if (dump->rc == 0)
         edo_dump_take_facts(dump);
+    if (dump->rc == 0)
+        edo_dump_take_warnings(dump);
     return dump->rc;
 }

@@ -5,6 +5,7 @@
  * some readers round: those of a process's first runtime with few tasks a worker stay below 2^53.
  */
 #include "observe/dump_out.h"
+#include "observe/warnings.h"
 #include "runtime/parking.h"
 #include "sync/waiter.h"
 
@@ -118,6 +119,21 @@ static void edo_json_wait(struct edo_out *out, const struct edo_dump *dump, cons
     edo_out_put(out, "}");
 }
 
+static void edo_json_warnings(struct edo_out *out, const struct edo_dump_task *task)
+{
+    const char *before = ",\"warnings\":[";
+
+    for (int i = 0; i < EDO_WARNINGS; i++) {
+        if (!(task->warnings & 1 << i))
+            continue;
+        edo_out_put(out, before);
+        edo_out_quote(out, edo_warning_text(1 << i));
+        before = ",";
+    }
+    if (task->warnings)
+        edo_out_put(out, "]");
+}
+
 /* --- Lists ---------------------------------------------------------------------------------------------------------------------- */
 
 static void edo_json_task(struct edo_out *out, const struct edo_dump *dump, const struct edo_dump_task *task)
@@ -148,6 +164,7 @@ static void edo_json_task(struct edo_out *out, const struct edo_dump *dump, cons
         edo_json_time(out, dump, "deadline_ns", scope->deadline);
         edo_json_cancelled(out, scope->flags, scope->cancel_site);
     }
+    edo_json_warnings(out, task);
     if (task->wait != EDO_NONE) {
         edo_out_put(out, ",\"waits\":[");
         for (uint32_t at = task->wait; at != EDO_NONE; at = edo_dump_wait(dump, at)->next) {

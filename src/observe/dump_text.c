@@ -6,6 +6,7 @@
  * their depth, but no further than EDO_INDENT_MOST.
  */
 #include "observe/dump_out.h"
+#include "observe/warnings.h"
 #include "runtime/parking.h"
 #include "sync/waiter.h"
 
@@ -142,6 +143,9 @@ static void edo_out_facts(struct edo_out *out, const struct edo_dump *dump, cons
     if (task->polls > 0)
         edo_out_printf(out, ", ran for %" PRId64 ".%06d s in some %" PRIu64 " turns", task->busy / 1000000000,
                        (int)(task->busy / 1000 % 1000000), task->polls);
+    for (int i = 0; i < EDO_WARNINGS; i++)
+        if (task->warnings & 1 << i)
+            edo_out_printf(out, ", warning: %s", edo_warning_text(1 << i));
 }
 
 /* A time that is to come: ", 1.250 s from now". */

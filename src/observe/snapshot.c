@@ -28,24 +28,6 @@ static void leave_out_gone(struct edo_dump *dump)
     dump->order.count = count;
 }
 
-/* Marks those that wait while others wait for what they hold. Nobody else is known to hold anything. */
-static void mark_holders(struct edo_dump *dump)
-{
-    uint64_t last = 0;
-
-    for (uint32_t i = 0; i < dump->waits.count; i++) {
-        const struct edo_dump_wait *wait = edo_dump_wait(dump, i);
-        uint32_t holder;
-
-        if (wait->what != EDO_WAIT_LINE || !wait->other || wait->other == last)
-            continue;
-        last = wait->other;
-        holder = edo_dump_find(dump, last);
-        if (holder != EDO_NONE && edo_dump_task(dump, holder)->state == EDO_DUMP_WAITS)
-            edo_dump_task(dump, holder)->holds = true;
-    }
-}
-
 static uint64_t task_on(struct edo_dump *dump, struct edo_thread *thread)
 {
     struct edo_task *task = (struct edo_task *)edo_unseen_word((uintptr_t)&thread->current);
@@ -111,7 +93,6 @@ static void take_one(void *context, struct edo_runtime *runtime)
     of->dump.id_mask = UINT64_MAX;
     if (edo_dump_take(&of->dump, runtime) == 0) {
         leave_out_gone(&of->dump);
-        mark_holders(&of->dump);
     } else {
         of->dump.order.count = 0;
         of->dump.scopes.count = 0;
@@ -256,7 +237,7 @@ int edo_snapshot_get_task(edo_snapshot_task *out, edo_snapshot *snapshot, size_t
                               .spawned = -1,
                               .polls = -1,
                               .busy = -1,
-                              .warnings = task->holds ? EDO_WARNING_HOLDS_LOCK : 0};
+                              .warnings = task->warnings};
     all.name = name_of(snapshot, task, all.site);
     if (scope) {
         all.cancelled = cancelled_by(scope->flags);

@@ -127,9 +127,24 @@ static void edo_monitor_leave_end(struct edo_monitor *monitor, const struct edo_
         edo_monitor_tell_end(monitor->stalls, atomic_exchange_explicit(&seen->thread->stall, 0, memory_order_seq_cst));
 }
 
+/* The same for the notes of who stalls. */
+static void edo_monitor_note(struct edo_runtime *runtime, const struct edo_stall_seen *seen, bool taken)
+{
+    struct edo_offenders *offenders = &runtime->monitor.offenders;
+
+    edo_offender_stalls(offenders, seen->task, seen->since, seen->noticed);
+    if (taken && atomic_load_explicit(&seen->thread->losses, memory_order_seq_cst) != seen->losses)
+        edo_offender_goes_on(offenders, seen->task, edo_platform->now(), runtime->options.stall_after);
+}
+
 void edo_monitor_stall_ended(struct edo_thread *thread)
 {
+    struct edo_runtime *runtime = thread->runtime;
+
     atomic_fetch_add_explicit(&thread->losses, 1, memory_order_seq_cst);
+    if (thread->current)
+        edo_offender_goes_on(&runtime->monitor.offenders, thread->current->id, edo_platform->now(),
+                             runtime->options.stall_after);
     if (__builtin_expect(atomic_load_explicit(&thread->stall, memory_order_seq_cst) != 0, 0))
         edo_monitor_tell_end(thread->runtime->monitor.stalls,
                              atomic_exchange_explicit(&thread->stall, 0, memory_order_seq_cst));
@@ -143,7 +158,7 @@ static void edo_monitor_take(struct edo_runtime *runtime, struct edo_worker *wor
 {
     struct edo_monitor *monitor = &runtime->monitor;
     struct edo_stall_seen seen = {.thread = NULL};
-    bool known = monitor->stalls && !(view->region & 1) && edo_monitor_identify(&seen, worker, view);
+    bool known = !(view->region & 1) && edo_monitor_identify(&seen, worker, view);
     int rc = edo_worker_take(worker);
 
     if (rc == -EBUSY) /* it moves again */
@@ -152,7 +167,10 @@ static void edo_monitor_take(struct edo_runtime *runtime, struct edo_worker *wor
         seen.blocked = edo_monitor_count(monitor, view, cpu, now);
         seen.noticed = now;
         seen.over = now - view->since >= runtime->options.stall_after;
-        view->stall = known ? edo_stalls_of.began(monitor->stalls, &seen) : 0;
+        view->stall = known && monitor->stalls ? edo_stalls_of.began(monitor->stalls, &seen) : 0;
+        if (known && seen.task)
+            edo_monitor_note(runtime, &seen, rc == 0);
+        view->offender = known && rc != 0 ? seen.task : 0;
     }
     view->counted = true;
     if (rc == 0) {
@@ -166,6 +184,39 @@ static void edo_monitor_take(struct edo_runtime *runtime, struct edo_worker *wor
         atomic_fetch_add_explicit(&monitor->refused, 1, memory_order_relaxed);
     if (atomic_load_explicit(&worker->poller.sources, memory_order_relaxed) > 0)
         edo_poller_look(&monitor->self, &worker->poller);
+}
+
+/* Whether the worker's task goes round, and who it is. */
+static void edo_monitor_see_rounds(struct edo_runtime *runtime, struct edo_worker *worker,
+                                   struct edo_monitor_rounds *rounds, bool waiting, int64_t now)
+{
+    struct edo_worker_counts *counts = &worker->counts;
+    struct edo_rounds made = rounds->counts;
+    int64_t time = now - rounds->time;
+    uint64_t id = 0;
+
+    rounds->time = now;
+    rounds->counts.looks = atomic_load_explicit(&counts->looks, memory_order_relaxed);
+    rounds->counts.switches = atomic_load_explicit(&counts->switches, memory_order_relaxed);
+    rounds->counts.forced = atomic_load_explicit(&counts->forced_yields, memory_order_relaxed);
+    rounds->counts.events = atomic_load_explicit(&counts->events, memory_order_relaxed);
+    made.looks = rounds->counts.looks - made.looks;
+    made.switches = rounds->counts.switches - made.switches;
+    made.forced = rounds->counts.forced - made.forced;
+    made.events = rounds->counts.events - made.events;
+    if (waiting || !edo_goes_round(&made, time)) {
+        rounds->seen = 0;
+        return;
+    }
+    if (!edo_remote_begin_try(worker)) /* it is at it */
+        return;
+    if (worker->remote_found == EDO_GUARD_OUTSIDE && worker->thread->current)
+        id = worker->thread->current->id;
+    edo_remote_end(worker);
+    rounds->seen = id && id == rounds->id ? rounds->seen + 1 : 0;
+    rounds->id = id;
+    if (rounds->seen >= EDO_ROUNDS_SEEN)
+        edo_offender_rounds(&runtime->monitor.offenders, id, now);
 }
 
 /* What the thread of a worker does, as far as it can be told from here. False: nothing can, look again next time. */
@@ -202,6 +253,7 @@ static int64_t edo_monitor_look_at(struct edo_runtime *runtime, struct edo_worke
 
     if (waiting || edo_worker_drained(worker))
         view->eager = false;
+    edo_monitor_see_rounds(runtime, worker, &view->rounds, waiting, now);
     if (!waiting && !edo_monitor_see(&on, &guard, &region, &cpu, worker))
         return EDO_MONITOR_PERIOD;
     if (waiting || guard != EDO_GUARD_OUTSIDE || moved || on != view->on) {
@@ -210,6 +262,8 @@ static int64_t edo_monitor_look_at(struct edo_runtime *runtime, struct edo_worke
             turns = edo_turns_left(worker); /* else it would seem to have moved next time */
         }
         edo_monitor_tell_end(runtime->monitor.stalls, view->stall);
+        if (view->offender)
+            edo_offender_goes_on(&runtime->monitor.offenders, view->offender, now, runtime->options.stall_after);
         *view = (struct edo_monitor_view){.switches = switches,
                                           .turns = turns,
                                           .polls = polls,
@@ -217,7 +271,8 @@ static int64_t edo_monitor_look_at(struct edo_runtime *runtime, struct edo_worke
                                           .cpu = cpu,
                                           .on = on,
                                           .region = region,
-                                          .eager = view->eager};
+                                          .eager = view->eager,
+                                          .rounds = view->rounds};
         if (waiting)
             return moved ? EDO_MONITOR_PERIOD : EDO_FOREVER;
         if (view->eager && (region & 1) && guard == EDO_GUARD_OUTSIDE) /* in haste a region is taken where it is seen */

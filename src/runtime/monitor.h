@@ -3,12 +3,21 @@
 #ifndef EDO_RUNTIME_MONITOR_H
 #define EDO_RUNTIME_MONITOR_H
 
+#include "runtime/offenders.h"
 #include "runtime/stalls.h"
 #include "runtime/thread.h"
 
 struct edo_runtime;
 
 enum edo_monitor_state { EDO_MONITOR_WATCHES = 0, EDO_MONITOR_SLEEPS, EDO_MONITOR_STOPS };
+
+/* Whether a worker's task goes round (offenders.h): its counts when it was looked at last, who it was then, and how often in a row. */
+struct edo_monitor_rounds {
+    struct edo_rounds counts;
+    int64_t time;
+    uint64_t id;
+    int seen;
+};
 
 /* What the monitor saw of a worker when it looked last. The monitor's alone. */
 struct edo_monitor_view {
@@ -22,6 +31,8 @@ struct edo_monitor_view {
     bool eager;            /* it was taken, and its queue has not been seen empty since: little patience */
     uint64_t stall;        /* a reported stall of a worker that could not be taken; 0: none */
     bool counted;          /* a stall that nothing could be done about is counted once */
+    uint64_t offender;     /* whose that stall is; 0: nobody's */
+    struct edo_monitor_rounds rounds;
 };
 
 struct edo_monitor {
@@ -33,6 +44,7 @@ struct edo_monitor {
     struct edo_stalls *stalls;      /* where they are reported; NULL: nowhere */
     _Atomic uint64_t computing;     /* stalls so far, by what the thread did meanwhile */
     _Atomic uint64_t blocked;
+    struct edo_offenders offenders;
     _Atomic uint64_t refused; /* hand-offs that failed: no thread to give the worker to */
 };
 

@@ -56,6 +56,7 @@ void edo_worker_check(struct edo_thread *thread)
     struct edo_worker *worker = thread->worker;
 
     edo_turns_begin(worker);
+    edo_count(&worker->counts.looks, 1);
     if (__builtin_expect(worker->notes_ages, 0))
         edo_ages_mark(worker, edo_platform->now());
     if (atomic_load_explicit(&worker->poller.sources, memory_order_relaxed) > 0)

@@ -34,6 +34,7 @@ struct edo_worker_counts {
     _Atomic uint64_t overflows;
     _Atomic uint64_t forced_yields;
     _Atomic uint64_t timers_fired;
+    _Atomic uint64_t looks; /* of its own flow, at poller, timers and global queue */
 };
 
 struct edo_worker {
