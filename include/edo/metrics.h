@@ -74,12 +74,14 @@ typedef struct edo_metrics {
     uint64_t stacks_cold;     /* free, their memory given back, now */
     uint64_t stacks_mapped;   /* bytes of address space, now */
     uint64_t file_rings;      /* workers that have an io_uring for files; 0: regions */
+
+    uint64_t local_schedules; /* tasks made ready by workers; from the numbers above, so it may lag behind by some */
 } edo_metrics;
 
 #define EDO_METRICS_INIT                                                                                               \
     {                                                                                                                  \
         sizeof(edo_metrics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                                                            \
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                                                         \
     }
 
 /*
@@ -111,11 +113,12 @@ typedef struct edo_worker_metrics {
     uint64_t descriptors_registered;
     uint64_t timers;
     uint64_t timers_fired;
+    uint64_t thread; /* the OS thread that has the worker, now: its number to the kernel, as in `top -H` */
 } edo_worker_metrics;
 
 #define EDO_WORKER_METRICS_INIT                                                                                        \
     {                                                                                                                  \
-        sizeof(edo_worker_metrics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                               \
+        sizeof(edo_worker_metrics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                            \
     }
 
 /* The same for one worker, 0 to edo_metrics.workers - 1. Also -EINVAL: there is no such worker. */

@@ -31,6 +31,16 @@ static int64_t edo_busy(struct edo_worker *worker, int64_t now)
     return busy > 0 ? busy : 0;
 }
 
+static uint64_t edo_thread_number_of(struct edo_worker *worker)
+{
+    int number;
+
+    edo_lock_acquire(&worker->thread_lock);
+    number = __atomic_load_n(&worker->thread->number, __ATOMIC_RELAXED);
+    edo_lock_release(&worker->thread_lock);
+    return (uint64_t)number;
+}
+
 void edo_worker_counted(edo_worker_metrics *out, struct edo_worker *worker, int64_t now)
 {
     struct edo_worker_counts *counts = &worker->counts;
@@ -53,6 +63,7 @@ void edo_worker_counted(edo_worker_metrics *out, struct edo_worker *worker, int6
         .descriptors_registered = edo_counted(&worker->poller.registered),
         .timers = __atomic_load_n(&worker->wheel.count, __ATOMIC_RELAXED),
         .timers_fired = edo_counted(&counts->timers_fired),
+        .thread = edo_thread_number_of(worker),
     };
     out->tasks_spawned = edo_counted(&counts->spawned);
     out->switches = edo_counted(&counts->switches);
@@ -111,6 +122,7 @@ static void edo_metrics_shared(edo_metrics *out, struct edo_runtime *runtime)
 void edo_runtime_counted(edo_metrics *out, struct edo_runtime *runtime, int64_t now)
 {
     uint64_t ended = 0;
+    uint64_t ready;
 
     *out = (edo_metrics){.size = sizeof *out, .workers = runtime->worker_count, .uptime = now - runtime->started};
     for (int i = 0; i < runtime->worker_count; i++) {
@@ -122,6 +134,9 @@ void edo_runtime_counted(edo_metrics *out, struct edo_runtime *runtime, int64_t 
     /* It may have been spawned on a worker that was read before, and have ended on one that was read behind. */
     out->tasks_alive = out->tasks_spawned > ended ? out->tasks_spawned - ended : 0;
     edo_metrics_shared(out, runtime);
+    /* Who has been resumed or is still queued was made ready once, by one or the other. */
+    ready = out->switches + out->local_queued + out->global_queued;
+    out->local_schedules = ready > out->remote_schedules ? ready - out->remote_schedules : 0;
 }
 
 void edo_times_counted(edo_histogram *out, struct edo_runtime *runtime, int times, int worker)

@@ -100,6 +100,7 @@ static const struct edo_field edo_worker_fields[] = {
                      "Descriptors that ever were registered."),
     EDO_WORKER_COUNT(timers, "edo_worker_timers", "Armed timers."),
     EDO_WORKER_COUNT(timers_fired, "edo_worker_timers_fired_total", "Timers that have fired."),
+    EDO_WORKER_COUNT(thread, "edo_worker_thread", "Number of the operating system thread that has the worker."),
 };
 
 /* Those that are there with .metrics only. */

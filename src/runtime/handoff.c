@@ -359,7 +359,7 @@ static void *edo_thread_main(void *argument)
     struct edo_thread *thread = (struct edo_thread *)argument;
     const edo_run_options *options = &thread->runtime->options;
 
-    thread->number = edo_platform->thread_number();
+    __atomic_store_n(&thread->number, edo_platform->thread_number(), __ATOMIC_RELAXED);
     edo_callback_thread(options->on_thread_start, options->on_argument);
     edo_thread_set_self(thread);
     edo_overflow_thread_init();

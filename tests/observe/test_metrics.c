@@ -112,12 +112,15 @@ static int tasks_root(void *argument)
         CHECK(during.tasks_alive == 11);
         CHECK(during.local_queued == 10);
         CHECK(during.switches == before.switches);
+        CHECK(during.local_schedules - before.local_schedules == 10);
         CHECK(read_worker(0).queued == 10);
     }
     after = read_metrics();
     CHECK(after.tasks_alive == 1);
     CHECK(after.local_queued == 0);
     CHECK(after.switches - during.switches == 11); /* and the root again */
+    CHECK(after.local_schedules - during.local_schedules == 1);
+    CHECK(read_worker(0).thread == (uint64_t)edo_platform->thread_number());
     CHECK(read_worker(0).tasks_ended == 10);
     CHECK(after.overflows == 0 && after.global_queued == 0 && after.remote_schedules == 0);
     CHECK(after.forced_yields == 0 && after.steals == 0 && after.steal_operations == 0);
@@ -145,6 +148,7 @@ static int overflow_root(void *argument)
         CHECK(metrics.overflows == 1);
         CHECK(metrics.local_queued == 128);
         CHECK(metrics.global_queued == 129);
+        CHECK(metrics.local_schedules == 1 + 257);
         CHECK(read_worker(0).overflows == 1);
     }
     CHECK(read_metrics().remote_schedules == 0);
@@ -193,6 +197,7 @@ static int remote_root(void *argument)
 {
     struct gate here = {0}, elsewhere = {0};
     pthread_t thread;
+    uint64_t local;
     int rc = 0;
 
     (void)argument;
@@ -205,9 +210,11 @@ static int remote_root(void *argument)
     EDO_SCOPE (scope, &rc) {
         CHECK_RC(edo_spawn(scope, waits_for_gate, &elsewhere), 0);
         edo_yield();
+        local = read_metrics().local_schedules;
         CHECK_RC(pthread_create(&thread, NULL, open_from_elsewhere, &elsewhere), 0);
         pthread_join(thread, NULL);
         CHECK(read_metrics().remote_schedules == 1);
+        CHECK(read_metrics().local_schedules == local);
         CHECK(read_metrics().global_queued == 1);
     }
     return rc;
