@@ -26,6 +26,12 @@ static int stay_a_while(void *argument)
     struct storm *storm = argument;
     int value = 0;
 
+    if (edo_task_id() % 199 == 0) { /* now and then one stalls */
+        int64_t end = edo_now() + EDO_MS(3);
+
+        while (edo_now() < end)
+            ;
+    }
     switch (edo_task_id() % 6) {
     case 0:
         return edo_sleep(EDO_US(50));
@@ -79,20 +85,46 @@ static int spawn_and_cancel(void *argument)
     return 0;
 }
 
-static int swallow(void *argument, const char *text, size_t size)
+/* Every bracket outside of texts is closed, none twice; and nobody is younger than nothing. */
+static bool is_json(const char *text)
 {
-    struct storm *storm = argument;
+    int depth = 0;
+    bool quoted = false;
 
-    (void)text, (void)size;
-    atomic_fetch_add(&storm->dumps, 1);
-    return 0;
+    for (const char *at = text; *at && depth >= 0; at++) {
+        if (quoted && *at == '\\')
+            at++;
+        else if (*at == '"')
+            quoted = !quoted;
+        else if (!quoted)
+            depth += (*at == '{' || *at == '[') - (*at == '}' || *at == ']');
+    }
+    return depth == 0 && !quoted && strncmp(text, "{\"runtimes\":[", 13) == 0 && !strstr(text, "\"age_ns\":-");
+}
+
+/* There is a runtime with one root, or none; and no task without a number. */
+static bool is_text(const char *text)
+{
+    const char *root = strstr(text, "\ntask ");
+
+    if (strncmp(text, "edo: no runtime", 15) == 0)
+        return true;
+    if (!root) /* it has just ended */
+        return strstr(text, " 0 tasks: ") != NULL;
+    return strncmp(text, "edo: runtime ", 13) == 0 && !strstr(root + 1, "\ntask ") && !strstr(text, "task 0 ") &&
+           strncmp(strchr(root + 6, '"'), "\"root\" ", 7) == 0;
 }
 
 static void dump_once(struct storm *storm, int which)
 {
-    CHECK_RC(edo_dump(-1, EDO_OPTIONS(edo_dump_options, .format = which & 1, .backtraces = which & 2, .write = swallow,
-                                      .argument = storm)),
-             0);
+    bool json = which & 1;
+    struct dumped dumped;
+
+    dumped_begin(&dumped, json ? EDO_DUMP_JSON : EDO_DUMP_TEXT, which & 2);
+    if (!CHECK(json ? is_json(dumped.text) : is_text(dumped.text)))
+        fprintf(stderr, "%s\n", dumped.text);
+    dumped_end(&dumped);
+    atomic_fetch_add(&storm->dumps, 1);
 }
 
 static int dump_on(void *argument)
@@ -100,6 +132,10 @@ static int dump_on(void *argument)
     struct storm *storm = argument;
 
     for (int i = 0; !atomic_load(&storm->over); i++) {
+        edo_task_metrics metrics = EDO_TASK_METRICS_INIT;
+        int rc = edo_metrics_task(&metrics, edo_task_id() + (uint64_t)i % 1000);
+
+        CHECK(rc == 0 || rc == -ESRCH);
         dump_once(storm, i);
         edo_yield();
     }
@@ -141,6 +177,7 @@ static void storm_with(const edo_run_options *options)
     run_with(storm_main, &storm, options);
     atomic_store(&storm.over, true);
     pthread_join(thread, NULL);
+    assert_int_equal(atomic_load(&test_failures), 0);
     assert_true(atomic_load(&storm.dumps) > 0);
     edo_channel_destroy(storm.channel);
 }
@@ -157,11 +194,19 @@ static void test_dumps_while_tasks_move_at_every_wait(void **state)
     storm_with(EDO_OPTIONS(edo_run_options, .workers = 3, .migrate_always = true, .signals = EDO_SIGNALS_IGNORE));
 }
 
+static void test_dumps_while_tasks_stall_and_are_measured(void **state)
+{
+    (void)state;
+    storm_with(EDO_OPTIONS(edo_run_options, .workers = 3, .metrics = true, .stall_after = EDO_MS(1),
+                           .signals = EDO_SIGNALS_IGNORE));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dumps_while_everything_changes),
         cmocka_unit_test(test_dumps_while_tasks_move_at_every_wait),
+        cmocka_unit_test(test_dumps_while_tasks_stall_and_are_measured),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
