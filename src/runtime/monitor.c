@@ -186,37 +186,37 @@ static void edo_monitor_take(struct edo_runtime *runtime, struct edo_worker *wor
         edo_poller_look(&monitor->self, &worker->poller);
 }
 
-/* Whether the worker's task goes round, and who it is. */
+/* Whether the worker's task goes round, and who it is. Counts are compared with those of the last time that it was asked for. */
 static void edo_monitor_see_rounds(struct edo_runtime *runtime, struct edo_worker *worker,
                                    struct edo_monitor_rounds *rounds, bool waiting, int64_t now)
 {
     struct edo_worker_counts *counts = &worker->counts;
-    struct edo_rounds made = rounds->counts;
-    int64_t time = now - rounds->time;
-    uint64_t id = 0;
+    struct edo_monitor_rounds last = *rounds;
+    struct edo_rounds now_at = {.looks = atomic_load_explicit(&counts->looks, memory_order_relaxed),
+                                .switches = atomic_load_explicit(&counts->switches, memory_order_relaxed),
+                                .forced = atomic_load_explicit(&counts->forced_yields, memory_order_relaxed),
+                                .events = atomic_load_explicit(&counts->events, memory_order_relaxed)};
+    struct edo_rounds made = {.looks = now_at.looks - last.counts.looks,
+                              .switches = now_at.switches - last.counts.switches,
+                              .forced = now_at.forced - last.counts.forced,
+                              .events = now_at.events - last.counts.events};
 
-    rounds->time = now;
-    rounds->counts.looks = atomic_load_explicit(&counts->looks, memory_order_relaxed);
-    rounds->counts.switches = atomic_load_explicit(&counts->switches, memory_order_relaxed);
-    rounds->counts.forced = atomic_load_explicit(&counts->forced_yields, memory_order_relaxed);
-    rounds->counts.events = atomic_load_explicit(&counts->events, memory_order_relaxed);
-    made.looks = rounds->counts.looks - made.looks;
-    made.switches = rounds->counts.switches - made.switches;
-    made.forced = rounds->counts.forced - made.forced;
-    made.events = rounds->counts.events - made.events;
-    if (waiting || !edo_goes_round(&made, time)) {
-        rounds->seen = 0;
+    if (waiting || !edo_goes_round(&made, 0)) {
+        *rounds = (struct edo_monitor_rounds){.counts = now_at};
         return;
     }
     if (!edo_remote_begin_try(worker)) /* it is at it */
         return;
+    *rounds = (struct edo_monitor_rounds){
+        .counts = now_at, .on = worker->thread, .cpu = edo_platform->thread_cpu(worker->thread->id)};
     if (worker->remote_found == EDO_GUARD_OUTSIDE && worker->thread->current)
-        id = worker->thread->current->id;
+        rounds->id = worker->thread->current->id;
     edo_remote_end(worker);
-    rounds->seen = id && id == rounds->id ? rounds->seen + 1 : 0;
-    rounds->id = id;
+    if (rounds->id && rounds->id == last.id && rounds->on == last.on && rounds->cpu >= 0 &&
+        edo_goes_round(&made, rounds->cpu - last.cpu))
+        rounds->seen = last.seen + 1;
     if (rounds->seen >= EDO_ROUNDS_SEEN)
-        edo_offender_rounds(&runtime->monitor.offenders, id, now);
+        edo_offender_rounds(&runtime->monitor.offenders, rounds->id, now);
 }
 
 /* What the thread of a worker does, as far as it can be told from here. False: nothing can, look again next time. */

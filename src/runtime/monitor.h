@@ -14,7 +14,8 @@ enum edo_monitor_state { EDO_MONITOR_WATCHES = 0, EDO_MONITOR_SLEEPS, EDO_MONITO
 /* Whether a worker's task goes round (offenders.h): its counts when it was looked at last, who it was then, and how often in a row. */
 struct edo_monitor_rounds {
     struct edo_rounds counts;
-    int64_t time;
+    struct edo_thread *on;
+    int64_t cpu; /* of that thread */
     uint64_t id;
     int seen;
 };

@@ -9,7 +9,7 @@
  *
  * Going round (edo_goes_round). A task that is alone on its worker and calls edo_yield in a loop is given its turn back, and every 61
  * turns its thread's own flow looks at everything, and resumes it. So for as many looks as switches, with no events, and in
- * turns of less than 1 µs each, it must be one that does that; turns that are forced do not count, since whoever spends its budget
+ * turns of less than 1 µs of the processor each, it must be one that does that; turns that are forced do not count, since whoever spends its budget
  * calls something. Two that wait for each other switch with every turn, and who computes has longer turns. The monitor asks who it is, and if
  * it is the same for 20 looks, 100 ms, that is noted.
  *
@@ -54,7 +54,7 @@ struct edo_rounds {
     uint64_t events;
 };
 
-/* Whether a task that goes round has made these, in so many ns. */
+/* Whether a task that goes round has made these, in so many ns of the processor. */
 bool edo_goes_round(const struct edo_rounds *rounds, int64_t time);
 
 #endif

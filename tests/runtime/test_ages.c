@@ -154,10 +154,14 @@ static void test_what_is_not_known_is_said_so(void **state)
 
 /* --- In runtimes --------------------------------------------------------------------------------------------------------- */
 
+/* A monitor, or a worker, that did not get the processor in time is not wrong, but late: so there are some attempts. */
+enum { ATTEMPTS = 30 };
+
 struct lives {
     int64_t spawned[3];
     uint64_t ids[3];
     int64_t pause;
+    bool right;
 };
 
 static int lives_on(void *argument)
@@ -194,6 +198,7 @@ static int lives_root(void *argument)
     int64_t before[3];
     int rc = 0;
 
+    lives->right = true;
     EDO_SCOPE (all, &rc) {
         for (int i = 0; i < 3; i++) {
             before[i] = edo_now();
@@ -206,40 +211,45 @@ static int lives_root(void *argument)
         for (int i = 0; i < 3; i++) {
             int64_t time = found(lives->ids[i]);
 
-            /* A quarter is far from what a sleep makes it wrong by, and from what a monitor may be late. */
-            CHECK(time >= before[i] - lives->pause / 4);
-            CHECK(time <= lives->spawned[i] + lives->pause / 4);
+            /* A quarter is far from what a sleep makes it wrong by. */
+            lives->right &= time >= before[i] - lives->pause / 4 && time <= lives->spawned[i] + lives->pause / 4;
         }
         edo_scope_cancel(all);
     }
     return 0;
 }
 
+static void lives_with(const edo_run_options *options)
+{
+    struct lives lives;
+    int left = ATTEMPTS;
+
+    do {
+        lives = (struct lives){.pause = EDO_MS(400)};
+        run_with(lives_root, &lives, options);
+    } while (!lives.right && --left > 0);
+    assert_true(lives.right);
+}
+
 static void test_the_monitor_makes_marks(void **state)
 {
-    struct lives lives = {.pause = EDO_MS(400) * EDO_TEST_SCALE};
-
     (void)state;
-    run_with(lives_root, &lives, EDO_OPTIONS(edo_run_options, .workers = 2, .signals = EDO_SIGNALS_IGNORE));
+    lives_with(EDO_OPTIONS(edo_run_options, .workers = 2, .signals = EDO_SIGNALS_IGNORE));
 }
 
 static void test_without_a_monitor_workers_do(void **state)
 {
-    struct lives lives = {.pause = EDO_MS(400) * EDO_TEST_SCALE};
-
     (void)state;
-    run_with(lives_root, &lives,
-             EDO_OPTIONS(edo_run_options, .workers = 1, .signals = EDO_SIGNALS_IGNORE, .stall_after = EDO_FOREVER));
+    lives_with(EDO_OPTIONS(edo_run_options, .workers = 1, .signals = EDO_SIGNALS_IGNORE, .stall_after = EDO_FOREVER));
 }
 
 static int busy_root(void *argument)
 {
-    int64_t pause = EDO_MS(200) * EDO_TEST_SCALE;
+    int64_t pause = EDO_MS(200);
     struct lives lives = {.pause = pause};
     int64_t time;
     int rc = 0;
 
-    (void)argument;
     EDO_SCOPE (all, &rc) {
         int64_t end = edo_now() + pause;
         int64_t before;
@@ -252,19 +262,26 @@ static int busy_root(void *argument)
         while (edo_now() < end)
             edo_yield();
         time = found(lives.ids[0]);
-        CHECK(time >= before - pause / 4);
-        CHECK(time <= before + pause / 4);
+        *(bool *)argument = time >= before - pause / 4 && time <= before + pause / 4;
         edo_scope_cancel(all);
     }
     return 0;
 }
 
+static void busy_with(const edo_run_options *options)
+{
+    bool right = false;
+
+    for (int left = ATTEMPTS; left > 0 && !right; left--)
+        run_with(busy_root, &right, options);
+    assert_true(right);
+}
+
 static void test_marks_are_made_while_nobody_sleeps(void **state)
 {
     (void)state;
-    run_with(busy_root, NULL, EDO_OPTIONS(edo_run_options, .workers = 1, .signals = EDO_SIGNALS_IGNORE));
-    run_with(busy_root, NULL,
-             EDO_OPTIONS(edo_run_options, .workers = 1, .signals = EDO_SIGNALS_IGNORE, .stall_after = EDO_FOREVER));
+    busy_with(EDO_OPTIONS(edo_run_options, .workers = 1, .signals = EDO_SIGNALS_IGNORE));
+    busy_with(EDO_OPTIONS(edo_run_options, .workers = 1, .signals = EDO_SIGNALS_IGNORE, .stall_after = EDO_FOREVER));
 }
 
 static int unknown_root(void *argument)
