@@ -213,7 +213,7 @@ EDO_API int edo_snapshot_deadlocks(edo_snapshot *snapshot, size_t runtime,
 
 /*
  * The functions in which a waiting task stands now, innermost first, at most `capacity`: how many. 0: it does not wait any more, or has no
- * stack. -EINVAL. Names are looked for in files: milliseconds, the first time.
+ * stack. -EINVAL, -ENOMEM. Names are looked for in files: milliseconds, the first time.
  */
 EDO_API ssize_t edo_snapshot_backtrace(edo_stall_frame *out, size_t capacity, edo_snapshot *snapshot, size_t runtime,
                                        size_t task);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Looking at another thread from outside. See capture.h. No data. */
 #include "observe/capture.h"
+#include "observe/peek.h"
 #include "platform/platform.h"
 #include "runtime/stalls.h"
 
@@ -62,18 +63,9 @@ static bool parse_call(long *call, uintptr_t *sp, uintptr_t *pc, const char *lin
 static void read_stack(struct edo_stack_piece *out, uintptr_t sp, uintptr_t high)
 {
     size_t size = high > sp && high - sp < EDO_CAPTURE_STACK ? high - sp : EDO_CAPTURE_STACK;
-    int fd = edo_platform->open("/proc/self/mem", O_RDONLY | O_CLOEXEC, 0);
-    ssize_t n = fd < 0 ? fd : edo_platform->pread(fd, out->bytes, size, (off_t)sp);
 
-    if (fd >= 0)
-        edo_platform->close(fd);
     out->base = sp;
-    out->size = n > 0 ? (size_t)n / sizeof(uintptr_t) * sizeof(uintptr_t) : 0;
-}
-
-static bool within(uintptr_t sp, const struct edo_stall_seen *seen)
-{
-    return seen->stack_high == 0 || (sp >= seen->stack_low && sp < seen->stack_high);
+    out->size = edo_peek_most(out->bytes, (const void *)sp, size) / sizeof(uintptr_t) * sizeof(uintptr_t);
 }
 
 /* It is blocked, as `line` says. True: so it was all the time. */
@@ -81,8 +73,9 @@ static bool look_at_blocked(struct edo_capture *out, const struct edo_stall_seen
 {
     char again[LINE];
     uintptr_t sp;
+    uintptr_t pc;
 
-    if (!parse_call(&out->call, &sp, &out->pc, line)) {
+    if (!parse_call(&out->call, &sp, &pc, line)) {
         out->call = EDO_CAPTURE_UNKNOWN;
         out->failure = "the kernel does not tell where it stands";
         return true;
@@ -90,10 +83,9 @@ static bool look_at_blocked(struct edo_capture *out, const struct edo_stall_seen
     if (read_proc(out->wait_channel, sizeof out->wait_channel, seen->number, "wchan") < 0 ||
         strcmp(out->wait_channel, "0") == 0)
         out->wait_channel[0] = '\0';
-    sp &= ~(uintptr_t)7;
-    read_stack(&out->piece, sp, seen->stack_high);
-    if (!within(sp, seen))
-        out->failure = "it is on another stack than the task's";
+    edo_register_set(&out->registers, EDO_REGISTER_PC, pc);
+    edo_register_set(&out->registers, EDO_REGISTER_SP, sp);
+    read_stack(&out->piece, sp & ~(uintptr_t)7, seen->stack_high);
     return read_proc(again, sizeof again, seen->number, "syscall") > 0 && strcmp(line, again) == 0;
 }
 
@@ -124,7 +116,7 @@ void edo_capture_thread(struct edo_capture *out, const struct edo_stall_seen *se
     for (int i = 0; i < ATTEMPTS && !settled; i++) {
         out->failure = NULL;
         out->running = false;
-        out->pc = out->fp = 0;
+        out->registers.known = 0;
         out->call = EDO_CAPTURE_UNKNOWN;
         out->wait_channel[0] = '\0';
         out->piece.size = 0;

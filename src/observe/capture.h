@@ -3,12 +3,14 @@
  * Where another thread of this process stands, and a copy of a piece of its stack.
  *
  * The kernel is asked what the thread does (/proc/self/task/N/syscall). If it is blocked, that says program counter and stack
- * pointer, its stack is read through /proc/self/mem, which fails softly, and the kernel is asked again: only if
+ * pointer, its stack is read by edo_peek, which fails softly, and the kernel is asked again: only if
  * the answer is the same is the copy one of a single moment. If it runs, it is sent a signal, and its handler copies
  * (capture_signal.c). If /proc does not say, nothing is done: a thread that may be blocked is not signalled.
  */
 #ifndef EDO_OBSERVE_CAPTURE_H
 #define EDO_OBSERVE_CAPTURE_H
+
+#include "observe/machine.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,9 +31,8 @@ struct edo_stack_piece {
 struct edo_capture {
     const char *failure; /* why there is nothing; NULL: there is */
     bool running;
-    uintptr_t pc;
-    uintptr_t fp; /* if it ran */
-    long call;    /* number of the system call, or one of the above */
+    struct edo_registers registers; /* all, if it ran; else sp and pc */
+    long call;                      /* number of the system call, or one of the above */
     char wait_channel[64];
     struct edo_stack_piece piece;
 };

@@ -39,31 +39,11 @@ static struct {
     uint32_t word; /* futex: one of the above, and the number of the thread times STATES */
     uintptr_t low; /* the stack's bounds */
     uintptr_t high;
-    uintptr_t pc;
-    uintptr_t fp;
+    struct edo_registers registers; /* none: it is not known how to find them */
     struct edo_stack_piece piece;
 } answer;
 
 /* --- The thread that is asked ----------------------------------------------------------------------------------------- */
-
-/* False where it is not known how to find them. */
-static bool registers_of(uintptr_t *pc, uintptr_t *sp, uintptr_t *fp, const ucontext_t *context)
-{
-#if defined(__x86_64__)
-    *pc = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-    *sp = (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
-    *fp = (uintptr_t)context->uc_mcontext.gregs[REG_RBP];
-    return true;
-#elif defined(__aarch64__)
-    *pc = (uintptr_t)context->uc_mcontext.pc;
-    *sp = (uintptr_t)context->uc_mcontext.sp;
-    *fp = (uintptr_t)context->uc_mcontext.regs[29];
-    return true;
-#else
-    (void)pc, (void)sp, (void)fp, (void)context;
-    return false;
-#endif
-}
 
 /* Word by word and unseen: much of a stack is poisoned for ASan, and memcpy is one of its own. */
 UNSEEN static void copy_stack(struct edo_stack_piece *out, uintptr_t from, size_t size)
@@ -78,13 +58,15 @@ UNSEEN static void copy_stack(struct edo_stack_piece *out, uintptr_t from, size_
 
 UNSEEN static void write_answer(const ucontext_t *context)
 {
-    uintptr_t sp = 0;
+    struct edo_registers *registers = &answer.registers;
+    uintptr_t sp;
     uintptr_t end;
 
-    answer.pc = answer.fp = 0;
+    registers->known = 0;
     answer.piece.size = 0;
-    if (!registers_of(&answer.pc, &sp, &answer.fp, context))
+    if (!edo_machine_of_signal(registers->value, &registers->known, context))
         return;
+    sp = registers->value[EDO_REGISTER_SP];
     sp &= ~(uintptr_t)7;
     /* On a stack that is none of ours: to the end of the page, which is there. */
     end = sp >= answer.low && sp < answer.high ? answer.high : (sp | (edo_page_size() - 1)) + 1;
@@ -168,11 +150,10 @@ int edo_capture_ask(struct edo_capture *out, int number, uintptr_t low, uintptr_
     rc = edo_platform->thread_signal(number, signal, &answer);
     if (rc == 0)
         rc = await_answer(own, deadline);
-    if (rc == 0 && answer.pc == 0)
+    if (rc == 0 && answer.registers.known == 0)
         rc = -ENOTSUP;
     if (rc == 0) {
-        out->pc = answer.pc;
-        out->fp = answer.fp;
+        out->registers = answer.registers;
         out->piece = answer.piece;
     }
     __atomic_store_n(&answer.word, IDLE, __ATOMIC_RELAXED);

@@ -116,6 +116,7 @@ struct edo_dump {
     struct edo_dump_array order;  /* indices of tasks, by their numbers */
     struct edo_dump_array places; /* a hash: indices of tasks by their blocks */
     struct edo_dump_array scratch;
+    struct edo_dump_array walker; /* one, with backtraces */
 };
 
 static inline struct edo_dump_task *edo_dump_task(const struct edo_dump *dump, uint32_t index)

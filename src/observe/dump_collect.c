@@ -13,6 +13,7 @@
  */
 #include "observe/dump.h"
 #include "observe/peek.h"
+#include "observe/walk.h"
 #include "observe/warnings.h"
 #include "platform/platform.h"
 
@@ -23,7 +24,7 @@
 
 int edo_dump_reserve(struct edo_dump *dump, struct edo_dump_array *array, size_t count, size_t size)
 {
-    size_t capacity = array->capacity ? array->capacity : 65536 / size;
+    size_t capacity = array->capacity ? array->capacity : size < 65536 ? 65536 / size : 1;
     void *items;
     int rc;
 
@@ -62,6 +63,7 @@ void edo_dump_finish(struct edo_dump *dump)
     edo_dump_free(dump, &dump->order, sizeof(uint32_t));
     edo_dump_free(dump, &dump->places, sizeof(uint32_t));
     edo_dump_free(dump, &dump->scratch, sizeof(uint32_t));
+    edo_dump_free(dump, &dump->walker, sizeof(struct edo_walker));
 }
 
 void edo_dump_reset(struct edo_dump *dump)

@@ -198,7 +198,7 @@ static void edo_out_backtrace(struct edo_out *out, const struct edo_dump *dump, 
     }
     if (task->frame_count > 0 && !task->frames_whole) {
         edo_out_indent(out, depth + 2);
-        edo_out_put(out, "... (no further by frame pointers)\n");
+        edo_out_put(out, "... (it is not known from where that was called)\n");
     }
 }
 

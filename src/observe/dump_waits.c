@@ -16,8 +16,8 @@
  * A select is in several places.
  */
 #include "observe/dump.h"
-#include "observe/frames.h"
 #include "observe/peek.h"
+#include "observe/walk.h"
 #include "platform/platform.h"
 #include "runtime/parking.h"
 #include "runtime/sleeper.h"
@@ -290,20 +290,19 @@ static void edo_dump_scan(struct edo_dump *dump, uint32_t index, const struct ed
 }
 
 /* The functions in which it stands. */
-static void edo_dump_walk(struct edo_dump *dump, uint32_t index, const struct edo_dump_stack *stack,
-                          struct edo_frames *frames)
+static void edo_dump_walk(struct edo_dump *dump, uint32_t index, const struct edo_dump_stack *stack)
 {
     struct edo_dump_task *task = edo_dump_task(dump, index);
+    struct edo_walk walk;
 
-    edo_frames_of_context(frames, &task->block->context, stack->low, stack->high);
-    if (!dump->backtraces || frames->count == 0 ||
-        edo_dump_reserve(dump, &dump->frames, frames->count, sizeof(uintptr_t)) < 0)
+    edo_walk_parked(&walk, (struct edo_walker *)dump->walker.items, &task->block->context, stack->low, stack->high);
+    if (walk.count == 0 || edo_dump_reserve(dump, &dump->frames, walk.count, sizeof(uintptr_t)) < 0)
         return;
     task->frames = (uint32_t)dump->frames.count;
-    task->frame_count = (uint8_t)frames->count;
-    task->frames_whole = frames->whole;
-    memcpy((uintptr_t *)dump->frames.items + dump->frames.count, frames->pc, frames->count * sizeof(uintptr_t));
-    dump->frames.count += frames->count;
+    task->frame_count = (uint8_t)walk.count;
+    task->frames_whole = walk.whole;
+    memcpy((uintptr_t *)dump->frames.items + dump->frames.count, walk.address, walk.count * sizeof(uintptr_t));
+    dump->frames.count += walk.count;
 }
 
 /* --- Each task's last look ---------------------------------------------------------------------------------------------------- */
@@ -317,7 +316,7 @@ static uint32_t edo_dump_waits_in(const struct edo_dump *dump, const struct edo_
     return EDO_NONE;
 }
 
-static void edo_dump_guess(struct edo_dump *dump, uint32_t index, const struct edo_frames *frames)
+static void edo_dump_guess(struct edo_dump *dump, uint32_t index, uintptr_t at)
 {
     struct edo_dump_task *task = edo_dump_task(dump, index);
     uint32_t scope = edo_dump_waits_in(dump, task);
@@ -329,7 +328,7 @@ static void edo_dump_guess(struct edo_dump *dump, uint32_t index, const struct e
     }
     wait = edo_dump_note_at(dump, index, scope == EDO_NONE ? EDO_WAIT_UNKNOWN : EDO_WAIT_SCOPE);
     if (wait && scope == EDO_NONE)
-        wait->object = frames->count > 0 ? (const void *)frames->pc[0] : NULL;
+        wait->object = (const void *)at;
     else if (wait)
         wait->other = scope;
 }
@@ -343,8 +342,8 @@ static bool edo_dump_still_parked(const struct edo_dump_task *task)
 static void edo_dump_look_again(struct edo_dump *dump, uint32_t index)
 {
     struct edo_dump_task *task = edo_dump_task(dump, index);
-    struct edo_frames frames = {.count = 0};
     struct edo_dump_stack stack;
+    uintptr_t at = 0;
 
     if (task->state == EDO_DUMP_GONE && edo_dump_still_parked(task)) {
         if (task->flags & EDO_TASK_DORMANT) {
@@ -354,11 +353,13 @@ static void edo_dump_look_again(struct edo_dump *dump, uint32_t index)
                 task->until = deadline;
         } else if (edo_dump_stack_of(&stack, task->block)) {
             edo_dump_scan(dump, index, &stack);
-            if (dump->backtraces || task->wait == EDO_NONE)
-                edo_dump_walk(dump, index, &stack, &frames);
+            if (dump->backtraces)
+                edo_dump_walk(dump, index, &stack);
+            if (task->wait == EDO_NONE)
+                at = edo_walk_parked_at(&task->block->context, stack.low, stack.high);
         }
         if (task->wait == EDO_NONE)
-            edo_dump_guess(dump, index, &frames);
+            edo_dump_guess(dump, index, at);
         atomic_thread_fence(memory_order_acquire);
         if (edo_dump_still_parked(task))
             task->state = EDO_DUMP_WAITS;
@@ -378,8 +379,11 @@ void edo_dump_take_waits(struct edo_dump *dump)
 {
     /* Each task once, and more for selects: those are not noted under locks where there is no room for them. */
     if (edo_dump_reserve(dump, &dump->waits, 3 * dump->tasks.count + 1024, sizeof(struct edo_dump_wait)) < 0 ||
-        edo_dump_reserve(dump, &dump->texts, 1, 1) < 0)
+        edo_dump_reserve(dump, &dump->texts, 1, 1) < 0 ||
+        (dump->backtraces && edo_dump_reserve(dump, &dump->walker, 1, sizeof(struct edo_walker)) < 0))
         return;
+    if (dump->backtraces)
+        edo_walker_begin((struct edo_walker *)dump->walker.items);
     dump->texts.count = 1; /* the text at 0 is none */
     edo_blocks_each(&dump->runtime->sources, edo_dump_look_at_source, dump);
     edo_blocks_each(&dump->runtime->handles, edo_dump_look_at_handle, dump);

@@ -4,7 +4,8 @@
  *
  * The kernel copies (process_vm_readv(2) of the process itself), and says -EFAULT where a load would be a SIGSEGV. It goes past
  * the platform table: it is about this process's memory, whatever the program's kernel is made to look like. Where the kernel
- * does not know the call, or a filter forbids it, the memory is taken to be there, as it is but for unloaded libraries.
+ * does not know the call, or a filter forbids it, it is asked to read a signal mask from there, for an operation that there is
+ * not: -EFAULT tells the same before it tells -EINVAL. Between that and the copy the memory may go, as it does but for unloaded libraries not.
  */
 #include "observe/peek.h"
 
@@ -17,7 +18,14 @@
 
 #define EDO_UNSEEN __attribute__((no_sanitize("address", "thread", "undefined"), noinline))
 
-enum { EDO_PEEK_PAGE = 4096 };
+enum { EDO_PEEK_PAGE = 4096, EDO_PEEK_MASK = 8 /* bytes */ };
+
+/* memcpy is one of the checkers' own. */
+EDO_UNSEEN static void edo_unseen_bytes(unsigned char *out, uintptr_t from, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        out[i] = ((const volatile unsigned char *)from)[i];
+}
 
 /* How many bytes were read, from the first on; -1: the call is not to be had. */
 static ssize_t edo_peek_some(void *out, const void *from, size_t size)
@@ -39,24 +47,50 @@ static ssize_t edo_peek_some(void *out, const void *from, size_t size)
     return rc;
 }
 
-bool edo_peek(void *out, const void *from, size_t size)
+/* Whether the word is there; it does not cross a page. */
+static bool edo_peek_is_there(uintptr_t word)
+{
+    int before = errno;
+    bool there = syscall(SYS_rt_sigprocmask, ~0L, word, NULL, EDO_PEEK_MASK) == 0 || errno != EFAULT;
+
+    errno = before;
+    return there;
+}
+
+/* What is there of it, from the first byte on, without that call. */
+static size_t edo_peek_by_pages(void *out, const void *from, size_t size)
+{
+    size_t done = 0;
+
+    while (done < size) {
+        uintptr_t at = (uintptr_t)from + done;
+        size_t here = EDO_PEEK_PAGE - at % EDO_PEEK_PAGE;
+
+        if (!edo_peek_is_there(at / EDO_PEEK_MASK * EDO_PEEK_MASK))
+            break;
+        if (here > size - done)
+            here = size - done;
+        edo_unseen_bytes((unsigned char *)out + done, at, here);
+        done += here;
+    }
+    return done;
+}
+
+size_t edo_peek_most(void *out, const void *from, size_t size)
 {
     ssize_t rc = edo_peek_some(out, from, size);
 
-    if (rc < 0)
-        memcpy(out, from, size);
-    return rc < 0 || (size_t)rc == size;
+    return rc < 0 ? edo_peek_by_pages(out, from, size) : (size_t)rc;
+}
+
+bool edo_peek(void *out, const void *from, size_t size)
+{
+    return edo_peek_most(out, from, size) == size;
 }
 
 void edo_peek_text(char *out, size_t size, const char *from)
 {
-    ssize_t rc = from ? edo_peek_some(out, from, size - 1) : 0;
-
-    if (rc < 0) {
-        strncpy(out, from, size - 1);
-        rc = (ssize_t)size - 1;
-    }
-    out[rc] = '\0';
+    out[from ? edo_peek_most(out, from, size - 1) : 0] = '\0';
 }
 
 EDO_UNSEEN uintptr_t edo_unseen_word(uintptr_t address)

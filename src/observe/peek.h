@@ -14,6 +14,9 @@
 /* Copies `size` bytes; false if not all of them are there. */
 bool edo_peek(void *out, const void *from, size_t size);
 
+/* Copies what is there of it, from the first byte on, at most in pages; returns how much that was. */
+size_t edo_peek_most(void *out, const void *from, size_t size);
+
 /* Copies a terminated text, as much as there is room for. What cannot be read is empty; `from` NULL, too. */
 void edo_peek_text(char *out, size_t size, const char *from);
 

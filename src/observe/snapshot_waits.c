@@ -6,9 +6,9 @@
  * Such a look first asks whether the runtime is still there, and stays under the lock of the list of runtimes. A source is the one
  * that was seen if its mark is the same while it is held open; a task, if its number is, and it waits before and after.
  */
-#include "observe/frames.h"
 #include "observe/peek.h"
 #include "observe/snapshot.h"
+#include "observe/walk.h"
 #include "observe/symbols.h"
 #include "platform/platform.h"
 #include "runtime/hooks.h"
@@ -117,7 +117,8 @@ struct look {
     bool has_remote;
     bool listens;
     bool datagrams;
-    struct edo_frames frames;
+    struct edo_walker *walker;
+    struct edo_walk walk;
 };
 
 static bool address_of(edo_addr *out, int fd, int (*ask)(int fd, struct sockaddr *address, socklen_t *size))
@@ -214,7 +215,7 @@ static void look_at_stack(void *context, struct edo_runtime *runtime)
         return;
     low = edo_unseen_word(stack + offsetof(struct edo_stack, low));
     high = low + edo_unseen_word(stack + offsetof(struct edo_stack, size));
-    edo_frames_of_context(&look->frames, &block->context, low, high);
+    edo_walk_parked(&look->walk, look->walker, &block->context, low, high);
     atomic_thread_fence(memory_order_acquire);
     look->done = parked(look->task);
 }
@@ -223,29 +224,35 @@ ssize_t edo_snapshot_backtrace(edo_stall_frame *out, size_t capacity, edo_snapsh
                                size_t index)
 {
     const struct edo_snapshot_of *of = edo_snapshot_of(snapshot, runtime);
-    struct look look = {.frames = {.count = 0}};
+    struct look look = {.walk = {.count = 0}};
 
     if (!of || index >= of->dump.order.count)
         return -EINVAL;
     look.number = of->about.number;
     look.task = edo_dump_nth(&of->dump, index);
+    look.walker = (struct edo_walker *)snapshot->platform->allocate(sizeof *look.walker);
+    if (!look.walker)
+        return -ENOMEM;
+    edo_walker_begin(look.walker);
     edo_runtimes_each(look_at_stack, &look);
+    snapshot->platform->release(look.walker);
     if (!look.done)
         return 0;
-    for (size_t i = 0; i < look.frames.count && i < capacity; i++) {
+    for (size_t i = 0; i < look.walk.count && i < capacity; i++) {
         struct edo_symbol symbol;
         const char *module;
 
-        edo_symbol_find(&symbol, look.frames.pc[i], 1);
+        edo_symbol_find(&symbol, look.walk.address[i], !look.walk.exact[i]);
         module = edo_symbol_module(&symbol);
         out[i] =
-            (edo_stall_frame){.address = look.frames.pc[i],
+            (edo_stall_frame){.address = look.walk.address[i],
                               .function = symbol.function[0] ? edo_names_copy(&snapshot->names, symbol.function) : NULL,
                               .offset = symbol.offset,
                               .module = module ? edo_names_copy(&snapshot->names, module) : NULL,
-                              .module_offset = symbol.module_offset};
+                              .module_offset = symbol.module_offset,
+                              .guessed = look.walk.guessed[i]};
     }
-    return (ssize_t)(look.frames.count < capacity ? look.frames.count : capacity);
+    return (ssize_t)(look.walk.count < capacity ? look.walk.count : capacity);
 }
 
 const char *edo_snapshot_symbol(edo_snapshot *snapshot, uintptr_t address, bool call)

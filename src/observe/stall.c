@@ -13,10 +13,11 @@
  * Order: the monitor puts the begin of a stall into the queue before anybody learns the number under which its end is told.
  */
 #include "observe/capture.h"
+#include "observe/peek.h"
 #include "observe/stall_limit.h"
-#include "observe/stall_walk.h"
 #include "observe/symbols.h"
 #include "observe/system_calls.h"
+#include "observe/walk.h"
 #include "platform/lock.h"
 #include "platform/platform.h"
 #include "runtime/runtime.h"
@@ -60,6 +61,7 @@ struct edo_stalls {
     struct note open[OPEN];
     struct edo_capture capture;
     struct edo_walk walk;
+    struct edo_walker walker;
     struct edo_symbol symbols[EDO_WALK_MOST];
     edo_stall_frame frames[EDO_WALK_MOST];
     char call[24];
@@ -136,13 +138,12 @@ static edo_stall describe(const struct note *note)
                        .thread = seen->number};
 }
 
-/* All but the first frame that was not guessed are return addresses. */
 static void name_frames(struct edo_stalls *stalls)
 {
     for (size_t i = 0; i < stalls->walk.count; i++) {
         struct edo_symbol *symbol = &stalls->symbols[i];
 
-        edo_symbol_find(symbol, stalls->walk.address[i], i > 0);
+        edo_symbol_find(symbol, stalls->walk.address[i], !stalls->walk.exact[i]);
         stalls->frames[i] = (edo_stall_frame){.address = stalls->walk.address[i],
                                               .function = symbol->function[0] ? symbol->function : NULL,
                                               .offset = symbol->offset,
@@ -150,6 +151,56 @@ static void name_frames(struct edo_stalls *stalls)
                                               .module_offset = symbol->module_offset,
                                               .guessed = stalls->walk.guessed[i]};
     }
+}
+
+/* --- Its stack */
+
+/* The copied piece; and what lies above it, or, of a signal's handler that has a stack of its own, elsewhere, as it is now. */
+struct captured_stack {
+    struct edo_stack_view view;
+    const struct edo_stack_piece *piece;
+    bool *looked; /* NULL: nothing but the piece */
+};
+
+static bool read_captured(const struct edo_memory *memory, void *out, uintptr_t from, size_t size)
+{
+    const struct captured_stack *stack = (const struct captured_stack *)(const void *)memory;
+    const struct edo_stack_piece *piece = stack->piece;
+
+    if (from >= piece->base && from - piece->base <= piece->size && piece->size - (from - piece->base) >= size) {
+        memcpy(out, piece->bytes + (from - piece->base), size);
+        return true;
+    }
+    if (!stack->looked)
+        return false;
+    *stack->looked = true;
+    return edo_peek(out, (const void *)from, size);
+}
+
+/*
+ * What was not copied is that of the stall, if that still lasts when all has been read: what is further out does not change
+ * meanwhile. Else it is done again without.
+ */
+static void walk_captured(struct edo_stalls *stalls, const struct edo_stall_seen *seen)
+{
+    const struct edo_capture *capture = &stalls->capture;
+    const struct edo_stack_piece *piece = &capture->piece;
+    bool looked = false;
+    struct captured_stack stack = {
+        .view = {{read_captured}, piece->base, piece->base + piece->size}, .piece = piece, .looked = &looked};
+
+    stalls->walk.count = 0;
+    if (capture->failure || !edo_register_known(&capture->registers, EDO_REGISTER_PC))
+        return;
+    if (seen->stack_high && piece->base >= seen->stack_low && piece->base < seen->stack_high)
+        stack.view.high = seen->stack_high;
+    edo_walker_begin(&stalls->walker);
+    edo_walk_stack(&stalls->walk, &stalls->walker, &capture->registers, &stack.view, true);
+    if (!looked || edo_stall_lasts(seen))
+        return;
+    stack.looked = NULL;
+    stack.view.high = piece->base + piece->size;
+    edo_walk_stack(&stalls->walk, &stalls->walker, &capture->registers, &stack.view, true);
 }
 
 static void report(struct edo_stalls *stalls, const struct note *note)
@@ -160,7 +211,7 @@ static void report(struct edo_stalls *stalls, const struct note *note)
 
     edo_capture_thread(capture, &note->seen, stalls->signal);
     stall.duration = note->seen.noticed - note->seen.since;
-    edo_walk_capture(&stalls->walk, capture);
+    walk_captured(stalls, &note->seen);
     name_frames(stalls);
     if (capture->call >= 0) {
         name = edo_system_call_name(capture->call);

@@ -6,7 +6,7 @@
  * is read costs a name and nothing else; nothing is allocated. Statics are found too, where the file has its .symtab; else
  * what it exports (.dynsym); else there is the module and the offset in it, for addr2line.
  *
- * Not for signal handlers: the list of modules is the loader's, under its lock.
+ * No lock is taken, also none of the loader's (modules.h). Not for signal handlers: it reads whole tables.
  */
 #ifndef EDO_OBSERVE_SYMBOLS_H
 #define EDO_OBSERVE_SYMBOLS_H

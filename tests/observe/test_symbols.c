@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* Walking up stacks (src/observe/frames.h), naming addresses (symbols.h), reading what may be gone (peek.h). */
-#include "observe/frames.h"
 #include "observe/peek.h"
 #include "observe/symbols.h"
 
@@ -76,50 +74,6 @@ static void test_without_a_name_there_is_the_module(void **state)
     assert_string_equal(edo_symbol_text(text, sizeof text, &symbol), "libx.so.1+0x10");
 }
 
-static void test_frames_are_walked_to_the_first(void **state)
-{
-    uintptr_t stack[8] = {0};
-    struct edo_frames frames;
-    uintptr_t low = (uintptr_t)stack;
-
-    (void)state;
-    stack[0] = (uintptr_t)&stack[4];
-    stack[1] = 0x1001;
-    stack[4] = 0;
-    stack[5] = 0x1002;
-    edo_frames_walk(&frames, 0x1000, low, low, low + sizeof stack);
-    assert_int_equal(frames.count, 3);
-    assert_true(frames.whole);
-    assert_int_equal(frames.pc[0], 0x1000);
-    assert_int_equal(frames.pc[2], 0x1002);
-}
-
-static void test_nothing_outside_the_bounds_is_read(void **state)
-{
-    static const uintptr_t lies[] = {1, 8, UINTPTR_MAX, UINTPTR_MAX - 7, 0x10, (uintptr_t)1 << 63};
-    uintptr_t stack[4] = {0};
-    uintptr_t low = (uintptr_t)stack;
-    struct edo_frames frames;
-
-    (void)state;
-    for (size_t i = 0; i < EDO_COUNT(lies); i++) {
-        edo_frames_walk(&frames, 0x1000, lies[i], low, low + sizeof stack);
-        assert_int_equal(frames.count, 1);
-        assert_false(frames.whole);
-        stack[0] = lies[i];
-        stack[1] = 0x1001;
-        edo_frames_walk(&frames, 0x1000, low, low, low + sizeof stack);
-        assert_int_equal(frames.count, 2);
-        assert_false(frames.whole);
-    }
-    stack[3] = 0x1003; /* half of a frame: its return address would be behind the end */
-    edo_frames_walk(&frames, 0x1000, low + 2 * sizeof *stack, low, low + 3 * sizeof *stack);
-    assert_int_equal(frames.count, 1);
-    stack[0] = low; /* a ring */
-    edo_frames_walk(&frames, 0x1000, low, low, low + sizeof stack);
-    assert_int_equal(frames.count, 2);
-}
-
 static void test_what_is_not_there_is_not_copied(void **state)
 {
     char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -142,22 +96,6 @@ static void test_what_is_not_there_is_not_copied(void **state)
     munmap(pages, 4096);
 }
 
-static void test_the_walk_ends_after_so_many_frames(void **state)
-{
-    uintptr_t stack[4 * EDO_FRAMES_MOST];
-    uintptr_t low = (uintptr_t)stack;
-    struct edo_frames frames;
-
-    (void)state;
-    for (size_t i = 0; i < EDO_COUNT(stack); i += 2) {
-        stack[i] = (uintptr_t)&stack[i] + 2 * sizeof *stack;
-        stack[i + 1] = 0x2000 + i;
-    }
-    edo_frames_walk(&frames, 0x1000, low, low, low + sizeof stack);
-    assert_int_equal(frames.count, EDO_FRAMES_MOST);
-    assert_false(frames.whole);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,10 +104,7 @@ int main(void)
         cmocka_unit_test(test_functions_of_libraries_have_names),
         cmocka_unit_test(test_an_address_of_no_module_stays_a_number),
         cmocka_unit_test(test_without_a_name_there_is_the_module),
-        cmocka_unit_test(test_frames_are_walked_to_the_first),
-        cmocka_unit_test(test_nothing_outside_the_bounds_is_read),
         cmocka_unit_test(test_what_is_not_there_is_not_copied),
-        cmocka_unit_test(test_the_walk_ends_after_so_many_frames),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,725 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Backtraces of stalls (edo/stall.h), as they are told: from where it stalls through libc down to the task's first frame, with no guess
+ * among them. This file is built twice, with frame pointers and without (-O2 -fomit-frame-pointer).
+ *
+ * Each task stalls until its report has come.
+ */
+#include "runtime/helpers.h"
+
+#include "runtime/runtime.h"
+
+#include <edo/dump.h>
+#include <edo/stall.h>
+
+#include <dlfcn.h>
+#include <link.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#if EDO_VALGRIND
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
+
+enum { FRAMES = 64, HOGS = 3 };
+
+/* --- What was reported ---------------------------------------------------------------------------------------------------- */
+
+struct report {
+    _Atomic bool there;
+    int kind;
+    char call[32];
+    char text[8192];
+    size_t count;
+    size_t guesses;
+    bool nameless; /* a frame in no module */
+    char functions[FRAMES][64];
+    char modules[FRAMES][128];
+};
+
+/* Those of tasks whose names are "hog 0", "hog 1" and so on. */
+static struct report reports[HOGS];
+static const char *const names[HOGS] = {"hog 0", "hog 1", "hog 2"};
+static void (*release)(int hog);
+
+static void copy(char *out, size_t size, const char *text)
+{
+    snprintf(out, size, "%s", text ? text : "");
+}
+
+static void note(const edo_stall *stall, void *argument)
+{
+    struct report *report;
+    int hog;
+
+    (void)argument;
+    if (stall->ended || !stall->name || strncmp(stall->name, "hog ", 4) != 0)
+        return;
+    hog = stall->name[4] - '0';
+    report = &reports[hog];
+    if (atomic_load(&report->there))
+        return;
+    edo_stall_text(report->text, sizeof report->text, stall);
+    report->kind = stall->kind;
+    copy(report->call, sizeof report->call, stall->syscall);
+    report->count = stall->frame_count;
+    report->guesses = 0;
+    report->nameless = false;
+    for (size_t i = 0; i < stall->frame_count; i++) {
+        copy(report->functions[i], sizeof report->functions[i], stall->frames[i].function);
+        copy(report->modules[i], sizeof report->modules[i], stall->frames[i].module);
+        report->guesses += stall->frames[i].guessed;
+        report->nameless |= stall->frames[i].module == NULL;
+    }
+    atomic_store(&report->there, true);
+    if (release)
+        release(hog);
+}
+
+static int index_of(const struct report *report, const char *function, size_t from)
+{
+    for (size_t i = from; i < report->count; i++)
+        if (strcmp(report->functions[i], function) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* That these are there in this order, and all down to the task's begin; `guesses`: some may be such. */
+static void check_order(const struct report *report, bool guesses, const char *const *functions)
+{
+    int at = 0;
+
+    if (!atomic_load(&report->there))
+        fail_msg("no report");
+    for (size_t i = 0; at >= 0; i++) {
+        const char *function = functions[i] ? functions[i] : "edo_task_main";
+
+        at = index_of(report, function, (size_t)at);
+        if (at < 0)
+            fail_msg("no %s in its place:\n%s", function, report->text);
+        if (!functions[i])
+            break;
+    }
+    if (!guesses && report->guesses > 0)
+        fail_msg("a guess:\n%s", report->text);
+    if ((size_t)at + 3 < report->count) /* the begin of a flow is no more than that */
+        fail_msg("more than there is:\n%s", report->text);
+}
+
+#define CHECK_ORDER(report, guesses, ...) check_order(report, guesses, (const char *const[]){__VA_ARGS__, NULL})
+
+/* --- Running them ---------------------------------------------------------------------------------------------------------- */
+
+static struct edo_platform table;
+
+static int64_t all_the_time(pthread_t thread)
+{
+    (void)thread;
+    return edo_platform_system.now();
+}
+
+static int64_t no_time(pthread_t thread)
+{
+    (void)thread;
+    return 1;
+}
+
+static edo_task_fn hogs[HOGS];
+static int hog_count;
+static volatile unsigned sink;
+static int ends[2];
+
+static int root(void *argument)
+{
+    int rc = 0;
+
+    EDO_SCOPE (scope, &rc) {
+        /* Each at a site of its own, as those of one are not told without end. */
+        CHECK_RC(edo_spawn(scope, hogs[0], argument, .name = names[0]), 0);
+        if (hog_count > 1)
+            CHECK_RC(edo_spawn(scope, hogs[1], argument, .name = names[1]), 0);
+        if (hog_count > 2)
+            CHECK_RC(edo_spawn(scope, hogs[2], argument, .name = names[2]), 0);
+        while (!atomic_load(&reports[0].there))
+            edo_sleep(EDO_MS(1)); /* somebody who waits, so that it is looked at */
+    }
+    return rc;
+}
+
+static void run_hogs(bool computing)
+{
+    static const edo_run_options options = {.size = sizeof(edo_run_options),
+                                            .workers = 1,
+                                            .signals = EDO_SIGNALS_IGNORE,
+                                            .stall_after = EDO_MS(2),
+                                            .on_stall = note};
+
+    for (int i = 0; i < HOGS; i++)
+        atomic_store(&reports[i].there, false);
+    table = edo_platform_system;
+    table.thread_cpu = computing ? all_the_time : no_time;
+    edo_platform = &table;
+    assert_int_equal(run_with(root, NULL, &options), 0);
+    edo_platform = &edo_platform_system;
+}
+
+static void run_one(edo_task_fn fn, bool computing)
+{
+    hogs[0] = fn;
+    hog_count = 1;
+    run_hogs(computing);
+}
+
+static void write_byte(int hog)
+{
+    (void)hog;
+    CHECK_RC(write(ends[1], "x", 1), 1);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    release = NULL;
+    return pipe(ends);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    close(ends[0]);
+    close(ends[1]);
+    return 0;
+}
+
+/* --- Blocked in libc -------------------------------------------------------------------------------------------------------- */
+
+__attribute__((noinline)) static void reads_here(void)
+{
+    char byte;
+
+    CHECK_RC(read(ends[0], &byte, 1), 1);
+    sink++;
+}
+
+/* Its frame's size is not known, so it has a frame pointer in any build. */
+__attribute__((noinline)) static void reads_with_room(unsigned size)
+{
+    char *room = __builtin_alloca(size);
+
+    room[0] = room[size - 1] = (char)sink;
+    __asm__ volatile("" : : "r"(room) : "memory");
+    reads_here();
+    sink += (unsigned)room[0];
+}
+
+static int reads(void *argument)
+{
+    (void)argument;
+    reads_with_room(300 + sink % 2);
+    sink++;
+    return 0;
+}
+
+static void test_a_read_is_told_with_all_its_callers(void **state)
+{
+    (void)state;
+    release = write_byte;
+    run_one(reads, false);
+    assert_string_equal(reports[0].call, "read");
+    CHECK_ORDER(&reports[0], false, "reads_here", "reads_with_room", "reads");
+}
+
+static _Atomic bool sleeping;
+static pthread_t sleeper;
+
+static void no_handler(int signal)
+{
+    (void)signal;
+}
+
+static void interrupt(int hog)
+{
+    (void)hog;
+    while (atomic_load(&sleeping)) {
+        pthread_kill(sleeper, SIGUSR1);
+        usleep(1000);
+    }
+}
+
+__attribute__((noinline)) static void sleeps_here(void)
+{
+    struct timespec pause = {100000, 0};
+
+    CHECK_RC(nanosleep(&pause, NULL), -1);
+    atomic_store(&sleeping, false);
+}
+
+static int sleeps(void *argument)
+{
+    (void)argument;
+    sleeper = pthread_self();
+    atomic_store(&sleeping, true);
+    sleeps_here();
+    sink++;
+    return 0;
+}
+
+static void test_a_nanosleep_is_told_with_all_its_callers(void **state)
+{
+    struct sigaction action = {.sa_handler = no_handler};
+
+    (void)state;
+    sigaction(SIGUSR1, &action, NULL);
+    release = interrupt;
+    run_one(sleeps, false);
+    CHECK_ORDER(&reports[0], false, "sleeps_here", "sleeps");
+}
+
+__attribute__((noinline)) static int compares_here(const void *a, const void *b)
+{
+    if (!atomic_load(&reports[0].there))
+        reads_here();
+    return *(const int *)a - *(const int *)b;
+}
+
+__attribute__((noinline)) static void sorts_here(void)
+{
+    int numbers[] = {3, 1, 2};
+
+    qsort(numbers, 3, sizeof *numbers, compares_here);
+    sink += (unsigned)numbers[0];
+}
+
+static int sorts(void *argument)
+{
+    (void)argument;
+    sorts_here();
+    sink++;
+    return 0;
+}
+
+static void test_a_callback_of_qsort_is_told_with_all_its_callers(void **state)
+{
+    (void)state;
+    release = write_byte;
+    run_one(sorts, false);
+    CHECK_ORDER(&reports[0], false, "reads_here", "compares_here", "sorts_here", "sorts");
+}
+
+/* --- With a lock of libc ----------------------------------------------------------------------------------------------------- */
+
+static _Atomic bool in_the_heap;
+
+static ssize_t blocks_as_a_stream(void *cookie, const char *text, size_t size)
+{
+    (void)cookie, (void)text;
+    if (!atomic_exchange(&in_the_heap, true))
+        reads_here();
+    return (ssize_t)size;
+}
+
+/* malloc_stats prints to stderr with the heap locked. */
+__attribute__((noinline)) static void holds_the_heap(void)
+{
+    FILE *before = stderr;
+
+    stderr = fopencookie(NULL, "w", (cookie_io_functions_t){.write = blocks_as_a_stream});
+    CHECK(stderr != NULL);
+    setvbuf(stderr, NULL, _IONBF, 0);
+    malloc_stats();
+    fclose(stderr);
+    stderr = before;
+}
+
+static int holds(void *argument)
+{
+    (void)argument;
+    holds_the_heap();
+    sink++;
+    return 0;
+}
+
+static void test_a_stall_that_has_the_heap_locked_is_told(void **state)
+{
+    (void)state;
+    if (EDO_ASAN || EDO_TSAN || RUNNING_ON_VALGRIND) /* heaps of their own */
+        skip();
+    release = write_byte;
+    atomic_store(&in_the_heap, false);
+    run_one(holds, false);
+    CHECK_ORDER(&reports[0], false, "reads_here", "blocks_as_a_stream", "malloc_stats", "holds_the_heap", "holds");
+}
+
+__attribute__((noinline)) static void mallocs_here(void)
+{
+    void *memory = malloc(5000); /* more than a thread keeps for itself */
+
+    CHECK(memory != NULL);
+    free(memory);
+}
+
+static void *holds_meanwhile(void *argument)
+{
+    holds_the_heap();
+    return argument;
+}
+
+/* On the program's first thread, whose heap is that which is printed first. */
+static int mallocs(void *argument)
+{
+    pthread_t thread;
+
+    (void)argument;
+    CHECK_RC(pthread_create(&thread, NULL, holds_meanwhile, NULL), 0);
+    while (!atomic_load(&in_the_heap))
+        edo_sleep(EDO_MS(1));
+    mallocs_here();
+    pthread_join(thread, NULL);
+    return 0;
+}
+
+static void test_a_stall_that_waits_for_the_heap_is_told(void **state)
+{
+    (void)state;
+    if (EDO_ASAN || EDO_TSAN || RUNNING_ON_VALGRIND)
+        skip();
+    release = write_byte;
+    atomic_store(&in_the_heap, false);
+    run_one(mallocs, false);
+    assert_string_equal(reports[0].call, "futex");
+    CHECK_ORDER(&reports[0], false, "malloc", "mallocs_here", "mallocs");
+}
+
+__attribute__((noinline)) static int blocks_the_loader(struct dl_phdr_info *info, size_t size, void *argument)
+{
+    (void)info, (void)size, (void)argument;
+    reads_here();
+    return 1;
+}
+
+static int iterates(void *argument)
+{
+    CHECK_RC(dl_iterate_phdr(blocks_the_loader, argument), 1);
+    sink++;
+    return 0;
+}
+
+static void test_a_stall_that_has_the_loader_locked_is_told(void **state)
+{
+    (void)state;
+    release = write_byte;
+    run_one(iterates, false);
+    CHECK_ORDER(&reports[0], false, "reads_here", "blocks_the_loader", "iterates");
+}
+
+/* EDO_TEST_LIBRARY's constructor calls that. */
+void edo_test_constructs(void);
+__attribute__((visibility("default"), noinline)) void edo_test_constructs(void)
+{
+    reads_here();
+    sink++;
+}
+
+__attribute__((noinline)) static void opens_here(void)
+{
+    void *library = dlopen(EDO_TEST_LIBRARY, RTLD_NOW);
+
+    CHECK(library != NULL);
+    if (!EDO_ASAN)
+        dlclose(library);
+}
+
+static int opens(void *argument)
+{
+    (void)argument;
+    opens_here();
+    sink++;
+    return 0;
+}
+
+static void test_a_stall_inside_of_dlopen_is_told(void **state)
+{
+    (void)state;
+    release = write_byte;
+    run_one(opens, false);
+    CHECK_ORDER(&reports[0], false, "reads_here", "edo_test_constructs", "constructs", "opens_here", "opens");
+}
+
+/* --- Handlers ---------------------------------------------------------------------------------------------------------------- */
+
+static void handles_here(int signal)
+{
+    (void)signal;
+    reads_here();
+    sink++;
+}
+
+__attribute__((noinline)) static void raises_here(void)
+{
+    raise(SIGUSR2);
+    sink++;
+}
+
+static int raises(void *argument)
+{
+    (void)argument;
+    raises_here();
+    sink++;
+    return 0;
+}
+
+static void check_handler(int flags)
+{
+    struct sigaction action = {.sa_handler = handles_here, .sa_flags = flags};
+
+    sigaction(SIGUSR2, &action, NULL);
+    release = write_byte;
+    run_one(raises, false);
+    CHECK_ORDER(&reports[0], false, "reads_here", "handles_here", "raises_here", "raises");
+}
+
+static void test_a_stall_in_a_signal_handler_is_told_with_whom_it_interrupted(void **state)
+{
+    (void)state;
+    check_handler(0);
+}
+
+static void test_a_handler_may_have_a_stack_of_its_own(void **state)
+{
+    (void)state;
+    if (EDO_ASAN || EDO_TSAN)
+        skip();
+    check_handler(SA_ONSTACK);
+}
+
+/* --- Computing --------------------------------------------------------------------------------------------------------------- */
+
+/* ThreadSanitizer keeps signals back until the thread calls something that it knows. */
+#define NEEDS_SIGNALS() (EDO_TSAN ? skip() : (void)0)
+
+__attribute__((noinline)) static void computes_here(void)
+{
+    while (!atomic_load_explicit(&reports[0].there, memory_order_relaxed))
+        sink++;
+    sink++;
+}
+
+__attribute__((noinline)) static void computes_deep(int depth)
+{
+    volatile char room[1000];
+
+    room[0] = (char)depth;
+    if (depth > 0)
+        computes_deep(depth - 1);
+    else
+        computes_here();
+    sink += (unsigned)room[0];
+}
+
+static int computes(void *argument)
+{
+    (void)argument;
+    computes_deep(24); /* more than is copied */
+    sink++;
+    return 0;
+}
+
+static void test_what_computes_is_told_with_all_its_callers_also_beyond_what_is_copied(void **state)
+{
+    (void)state;
+    NEEDS_SIGNALS();
+    run_one(computes, true);
+    CHECK_ORDER(&reports[0], false, "computes_here", "computes_deep", "computes");
+}
+
+__attribute__((noinline)) static void asks_here(void)
+{
+    struct timespec now;
+
+    while (!atomic_load_explicit(&reports[0].there, memory_order_relaxed))
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    sink++;
+}
+
+static int asks(void *argument)
+{
+    (void)argument;
+    asks_here();
+    sink++;
+    return 0;
+}
+
+static void test_what_asks_the_clock_all_the_time_is_told_also_in_the_vdso(void **state)
+{
+    (void)state;
+    NEEDS_SIGNALS();
+    run_one(asks, true);
+    CHECK_ORDER(&reports[0], false, "asks_here", "asks");
+}
+
+#if defined(__x86_64__)
+/* push rbp; mov rbp, rsp; call rdi; pop rbp; ret: what a compiler at run time leaves, without tables. */
+static const unsigned char code[] = {0x55, 0x48, 0x89, 0xe5, 0xff, 0xd7, 0x5d, 0xc3};
+#elif defined(__aarch64__)
+/* stp x29, x30, [sp, -16]!; mov x29, sp; blr x0; ldp x29, x30, [sp], 16; ret */
+static const unsigned char code[] = {0xfd, 0x7b, 0xbf, 0xa9, 0xfd, 0x03, 0x00, 0x91, 0x00, 0x00,
+                                     0x3f, 0xd6, 0xfd, 0x7b, 0xc1, 0xa8, 0xc0, 0x03, 0x5f, 0xd6};
+#endif
+
+static void (*made)(void (*fn)(void));
+static void (*called_by_made)(void);
+
+static int calls_made(void *argument)
+{
+    (void)argument;
+    made(called_by_made);
+    sink++;
+    return 0;
+}
+
+static void run_made(void (*fn)(void), bool computing)
+{
+    void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    assert_true(memory != MAP_FAILED);
+    memcpy(memory, code, sizeof code);
+    __builtin___clear_cache((char *)memory, (char *)memory + sizeof code);
+    assert_int_equal(mprotect(memory, 4096, PROT_READ | PROT_EXEC), 0);
+    memcpy(&made, &memory, sizeof made);
+    called_by_made = fn;
+    run_one(calls_made, computing);
+    munmap(memory, 4096);
+}
+
+static void test_code_that_was_made_at_run_time_is_passed_by_its_frame_pointer(void **state)
+{
+    (void)state;
+    NEEDS_SIGNALS();
+    run_made(computes_here, true);
+    CHECK_ORDER(&reports[0], false, "computes_here", "calls_made");
+    assert_true(reports[0].nameless);
+}
+
+static void test_where_that_is_not_known_the_next_caller_is_guessed(void **state)
+{
+    (void)state;
+    release = write_byte;
+    run_made(reads_here, false);
+    CHECK_ORDER(&reports[0], true, "reads_here", "calls_made");
+    assert_true(reports[0].guesses <= 1);
+}
+
+/* --- Several ------------------------------------------------------------------------------------------------------------------ */
+
+static _Atomic int releases;
+
+/* The first report blocks until all the others stall, too: they are told after it. */
+static void release_at_last(int hog)
+{
+    (void)hog;
+    if (atomic_fetch_add(&releases, 1) == 0)
+        usleep(30000);
+    write_byte(hog);
+}
+
+static void test_what_stalls_while_a_report_is_made_is_told_after_it(void **state)
+{
+    (void)state;
+    hogs[0] = hogs[1] = hogs[2] = reads;
+    hog_count = 3;
+    release = release_at_last;
+    atomic_store(&releases, 0);
+    run_hogs(false);
+    for (int i = 0; i < 3; i++)
+        CHECK_ORDER(&reports[i], false, "reads_here", "reads_with_room", "reads");
+}
+
+/* --- Parked ------------------------------------------------------------------------------------------------------------------- */
+
+static char dumped[16384];
+
+static int take(void *argument, const char *text, size_t size)
+{
+    (void)argument;
+    strncat(dumped, text, size < sizeof dumped - strlen(dumped) - 1 ? size : sizeof dumped - strlen(dumped) - 1);
+    return 0;
+}
+
+__attribute__((noinline)) static int waits_here(edo_semaphore *semaphore)
+{
+    int rc = edo_semaphore_acquire(semaphore, 1);
+
+    sink++;
+    return rc;
+}
+
+static int waits(void *argument)
+{
+    int rc = waits_here((edo_semaphore *)argument);
+
+    sink++;
+    return rc;
+}
+
+static int parks(void *argument)
+{
+    edo_semaphore semaphore;
+    int rc = 0;
+
+    (void)argument;
+    edo_semaphore_init(&semaphore, 0);
+    EDO_SCOPE (scope, &rc) {
+        CHECK_RC(edo_spawn(scope, waits, &semaphore), 0);
+        edo_sleep(EDO_MS(1));
+        CHECK_RC(edo_dump(-1, EDO_OPTIONS(edo_dump_options, .backtraces = true, .write = take)), 0);
+        edo_semaphore_release(&semaphore, 1);
+    }
+    return rc;
+}
+
+static void test_a_parked_task_is_told_with_all_its_callers(void **state)
+{
+    static const char *const order[] = {"semaphore", "waits_here+0x", "waits+0x", "edo_task_main+0x"};
+    const char *at = dumped;
+
+    (void)state;
+    dumped[0] = '\0';
+    assert_int_equal(run_with(parks, NULL, NULL), 0);
+    for (size_t i = 0; i < EDO_COUNT(order); i++) {
+        at = strstr(at, order[i]);
+        if (!at)
+            fail_msg("no %s in its place:\n%s", order[i], dumped);
+    }
+    assert_null(strstr(dumped, "it is not known"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_read_is_told_with_all_its_callers),
+        TEST(test_a_nanosleep_is_told_with_all_its_callers),
+        TEST(test_a_callback_of_qsort_is_told_with_all_its_callers),
+        TEST(test_a_stall_that_has_the_heap_locked_is_told),
+        TEST(test_a_stall_that_waits_for_the_heap_is_told),
+        TEST(test_a_stall_that_has_the_loader_locked_is_told),
+        TEST(test_a_stall_inside_of_dlopen_is_told),
+        TEST(test_a_stall_in_a_signal_handler_is_told_with_whom_it_interrupted),
+        TEST(test_a_handler_may_have_a_stack_of_its_own),
+        TEST(test_what_computes_is_told_with_all_its_callers_also_beyond_what_is_copied),
+        TEST(test_what_asks_the_clock_all_the_time_is_told_also_in_the_vdso),
+        TEST(test_code_that_was_made_at_run_time_is_passed_by_its_frame_pointer),
+        TEST(test_where_that_is_not_known_the_next_caller_is_guessed),
+        TEST(test_what_stalls_while_a_report_is_made_is_told_after_it),
+        TEST(test_a_parked_task_is_told_with_all_its_callers),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
