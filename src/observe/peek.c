@@ -47,11 +47,11 @@ static ssize_t edo_peek_some(void *out, const void *from, size_t size)
     return rc;
 }
 
-/* Whether the word is there; it does not cross a page. */
+/* Whether the word is there; it does not cross a page. (At 0 it would be taken for none.) */
 static bool edo_peek_is_there(uintptr_t word)
 {
     int before = errno;
-    bool there = syscall(SYS_rt_sigprocmask, ~0L, word, NULL, EDO_PEEK_MASK) == 0 || errno != EFAULT;
+    bool there = word != 0 && (syscall(SYS_rt_sigprocmask, ~0L, word, NULL, EDO_PEEK_MASK) == 0 || errno != EFAULT);
 
     errno = before;
     return there;

@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: MIT */
+/* Naming addresses (src/observe/symbols.h), reading what may be gone (peek.h). */
 #include "observe/peek.h"
 #include "observe/symbols.h"
 
 #include <edo/base.h>
 
+#include <dlfcn.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -96,6 +105,67 @@ static void test_what_is_not_there_is_not_copied(void **state)
     munmap(pages, 4096);
 }
 
+/* What stays of a process whose filter forbids process_vm_readv: it looks whether pages are there before it reads them. */
+static void test_where_the_kernel_may_not_copy_what_is_not_there_is_not_read_either(void **state)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {EDO_COUNT(filter), filter};
+    int status;
+    pid_t child = fork();
+
+    (void)state;
+    if (child == 0) {
+        char copy[16];
+        char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+            _exit(77);
+        memcpy(pages + 4088, "12345678", 8);
+        munmap(pages + 4096, 4096);
+        if (syscall(SYS_process_vm_readv, getpid(), NULL, 0, NULL, 0, 0) != -1 || errno != EPERM)
+            _exit(1);
+        if (!edo_peek(copy, pages + 4088, 8) || memcmp(copy, "12345678", 8) != 0)
+            _exit(2);
+        if (edo_peek(copy, pages + 4092, 8) || edo_peek(copy, NULL, 8) ||
+            edo_peek(copy, (void *)(UINTPTR_MAX - 100), 8))
+            _exit(3);
+        if (edo_peek_most(copy, pages + 4090, 16) != 6)
+            _exit(4);
+        edo_peek_text(copy, sizeof copy, pages + 4092);
+        _exit(strcmp(copy, "5678") == 0 ? 0 : 5);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_true(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77); /* no filters are to be had */
+}
+
+static void test_functions_of_the_vdso_have_names(void **state)
+{
+    void *vdso = dlopen("linux-vdso.so.1", RTLD_LAZY | RTLD_NOLOAD);
+    struct edo_symbol symbol;
+    void *function;
+
+    (void)state;
+    if (!vdso)
+        skip();
+#if defined(__aarch64__)
+    function = dlsym(vdso, "__kernel_clock_gettime");
+#else
+    function = dlsym(vdso, "__vdso_clock_gettime");
+#endif
+    assert_non_null(function);
+    edo_symbol_find(&symbol, (uintptr_t)function, 0);
+    assert_string_equal(symbol.module, "[vdso]");
+    assert_non_null(strstr(symbol.function, "clock_gettime"));
+    assert_int_equal(symbol.offset, 0);
+    dlclose(vdso);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +175,8 @@ int main(void)
         cmocka_unit_test(test_an_address_of_no_module_stays_a_number),
         cmocka_unit_test(test_without_a_name_there_is_the_module),
         cmocka_unit_test(test_what_is_not_there_is_not_copied),
+        cmocka_unit_test(test_where_the_kernel_may_not_copy_what_is_not_there_is_not_read_either),
+        cmocka_unit_test(test_functions_of_the_vdso_have_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
