@@ -14,10 +14,11 @@
  *
  * The backtrace. A blocked thread is left alone: where it stands is asked of the kernel (/proc/self/task), and its stack is read from
  * outside, so its call does not return early. A thread that computes is sent a signal (.stall_signal, SIGURG), whose
- * handler copies its registers and up to 16 KiB of its stack; that signal's earlier handler is called for what is not
+ * handler copies its registers and up to 16 KiB of its stack, the rest is read from outside; that signal's earlier handler is called for what is not
  * ours. (It may begin a call that blocks between the look and the signal. The handler is installed with SA_RESTART, so that
- * few calls notice.) Frames are found by frame pointers, so what is between main and the stall should be compiled with
- * -fno-omit-frame-pointer; where code without them blocks, as libc's, return addresses are looked for on the stack (.guessed).
+ * few calls notice.) Frames are found by the unwind tables (.eh_frame) that compilers write for all code, with frame pointers or without; in
+ * code that has none, as what a JIT makes, by frame pointers; and where that fails a return address is looked for on the stack (.guessed).
+ * No lock is taken for it: the thread may have the heap's, or the loader's.
  */
 #ifndef EDO_STALL_H
 #define EDO_STALL_H
@@ -40,7 +41,7 @@ typedef struct edo_stall_frame {
     uintptr_t offset;        /* in that function */
     const char *module;      /* path of the program or library; NULL: the address is in none */
     uintptr_t module_offset; /* in its file, as addr2line wants it */
-    bool guessed; /* found on the stack, without a frame pointer to it: may be left over from an earlier call */
+    bool guessed;            /* found on the stack, and nothing leads to it: may be left over from an earlier call */
 } edo_stall_frame;
 
 typedef struct edo_stall {
@@ -59,6 +60,11 @@ typedef struct edo_stall {
     size_t frame_count;            /* 0: see .no_frames */
     const char *no_frames;         /* why there are none; NULL: there are */
     uint64_t suppressed;           /* stalls since the report before that were not reported */
+    /*
+     * Where it last called what may wait, or, of edo_read and edo_write_all, where it last did wait: what it did since then is
+     * the stall. It is to where that call returns, as of .frames but the first. NULL: it has not.
+     */
+    const edo_stall_frame *waited;
 } edo_stall;
 
 /*

@@ -33,17 +33,20 @@ __attribute__((cold)) int edo_source_enter_turn(struct edo_source *source, struc
 }
 
 /* Begins a call: 0, and the caller is a user of the source; else what the call returns. *thread is where the task runs then. */
-static inline int edo_stream_begin_on(edo_stream *stream, struct edo_thread **thread, struct edo_task *task)
+EDO_ALWAYS_INLINE int edo_stream_begin_on(edo_stream *stream, struct edo_thread **thread, struct edo_task *task)
 {
     EDO_MISUSE_IF(!stream, "a stream is NULL");
-    return __builtin_expect(!task, 0) ? -EPERM : edo_source_enter(&stream->source, thread, task);
+    return __builtin_expect(!task, 0) ? -EPERM : edo_source_enter_unnoted(&stream->source, thread, task);
 }
 
-static inline int edo_stream_begin(edo_stream *stream, struct edo_task *task)
+EDO_ALWAYS_INLINE int edo_stream_begin(edo_stream *stream, struct edo_task *task)
 {
     struct edo_thread *thread;
+    int rc = edo_stream_begin_on(stream, &thread, task);
 
-    return edo_stream_begin_on(stream, &thread, task);
+    if (task)
+        edo_task_note_place(task);
+    return rc;
 }
 
 /* What a call moves, in which way: a buffer, or pieces. */

@@ -4,7 +4,8 @@
  * does little else. All others are left to stream.c. The order of a call is the one that stands there.
  *
  * What is unusual is not called in the middle but at the end, by functions that go on from there: so nothing has to be kept for
- * it, and registers are saved for the syscall alone. No data.
+ * it, and registers are saved for the syscall alone. What they return to is so the program, which they note as the place of the
+ * wait (task.h). No data.
  */
 #include "io/stream.h"
 #include "platform/platform.h"
@@ -32,6 +33,7 @@ static int edo_stream_begin_turn(edo_stream *stream, struct edo_task *task)
 static __attribute__((noinline, cold)) ssize_t edo_read_more(struct edo_source *source, void *buffer, size_t size,
                                                              ssize_t moved, uint32_t seen)
 {
+    edo_task_note_place(edo_task_self());
     if (edo_stream_settle(source, EDO_IN, seen, moved, size))
         moved = edo_source_told(source, EDO_IN, moved);
     else
@@ -75,6 +77,7 @@ static __attribute__((noinline)) ssize_t edo_read_later(struct edo_source *sourc
         if (__builtin_expect(result == 0, 1)) {
             if (__builtin_expect(edo_stream_usual(seen, EDO_READY_IN), 1))
                 return edo_read_now(kept, buffer, size, seen);
+            edo_task_note_place(edo_task_self());
             result = edo_stream_receive(kept, buffer, size, edo_task_self());
         }
     }
@@ -116,6 +119,7 @@ static __attribute__((noinline, cold)) ssize_t edo_write_later(edo_stream *strea
 {
     size_t written;
 
+    edo_task_note_place(edo_task_self());
     return edo_stream_write_rest(&written, stream, buffer, size, 0);
 }
 
@@ -125,6 +129,7 @@ static __attribute__((noinline, cold)) ssize_t edo_write_more(edo_stream *stream
 {
     size_t written;
 
+    edo_task_note_place(edo_task_self());
     edo_stream_settle(&stream->source, EDO_OUT, seen, moved, size);
     moved = edo_source_told(&stream->source, EDO_OUT, moved);
     if (moved > 0 || moved == -EAGAIN || moved == -EINTR)

@@ -64,6 +64,8 @@ struct edo_stalls {
     struct edo_walker walker;
     struct edo_symbol symbols[EDO_WALK_MOST];
     edo_stall_frame frames[EDO_WALK_MOST];
+    struct edo_symbol waited_symbol;
+    edo_stall_frame waited;
     char call[24];
     char text[TEXT];
 };
@@ -138,22 +140,25 @@ static edo_stall describe(const struct note *note)
                        .thread = seen->number};
 }
 
+static edo_stall_frame name_frame(struct edo_symbol *symbol, uintptr_t address, bool exact)
+{
+    edo_symbol_find(symbol, address, !exact);
+    return (edo_stall_frame){.address = address,
+                             .function = symbol->function[0] ? symbol->function : NULL,
+                             .offset = symbol->offset,
+                             .module = edo_symbol_module(symbol),
+                             .module_offset = symbol->module_offset};
+}
+
 static void name_frames(struct edo_stalls *stalls)
 {
     for (size_t i = 0; i < stalls->walk.count; i++) {
-        struct edo_symbol *symbol = &stalls->symbols[i];
-
-        edo_symbol_find(symbol, stalls->walk.address[i], !stalls->walk.exact[i]);
-        stalls->frames[i] = (edo_stall_frame){.address = stalls->walk.address[i],
-                                              .function = symbol->function[0] ? symbol->function : NULL,
-                                              .offset = symbol->offset,
-                                              .module = edo_symbol_module(symbol),
-                                              .module_offset = symbol->module_offset,
-                                              .guessed = stalls->walk.guessed[i]};
+        stalls->frames[i] = name_frame(&stalls->symbols[i], stalls->walk.address[i], stalls->walk.exact[i]);
+        stalls->frames[i].guessed = stalls->walk.guessed[i];
     }
 }
 
-/* --- Its stack */
+/* --- Its stack ---------------------------------------------------------------------------------------------------------- */
 
 /* The copied piece; and what lies above it, or, of a signal's handler that has a stack of its own, elsewhere, as it is now. */
 struct captured_stack {
@@ -217,6 +222,10 @@ static void report(struct edo_stalls *stalls, const struct note *note)
         name = edo_system_call_name(capture->call);
         snprintf(stalls->call, sizeof stalls->call, "system call %ld", capture->call);
         stall.syscall = name ? name : stalls->call;
+    }
+    if (note->seen.waited) {
+        stalls->waited = name_frame(&stalls->waited_symbol, edo_machine_code(note->seen.waited), false);
+        stall.waited = &stalls->waited;
     }
     stall.wait_channel = capture->wait_channel[0] ? capture->wait_channel : NULL;
     stall.frames = stalls->frames;

@@ -51,9 +51,8 @@ static const char *without_directories(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static void add_frame(struct text *text, size_t index, const edo_stall_frame *frame)
+static void add_place(struct text *text, const edo_stall_frame *frame)
 {
-    add(text, "  %s%zu  ", frame->guessed ? "?" : "#", index);
     if (frame->function)
         add(text, "%s+0x%" PRIxPTR, frame->function, frame->offset);
     else
@@ -84,10 +83,16 @@ size_t edo_stall_text(char *buffer, size_t size, const edo_stall *stall)
     if (stall->wait_channel)
         add(&text, " (%s)", stall->wait_channel);
     add(&text, "\n");
-    for (size_t i = 0; i < stall->frame_count; i++)
-        add_frame(&text, i, &stall->frames[i]);
+    for (size_t i = 0; i < stall->frame_count; i++) {
+        add(&text, "  %s%zu  ", stall->frames[i].guessed ? "?" : "#", i);
+        add_place(&text, &stall->frames[i]);
+    }
     if (stall->no_frames)
         add(&text, "  no backtrace: %s\n", stall->no_frames);
+    if (stall->waited) {
+        add(&text, "  last waited in ");
+        add_place(&text, stall->waited);
+    }
     if (stall->suppressed)
         add(&text, "  %" PRIu64 " more suppressed\n", stall->suppressed);
     return text.length;

@@ -10,6 +10,10 @@
  * from a thread-local. The switch keeps what the ABI calls callee-saved, FP control words (rounding, exception masks,
  * flush to zero) included, and nothing else: the signal mask belongs to the thread.
  *
+ * While a flow runs that has been resumed, its context's sp is of no use, and free. The switch leaves there to where the function returns that
+ * had called it: where the flow last waited, for reports (task.h). Of a flow that has never waited it points to its stack, or is NULL; with
+ * ucontext it does always.
+ *
  * struct edo_context is plain data: it may be moved by copying while its flow runs, not while it is suspended.
  *
  * The switch itself is edo_context_swap, in context_x86_64.S, context_aarch64.S or, anywhere else and when built with
@@ -25,7 +29,7 @@
 #include "runtime/sanitizer.h"
 
 struct edo_context {
-    void *sp; /* where the registers of the suspended flow lie; first, the assembly relies on it */
+    void *sp; /* where the registers of the suspended flow lie; first, the assembly relies on it. Of a running one see below */
 #if EDO_ASAN
     const void *low; /* the stack's bounds */
     size_t size;

@@ -7,7 +7,10 @@
  *      0  x29, x30 (the return address)
  *     16  x19 ... x28
  *     96  d8 ... d15
- *    160  FPCR, unused
+ *    160  FPCR, where the function that has called the switch returns to
+ *
+ * The last is handed on when the flow is resumed: into the context's sp, which is free until the next switch. It tells
+ * reports of stalls where a task has waited last (observe/stall.c).
  *
  * Both stacks have the same layout while they are swapped, so one set of unwind rules (CFI) is right on either side of
  * the load of sp: at every instruction an unwinder finds the callers of the flow that sp belongs to. It works on a
@@ -63,15 +66,17 @@ edo_context_swap:
     stp d14, d15, [sp, #144]
     .cfi_rel_offset d14, 144
     .cfi_rel_offset d15, 152
-    str x9, [sp, #160]
+    ldr x11, [x29, #8]
+    stp x9, x11, [sp, #160]
     mov x10, sp
     str x10, [x0]
     ldr x10, [x1]
     mov x0, x2
     mov sp, x10
 edo_context_suspended:
-    ldr x9, [sp, #160]
+    ldp x9, x11, [sp, #160]
     msr fpcr, x9
+    str x11, [x1]
     ldp d14, d15, [sp, #144]
     .cfi_same_value d14
     .cfi_same_value d15

@@ -4,13 +4,17 @@
  *
  * A suspended flow looks like this, from sp upwards; edo_context_image draws the same picture for one that has not run:
  *
- *      0  mxcsr (4 bytes), x87 control word (2)
+ *     -8  mxcsr (4 bytes), x87 control word (2): below sp, where signals do not write either (the ABI's red zone)
+ *      0  where the function that has called the switch returns to
  *      8  rbp
  *     16  return address
  *     24  of one that has not run: the function to call, its second argument, 16 bytes of zero
  *
  * The other registers that the ABI calls callee-saved are the caller's business (context_x86_64.h): it knows which of them
  * it uses, and has mostly saved those already.
+ *
+ * The second is handed on when the flow is resumed: into the context's sp, which is free until the next switch. It tells
+ * reports of stalls where a task has waited last (observe/stall.c), and costs nothing: a push and a pop in place of what moved rsp.
  *
  * Both stacks have the same layout while they are swapped, so one set of unwind rules (CFI) is right on either side of
  * the load of rsp: at every instruction an unwinder finds the callers of the flow that rsp belongs to. It works on a
@@ -45,7 +49,7 @@
 
     .text
 
-/* void *edo_context_start(struct edo_context *from: rdi, struct edo_context *to: rsi, void *baton: rdx): `to` has not run */
+/* void *edo_context_start(struct edo_context *from: rdi, struct edo_context *to: rsi, void *baton: rax): `to` has not run */
     .globl edo_context_start
     .hidden edo_context_start
     .type edo_context_start, @function
@@ -56,21 +60,20 @@ edo_context_start:
     pushq %rbp
     .cfi_adjust_cfa_offset 8
     .cfi_rel_offset %rbp, 0
-    subq $8, %rsp
+    pushq 8(%rbp)
     .cfi_adjust_cfa_offset 8
-    stmxcsr (%rsp)
-    fnstcw 4(%rsp)
+    stmxcsr -8(%rsp)
+    fnstcw -4(%rsp)
     movq %rsp, (%rdi)
     movq (%rsi), %rsp
-    movq %rdx, %rax
-    ldmxcsr (%rsp)
-    fldcw 4(%rsp)
+    ldmxcsr -8(%rsp)
+    fldcw -4(%rsp)
     xorl %ebp, %ebp
     jmp .Lfirst
     .cfi_endproc
     .size edo_context_start, . - edo_context_start
 
-/* void *edo_context_swap(struct edo_context *from: rdi, struct edo_context *to: rsi, void *baton: rdx) */
+/* void *edo_context_swap(struct edo_context *from: rdi, struct edo_context *to: rsi, void *baton: rax) */
     .globl edo_context_swap
     .hidden edo_context_swap
     .globl edo_context_suspended
@@ -83,17 +86,16 @@ edo_context_swap:
     pushq %rbp
     .cfi_adjust_cfa_offset 8
     .cfi_rel_offset %rbp, 0
-    subq $8, %rsp
+    pushq 8(%rbp)
     .cfi_adjust_cfa_offset 8
-    stmxcsr (%rsp)
-    fnstcw 4(%rsp)
+    stmxcsr -8(%rsp)
+    fnstcw -4(%rsp)
     movq %rsp, (%rdi)
     movq (%rsi), %rsp
 edo_context_suspended:
-    movq %rdx, %rax
-    ldmxcsr (%rsp)
-    fldcw 4(%rsp)
-    addq $8, %rsp
+    ldmxcsr -8(%rsp)
+    fldcw -4(%rsp)
+    popq (%rsi)
     .cfi_adjust_cfa_offset -8
     popq %rbp
     .cfi_adjust_cfa_offset -8
@@ -143,8 +145,9 @@ edo_context_image:
     leaq .Lbegin(%rip), %r8
     leaq -56(%rsi), %rax
     xorl %edi, %edi
-    movl $0x1f80, (%rax)
-    movl $0x037f, 4(%rax)
+    movl $0x1f80, -8(%rax)
+    movl $0x037f, -4(%rax)
+    movq %rdi, (%rax)
     movq %rdi, 8(%rax)
     movq %r8, 16(%rax)
     movq %rcx, 24(%rax)

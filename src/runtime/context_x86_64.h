@@ -5,7 +5,8 @@
  * saved them anyway, as one that waits mostly has, they are so saved once and not twice.
  *
  * The call stands in an asm statement, where compilers do not see it: a function without other calls might keep values
- * below its stack pointer. So everything that includes this is built with -mno-red-zone (cmake/compile.cmake).
+ * below its stack pointer. So everything that includes this is built with -mno-red-zone (cmake/compile.cmake), and with frame pointers, since
+ * the switch takes down to where its caller returns.
  */
 #ifndef EDO_RUNTIME_CONTEXT_X86_64_H
 #define EDO_RUNTIME_CONTEXT_X86_64_H
@@ -20,26 +21,22 @@
 #define EDO_CONTEXT_LOST_512
 #endif
 #define EDO_CONTEXT_LOST                                                                                               \
-    "rbx", "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",        \
+    "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",        \
         "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "st", "st(1)",   \
         "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "cc", "memory" EDO_CONTEXT_LOST_512
 
 static inline __attribute__((always_inline)) void *edo_context_call_swap(struct edo_context *from,
                                                                          struct edo_context *to, void *baton)
 {
-    void *answer;
-
-    __asm__ volatile("call edo_context_swap" : "=a"(answer), "+D"(from), "+S"(to), "+d"(baton) : : EDO_CONTEXT_LOST);
-    return answer;
+    __asm__ volatile("call edo_context_swap" : "+D"(from), "+S"(to), "+a"(baton) : : EDO_CONTEXT_LOST);
+    return baton;
 }
 
 static inline __attribute__((always_inline)) void *edo_context_call_start(struct edo_context *from,
                                                                           struct edo_context *to, void *baton)
 {
-    void *answer;
-
-    __asm__ volatile("call edo_context_start" : "=a"(answer), "+D"(from), "+S"(to), "+d"(baton) : : EDO_CONTEXT_LOST);
-    return answer;
+    __asm__ volatile("call edo_context_start" : "+D"(from), "+S"(to), "+a"(baton) : : EDO_CONTEXT_LOST);
+    return baton;
 }
 
 /* What a new flow begins with, in context_x86_64.S too. */
@@ -62,7 +59,7 @@ static inline __attribute__((always_inline)) void edo_context_call_leave(struct 
     __asm__ volatile("movq (%0), %%rsp\n\t"
                      "jmp edo_context_suspended"
                      :
-                     : "r"(to), "d"(baton)
+                     : "S"(to), "a"(baton)
                      : "memory");
 }
 

@@ -94,6 +94,9 @@ static bool edo_monitor_identify(struct edo_stall_seen *seen, struct edo_worker 
         seen->site = task->site;
         seen->stack_low = (uintptr_t)task->stack->low;
         seen->stack_high = (uintptr_t)task->stack->low + task->stack->size;
+        seen->waited = (uintptr_t)edo_task_place(task);
+        if (seen->waited - seen->stack_low < task->stack->size) /* it has not been resumed yet */
+            seen->waited = 0;
     }
     edo_remote_end(worker);
     return same;

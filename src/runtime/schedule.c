@@ -230,12 +230,16 @@ void edo_resume(struct edo_thread *thread, struct edo_task *task)
 
 struct edo_thread *edo_park_inside(struct edo_thread *thread, struct edo_task *task)
 {
-    return edo_park_inline(thread, task);
+    void *place = edo_task_place(task);
+
+    thread = edo_park_inline(thread, task);
+    edo_task_keep_place(thread->current, place);
+    return thread;
 }
 
 void edo_park(struct edo_task *task)
 {
-    edo_leave(edo_park_inline(edo_enter(edo_thread_self()), task));
+    edo_leave(edo_park_inside(edo_enter(edo_thread_self()), task));
 }
 
 void edo_unpark_inside(struct edo_thread *thread, struct edo_task *task)

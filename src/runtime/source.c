@@ -254,6 +254,7 @@ static inline int edo_source_wait_state(struct edo_source *source, struct edo_ta
 int edo_source_wait_long(struct edo_source *source, int direction, struct edo_task *task)
 {
     struct edo_source *kept = source;
+    void *place = edo_task_place(task);
     uint32_t seen;
     int rc;
 
@@ -262,6 +263,7 @@ int edo_source_wait_long(struct edo_source *source, int direction, struct edo_ta
         if (edo_task_cancelled(task))
             return -ECANCELED;
         rc = edo_source_wait_once(&seen, source, &kept, direction, edo_thread_self(), task);
+        edo_task_keep_place(task, place);
     } while (rc == 0 && !(seen & edo_ready_bit(direction)));
     return rc;
 }

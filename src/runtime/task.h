@@ -166,12 +166,33 @@ static inline bool edo_task_cancelled(const struct edo_task *task)
     return edo_scope_is_cancelled(task->scope);
 }
 
+/*
+ * Where a task waits, as reports of stalls tell it: its context's sp has that while it runs (context.h). The switch notes to where its
+ * caller returns. That is in the program where the switch is inlined into the public function, as for edo_read; where it is not,
+ * the public function notes it itself before (in whose name this is inlined), and what parks for it keeps that over the switch.
+ */
+static inline __attribute__((always_inline)) void *edo_task_place(struct edo_task *task)
+{
+    return __atomic_load_n(&task->context.sp, __ATOMIC_RELAXED);
+}
+
+static inline __attribute__((always_inline)) void edo_task_keep_place(struct edo_task *task, void *place)
+{
+    __atomic_store_n(&task->context.sp, place, __ATOMIC_RELAXED);
+}
+
+static inline __attribute__((always_inline)) void edo_task_note_place(struct edo_task *task)
+{
+    edo_task_keep_place(task, __builtin_return_address(0));
+}
+
 /* Spends budget (also when refused, so that a loop that ignores errors yields), and asks whether the scope is cancelled. */
-static inline int edo_suspension_point(struct edo_task *task)
+static inline __attribute__((always_inline)) int edo_suspension_point(struct edo_task *task)
 {
     EDO_MISUSE_IF(edo_thread_in_region(edo_thread_self()), EDO_IN_REGION);
     if (__builtin_expect(--task->budget < 0, 0))
         edo_budget_spent(task);
+    edo_task_note_place(task);
     return __builtin_expect(edo_task_cancelled(task), 0) ? -ECANCELED : 0;
 }
 

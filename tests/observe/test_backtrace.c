@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #if EDO_VALGRIND
@@ -39,6 +40,7 @@ struct report {
     size_t count;
     size_t guesses;
     bool nameless; /* a frame in no module */
+    char waited[64];
     char functions[FRAMES][64];
     char modules[FRAMES][128];
 };
@@ -71,6 +73,7 @@ static void note(const edo_stall *stall, void *argument)
     report->count = stall->frame_count;
     report->guesses = 0;
     report->nameless = false;
+    copy(report->waited, sizeof report->waited, stall->waited ? stall->waited->function : NULL);
     for (size_t i = 0; i < stall->frame_count; i++) {
         copy(report->functions[i], sizeof report->functions[i], stall->frames[i].function);
         copy(report->modules[i], sizeof report->modules[i], stall->frames[i].module);
@@ -640,6 +643,79 @@ static void test_what_stalls_while_a_report_is_made_is_told_after_it(void **stat
         CHECK_ORDER(&reports[i], false, "reads_here", "reads_with_room", "reads");
 }
 
+/* --- Where it waited before ----------------------------------------------------------------------------------------------------- */
+
+static int has_not_waited(void *argument)
+{
+    (void)argument;
+    reads_here();
+    return 0;
+}
+
+static int has_slept(void *argument)
+{
+    (void)argument;
+    CHECK_RC(edo_sleep(EDO_MS(1)), 0);
+    reads_here();
+    return 0;
+}
+
+__attribute__((noinline)) static int waits_in_a_read(edo_stream *stream)
+{
+    char byte;
+    int rc = (int)edo_read(stream, &byte, 1);
+
+    sink++;
+    return rc;
+}
+
+/* Its stream has a byte when it has waited for it. */
+static edo_stream *streams[2];
+
+static int has_read(void *argument)
+{
+    (void)argument;
+    CHECK_RC(waits_in_a_read(streams[0]), 1);
+    reads_here();
+    return 0;
+}
+
+static int writes(void *argument)
+{
+    (void)argument;
+    CHECK_RC(edo_write_all(streams[1], "x", 1), 1);
+    return 0;
+}
+
+static int has_read_beside_writer(void *argument)
+{
+    int pair[2];
+    int rc = 0;
+
+    CHECK_RC(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    CHECK_RC(edo_stream_from_fd(&streams[0], pair[0]), 0);
+    CHECK_RC(edo_stream_from_fd(&streams[1], pair[1]), 0);
+    EDO_SCOPE (scope, &rc) {
+        CHECK_RC(edo_spawn(scope, writes, argument), 0);
+        CHECK_RC(has_read(argument), 0);
+    }
+    edo_close(streams[0]);
+    edo_close(streams[1]);
+    return rc;
+}
+
+static void test_where_it_last_waited_is_told(void **state)
+{
+    (void)state;
+    release = write_byte;
+    run_one(has_not_waited, false);
+    assert_string_equal(reports[0].waited, "");
+    run_one(has_slept, false);
+    assert_string_equal(reports[0].waited, "has_slept");
+    run_one(has_read_beside_writer, false);
+    assert_string_equal(reports[0].waited, "waits_in_a_read");
+}
+
 /* --- Parked ------------------------------------------------------------------------------------------------------------------- */
 
 static char dumped[16384];
@@ -718,6 +794,7 @@ int main(void)
         TEST(test_code_that_was_made_at_run_time_is_passed_by_its_frame_pointer),
         TEST(test_where_that_is_not_known_the_next_caller_is_guessed),
         TEST(test_what_stalls_while_a_report_is_made_is_told_after_it),
+        TEST(test_where_it_last_waited_is_told),
         TEST(test_a_parked_task_is_told_with_all_its_callers),
     };
 
