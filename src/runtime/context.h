@@ -29,7 +29,8 @@
 #include "runtime/sanitizer.h"
 
 struct edo_context {
-    void *sp; /* where the registers of the suspended flow lie; first, the assembly relies on it. Of a running one see below */
+    void *
+        sp; /* where the registers of the suspended flow lie; first, the assembly relies on it. Of a running one see below */
 #if EDO_ASAN
     const void *low; /* the stack's bounds */
     size_t size;
