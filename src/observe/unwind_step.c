@@ -54,8 +54,7 @@ enum edo_step edo_unwind_step(struct edo_registers *registers, const struct edo_
             return EDO_STEP_END;
     if (!find_cfa(&cfa, registers, memory, stack, &row->cfa))
         return row->cfa.how == EDO_RULE_OFFSET ? EDO_STEP_NO_CFA : EDO_STEP_LOST;
-    if (!row->signal)
-        caller.known &= EDO_REGISTERS_KEPT;
+    caller.known &= EDO_REGISTERS_KEPT;
     edo_register_set(&caller, EDO_REGISTER_SP, cfa);
     for (size_t i = 0; i < row->count; i++) {
         const struct edo_rule *rule = &row->rules[i];

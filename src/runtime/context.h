@@ -10,9 +10,9 @@
  * from a thread-local. The switch keeps what the ABI calls callee-saved, FP control words (rounding, exception masks,
  * flush to zero) included, and nothing else: the signal mask belongs to the thread.
  *
- * While a flow runs that has been resumed, its context's sp is of no use, and free. The switch leaves there to where the function returns that
- * had called it: where the flow last waited, for reports (task.h). Of a flow that has never waited it points to its stack, or is NULL; with
- * ucontext it does always.
+ * While a flow runs that has been resumed, its context's sp is of no use, and free: there stands where it last waited, for reports (task.h). On
+ * x86-64 the switch leaves there to where the function returns that had called it; on aarch64, what stood there before. Of a flow that has
+ * never waited it points to its stack, or is NULL; with ucontext it does so after each switch.
  *
  * struct edo_context is plain data: it may be moved by copying while its flow runs, not while it is suspended.
  *
@@ -77,6 +77,8 @@ void *edo_context_image(void *low, void *top, void (*entry)(void *baton),
 #if defined(__x86_64__) && !defined(__ILP32__) && !defined(EDO_CONTEXT_UCONTEXT)
 #include "runtime/context_x86_64.h"
 #else
+
+enum { EDO_CONTEXT_NOTES = 0 };
 
 static inline __attribute__((always_inline)) void *edo_context_call_swap(struct edo_context *from,
                                                                          struct edo_context *to, void *baton)

@@ -7,10 +7,10 @@
  *      0  x29, x30 (the return address)
  *     16  x19 ... x28
  *     96  d8 ... d15
- *    160  FPCR, where the function that has called the switch returns to
+ *    160  FPCR, what its context's sp was while it ran
  *
- * The last is handed on when the flow is resumed: into the context's sp, which is free until the next switch. It tells
- * reports of stalls where a task has waited last (observe/stall.c).
+ * The last is put back when the flow is resumed: into the context's sp, which is free until the next switch. It tells
+ * reports of stalls where a task has waited last (context.h).
  *
  * Both stacks have the same layout while they are swapped, so one set of unwind rules (CFI) is right on either side of
  * the load of sp: at every instruction an unwinder finds the callers of the flow that sp belongs to. It works on a
@@ -66,7 +66,7 @@ edo_context_swap:
     stp d14, d15, [sp, #144]
     .cfi_rel_offset d14, 144
     .cfi_rel_offset d15, 152
-    ldr x11, [x29, #8]
+    ldr x11, [x0]
     stp x9, x11, [sp, #160]
     mov x10, sp
     str x10, [x0]

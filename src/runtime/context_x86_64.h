@@ -13,6 +13,8 @@
 
 #include <stdint.h>
 
+enum { EDO_CONTEXT_NOTES = 1 }; /* the switch itself notes where its caller returns to */
+
 #if defined(__AVX512F__)
 #define EDO_CONTEXT_LOST_512                                                                                           \
     , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27",      \

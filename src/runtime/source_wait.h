@@ -31,10 +31,13 @@ EDO_ALWAYS_INLINE int edo_source_wait_once(uint32_t *seen, struct edo_source *so
     rc = edo_source_enlist(source, direction, task);
     if (__builtin_expect(rc == 0, 1)) {
         edo_source_ready(source, direction, seen);
-        if (__builtin_expect(!(*seen & (edo_ready_bit(direction) | EDO_SHUT)), 1))
+        if (__builtin_expect(!(*seen & (edo_ready_bit(direction) | EDO_SHUT)), 1)) {
+            if (!EDO_CONTEXT_NOTES)
+                edo_task_note_place(task);
             thread = edo_park_inline(thread, task);
-        else if (*seen & EDO_SHUT)
+        } else if (*seen & EDO_SHUT) {
             rc = -EBADF;
+        }
         EDO_ANEW(*kept);
         if (__builtin_expect(edo_source_has_waiter(*kept, direction), 0))
             edo_source_delist(*kept, direction, thread->current);

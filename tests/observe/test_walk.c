@@ -167,6 +167,38 @@ __attribute__((noinline)) static void raises(void)
     sink++;
 }
 
+static jmp_buf back;
+
+__attribute__((noinline, noreturn)) static void walks_and_jumps(void)
+{
+    walk_from_inside(0);
+    longjmp(back, 1);
+}
+
+/* Its call is its last instruction: what follows belongs to another function. */
+__attribute__((noinline, noreturn)) static void calls_at_its_end(volatile int *a)
+{
+    a[0] = a[1] + a[2];
+    walks_and_jumps();
+}
+
+static void test_a_call_may_be_the_last_instruction_of_its_function(void **state)
+{
+    volatile int numbers[3] = {0, 1, 2};
+    uintptr_t test;
+    int caller;
+
+    (void)state;
+    forget();
+    if (setjmp(back) == 0)
+        calls_at_its_end(numbers);
+    caller = frame_in(&seen.walk, (const void *)((uintptr_t)calls_at_its_end + 1), 512);
+    assert_true(seen.walk.whole);
+    assert_true(caller > 0);
+    test = (uintptr_t)test_a_call_may_be_the_last_instruction_of_its_function + 1; /* that is what follows, perhaps */
+    assert_true(frame_in(&seen.walk, (const void *)test, 4096) > caller);
+}
+
 static void check_handler(int flags)
 {
     struct sigaction action = {.sa_flags = flags, .sa_handler = walk_from_inside};
@@ -577,6 +609,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_walk_from_a_handler_passes_the_kernels_frame),
+        TEST(test_a_call_may_be_the_last_instruction_of_its_function),
         TEST(test_a_walk_out_of_a_handler_goes_on_where_it_interrupted),
 #if defined(__x86_64__)
         TEST(test_a_walk_is_right_at_every_instruction),
