@@ -91,10 +91,13 @@ enum edo_task_state {
 };
 
 enum edo_task_warning {
-    EDO_WARNING_NEVER_YIELDS = 1, /* it keeps its worker until that is taken, or its budget spent */
-    EDO_WARNING_WAKES_ITSELF = 2, /* it is ready again each time it has run, and waits for nothing */
-    EDO_WARNING_HOLDS_LOCK = 4    /* it holds a mutex, or an rwlock to write, while it waits */
+    EDO_WARNING_NEVER_YIELDS = 1, /* it keeps its thread now for longer than .stall_after, or often did of late */
+    EDO_WARNING_WAKES_ITSELF = 2, /* it yields again and again, and waits for nothing */
+    EDO_WARNING_HOLDS_LOCK = 4    /* it holds a mutex, or an rwlock to write, that others want, and waits itself */
 };
+
+/* "keeps its thread ...", of one of them; docs/guide/dumps.md says how each is judged. Static text; "" for none of them. */
+EDO_API const char *edo_warning_text(int warning);
 
 typedef struct edo_snapshot_task {
     size_t size;
@@ -121,6 +124,13 @@ typedef struct edo_snapshot_task {
 
 /* Task 0 to .tasks - 1. */
 EDO_API int edo_snapshot_get_task(edo_snapshot_task *out, edo_snapshot *snapshot, size_t runtime, size_t task);
+
+/*
+ * Times of its sampled turns until now (enum edo_times), as edo_metrics_task_times. Also -ENODATA: its runtime measures none; -ESRCH: it
+ * has ended.
+ */
+EDO_API int edo_snapshot_task_times(edo_histogram *out, const edo_snapshot *snapshot, size_t runtime, size_t task,
+                                    int times);
 
 /* The index of the task with that number; -1: there is none. */
 EDO_API ssize_t edo_snapshot_find(const edo_snapshot *snapshot, size_t runtime, uint64_t id);

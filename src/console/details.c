@@ -140,6 +140,15 @@ void edo_console_scopes(struct edo_json *json, const struct edo_console_looks *l
 
 /* --- A task ----------------------------------------------------------------------------------------------------------------- */
 
+static void times(struct edo_json *json, const char *key, const edo_snapshot *snapshot, size_t runtime, size_t index,
+                  int which)
+{
+    edo_histogram histogram = {.size = sizeof histogram};
+
+    if (edo_snapshot_task_times(&histogram, snapshot, runtime, index, which) == 0)
+        edo_console_histogram(json, key, &histogram);
+}
+
 void edo_console_task(struct edo_json *json, const struct edo_console_looks *looks, size_t runtime, size_t index)
 {
     edo_snapshot *snapshot = looks->snapshot;
@@ -164,5 +173,7 @@ void edo_console_task(struct edo_json *json, const struct edo_console_looks *loo
     count = edo_snapshot_backtrace(frames, FRAMES, snapshot, runtime, index);
     if (count > 0)
         edo_console_frames(json, "frames", frames, (size_t)count);
+    times(json, "poll", snapshot, runtime, index, EDO_TIMES_POLL);
+    times(json, "delay", snapshot, runtime, index, EDO_TIMES_DELAY);
     edo_json_close(json, '}');
 }

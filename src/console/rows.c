@@ -132,14 +132,12 @@ static void time_left(struct edo_json *json, const char *key, int64_t time, int6
 
 static void warnings(struct edo_json *json, uint32_t bits)
 {
-    static const char *const texts[] = {"never yields", "wakes itself endlessly", "holds a lock while it waits"};
-
     if (!bits)
         return;
     edo_json_open(json, "warnings", '[');
-    for (unsigned i = 0; i < EDO_COUNT(texts); i++)
+    for (unsigned i = 0; i < 32; i++)
         if (bits & 1u << i)
-            edo_json_text(json, NULL, texts[i]);
+            edo_json_text(json, NULL, edo_warning_text((int)(1u << i)));
     edo_json_close(json, ']');
 }
 

@@ -32,21 +32,13 @@ __attribute__((cold)) int edo_source_enter_turn(struct edo_source *source, struc
     return rc < 0 && edo_task_cancelled(task) ? -ECANCELED : rc;
 }
 
-/* Begins a call: 0, and the caller is a user of the source; else what the call returns. *thread is where the task runs then. */
-EDO_ALWAYS_INLINE int edo_stream_begin_on(edo_stream *stream, struct edo_thread **thread, struct edo_task *task)
-{
-    EDO_MISUSE_IF(!stream, "a stream is NULL");
-    return __builtin_expect(!task, 0) ? -EPERM : edo_source_enter_unnoted(&stream->source, thread, task);
-}
-
+/* Begins a call: 0, and the caller is a user of the source; else what the call returns. */
 EDO_ALWAYS_INLINE int edo_stream_begin(edo_stream *stream, struct edo_task *task)
 {
     struct edo_thread *thread;
-    int rc = edo_stream_begin_on(stream, &thread, task);
 
-    if (task)
-        edo_task_note_place(task);
-    return rc;
+    EDO_MISUSE_IF(!stream, "a stream is NULL");
+    return __builtin_expect(!task, 0) ? -EPERM : edo_source_enter(&stream->source, &thread, task);
 }
 
 /* What a call moves, in which way: a buffer, or pieces. */

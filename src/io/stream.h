@@ -27,10 +27,10 @@ int edo_source_enter_turn(struct edo_source *source, struct edo_task *task);
 /*
  * The beginning of every call on a stream or a listener, in a task: spends budget, asks for cancellation, and the caller
  * becomes a user of the source; 0, or what the call returns. If others have a turn here, it is a user before: they may close
- * the stream, and open another one that lies in its place. The task runs on *thread, which may be another one afterwards.
+ * the stream, and open another one that lies in its place. The task runs on *thread, which may be another one afterwards. Notes the place (task.h).
  */
-static inline __attribute__((always_inline)) int
-edo_source_enter_unnoted(struct edo_source *source, struct edo_thread **thread, struct edo_task *task)
+static inline __attribute__((always_inline)) int edo_source_enter(struct edo_source *source, struct edo_thread **thread,
+                                                                  struct edo_task *task)
 {
     EDO_MISUSE_IF(edo_thread_in_region(edo_thread_self()), EDO_IN_REGION);
     if (__builtin_expect(--task->budget < 0, 0)) {
@@ -40,17 +40,8 @@ edo_source_enter_unnoted(struct edo_source *source, struct edo_thread **thread, 
         if (rc < 0)
             return rc;
     }
-    return __builtin_expect(edo_task_cancelled(task), 0) ? -ECANCELED : edo_source_begin(source);
-}
-
-/* The same, and notes the place (task.h): but edo_read and edo_write_all do that only when they have to wait otherwise than inline. */
-static inline __attribute__((always_inline)) int edo_source_enter(struct edo_source *source, struct edo_thread **thread,
-                                                                  struct edo_task *task)
-{
-    int rc = edo_source_enter_unnoted(source, thread, task);
-
     edo_task_note_place(task);
-    return rc;
+    return __builtin_expect(edo_task_cancelled(task), 0) ? -ECANCELED : edo_source_begin(source);
 }
 
 /* --- What streams stand on -------------------------------------------------------------------------------------------------- */

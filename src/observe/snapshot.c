@@ -234,9 +234,9 @@ int edo_snapshot_get_task(edo_snapshot_task *out, edo_snapshot *snapshot, size_t
                               .wait = task->wait,
                               .until = task->until,
                               .deadline = scope ? scope->deadline : EDO_FOREVER,
-                              .spawned = -1,
-                              .polls = -1,
-                              .busy = -1,
+                              .spawned = task->spawned == EDO_FOREVER ? -1 : task->spawned,
+                              .polls = of->about.metrics ? (int64_t)task->polls : -1,
+                              .busy = of->about.metrics ? task->busy : -1,
                               .warnings = task->warnings};
     all.name = name_of(snapshot, task, all.site);
     if (scope) {

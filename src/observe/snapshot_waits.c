@@ -6,13 +6,15 @@
  * Such a look first asks whether the runtime is still there, and stays under the lock of the list of runtimes. A source is the one
  * that was seen if its mark is the same while it is held open; a task, if its number is, and it waits before and after.
  */
+#include "observe/metrics.h"
 #include "observe/peek.h"
 #include "observe/snapshot.h"
-#include "observe/walk.h"
 #include "observe/symbols.h"
+#include "observe/walk.h"
 #include "platform/platform.h"
 #include "runtime/hooks.h"
 #include "runtime/parking.h"
+#include "runtime/sample.h"
 #include "sync/waiter.h"
 
 #include <edo/addr.h>
@@ -157,7 +159,7 @@ static void look_at_ends(void *context, struct edo_runtime *runtime)
     struct look *look = (struct look *)context;
     struct edo_thread *self = edo_thread_self();
 
-    if (runtime->id_base >> 48 != look->number)
+    if (runtime->id_base >> EDO_ID_RUNTIME_SHIFT != look->number)
         return;
     if (runtime->hooks && runtime->hooks->simulated && (!self || self->runtime != runtime))
         return; /* that kernel is its thread's alone */
@@ -194,6 +196,39 @@ int edo_snapshot_get_ends(edo_snapshot_ends *out, edo_snapshot *snapshot, size_t
     return edo_snapshot_give(out, &all, sizeof all);
 }
 
+/* --- What was sampled of a task ---------------------------------------------------------------------------------------------- */
+
+struct times_look {
+    uint64_t number;
+    const struct edo_dump_task *task;
+    edo_histogram times;
+    int which;
+    bool done;
+};
+
+static void look_at_times(void *context, struct edo_runtime *runtime)
+{
+    struct times_look *look = (struct times_look *)context;
+
+    if (runtime->id_base >> EDO_ID_RUNTIME_SHIFT == look->number)
+        look->done = edo_task_times_counted(&look->times, look->task->block, look->task->id, look->which);
+}
+
+int edo_snapshot_task_times(edo_histogram *out, const edo_snapshot *snapshot, size_t runtime, size_t index, int times)
+{
+    const struct edo_snapshot_of *of = edo_snapshot_of(snapshot, runtime);
+    struct times_look look = {.which = times};
+
+    if (!of || index >= of->dump.order.count || times < 0 || times >= EDO_KEPT_TIMES)
+        return -EINVAL;
+    if (!of->about.metrics)
+        return -ENODATA;
+    look.number = of->about.number;
+    look.task = edo_dump_nth(&of->dump, index);
+    edo_runtimes_each(look_at_times, &look);
+    return look.done ? edo_snapshot_give(out, &look.times, sizeof look.times) : -ESRCH;
+}
+
 /* --- A stack ----------------------------------------------------------------------------------------------------------------- */
 
 static bool parked(const struct edo_dump_task *task)
@@ -208,7 +243,7 @@ static void look_at_stack(void *context, struct edo_runtime *runtime)
     const struct edo_task *block = look->task->block;
     uintptr_t stack, low, high;
 
-    if (runtime->id_base >> 48 != look->number || !parked(look->task))
+    if (runtime->id_base >> EDO_ID_RUNTIME_SHIFT != look->number || !parked(look->task))
         return;
     stack = edo_unseen_word((uintptr_t)&block->stack);
     if (!stack)

@@ -40,9 +40,9 @@ static void edo_warn_of(struct edo_dump *dump, const struct edo_offender *offend
         return;
     task = edo_dump_task(dump, index);
     if (edo_stalls_now(dump, task, offender) || edo_stalled_often(dump, offender))
-        task->warnings |= EDO_WARN_STALLS;
+        task->warnings |= EDO_WARNING_NEVER_YIELDS;
     if (offender->rounds && dump->now - offender->rounds < EDO_SEC(EDO_ROUNDS_SECONDS))
-        task->warnings |= EDO_WARN_ROUNDS;
+        task->warnings |= EDO_WARNING_WAKES_ITSELF;
 }
 
 static void edo_warn_of_holder(struct edo_dump *dump, const struct edo_dump_wait *wait)
@@ -54,7 +54,7 @@ static void edo_warn_of_holder(struct edo_dump *dump, const struct edo_dump_wait
         return;
     holder = edo_dump_find(dump, wait->other);
     if (holder != EDO_NONE && edo_dump_task(dump, holder)->state == EDO_DUMP_WAITS)
-        edo_dump_task(dump, holder)->warnings |= EDO_WARN_LOCK;
+        edo_dump_task(dump, holder)->warnings |= EDO_WARNING_HOLDS_LOCK;
 }
 
 void edo_dump_take_warnings(struct edo_dump *dump)
@@ -72,11 +72,11 @@ void edo_dump_take_warnings(struct edo_dump *dump)
 const char *edo_warning_text(int warning)
 {
     switch (warning) {
-    case EDO_WARN_STALLS:
+    case EDO_WARNING_NEVER_YIELDS:
         return "keeps its thread, or often did, without a suspension point";
-    case EDO_WARN_ROUNDS:
+    case EDO_WARNING_WAKES_ITSELF:
         return "yields again and again, and waits for nothing";
-    case EDO_WARN_LOCK:
+    case EDO_WARNING_HOLDS_LOCK:
         return "holds a lock that others want, and waits";
     default:
         return "";

@@ -34,7 +34,8 @@ struct edo_stall_seen {
     uint64_t task;   /* 0: a timer's callback */
     const char *name;
     edo_site *site;
-    uintptr_t waited;    /* where it last waited, a return address (runtime/context.h); 0: it has not, or that is not known */
+    uintptr_t
+        waited; /* where it last waited, a return address (runtime/context.h); 0: it has not, or that is not known */
     uintptr_t stack_low; /* 0: it is on the thread's own stack */
     uintptr_t stack_high;
 };

@@ -160,7 +160,7 @@ static void test_tasks_are_sorted_filtered_and_cut_to_a_window(void **state)
     assert_int_equal(number_of(reply.body, "matching"), 2);
     asked(&reply, &program, "/api/tasks?state=warned");
     assert_int_equal(number_of(reply.body, "matching"), 2);
-    assert_has(&reply, "\"warnings\":[\"holds a lock while it waits\"]");
+    assert_has(&reply, "\"warnings\":[\"holds a lock that others want, and waits\"]");
     asked(&reply, &program, "/api/tasks?state=running");
     assert_int_equal(number_of(reply.body, "matching"), 0);
     asked(&reply, &program, "/api/tasks?from=100");

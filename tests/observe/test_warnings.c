@@ -131,9 +131,9 @@ static void *tells(void *argument)
         int64_t end = edo_now() + EDO_MS(100) * EDO_TEST_SCALE;
 
         while (edo_now() < end)
-            CHECK(!warned("\"stalls\"", EDO_WARN_STALLS));
+            CHECK(!warned("\"stalls\"", EDO_WARNING_NEVER_YIELDS));
     } else {
-        while (!warned("\"stalls\"", EDO_WARN_STALLS))
+        while (!warned("\"stalls\"", EDO_WARNING_NEVER_YIELDS))
             sched_yield();
     }
     atomic_store(&it->told, true);
@@ -153,7 +153,7 @@ static int stall_root(void *argument)
             edo_sleep(EDO_MS(1));
         while (!dumped_waits("\"stalls\""))
             edo_sleep(EDO_MS(1));
-        CHECK(!warned("\"stalls\"", EDO_WARN_STALLS)); /* once is not often */
+        CHECK(!warned("\"stalls\"", EDO_WARNING_NEVER_YIELDS)); /* once is not often */
         while (noted(&edo_task_self()->home->runtime->monitor.offenders, it->id).since)
             edo_sleep(EDO_MS(1)); /* its end is noted */
         edo_scope_cancel(all);
@@ -219,7 +219,7 @@ static int often_root(void *argument)
             edo_sleep(EDO_MS(1));
         while (!dumped_waits("\"stalls\""))
             edo_sleep(EDO_MS(1));
-        CHECK(warned("\"stalls\"", EDO_WARN_STALLS) == (it->times >= 3 && !it->region));
+        CHECK(warned("\"stalls\"", EDO_WARNING_NEVER_YIELDS) == (it->times >= 3 && !it->region));
         edo_scope_cancel(all);
     }
     return 0;
@@ -297,7 +297,7 @@ static void *watches(void *argument)
 
     while (edo_now() < end && !is) {
         usleep(5000);
-        is = warned("\"rounds\"", EDO_WARN_ROUNDS);
+        is = warned("\"rounds\"", EDO_WARNING_WAKES_ITSELF);
     }
     CHECK(is == bad || (bad && slow));
     atomic_store(&rounds->over, true);
@@ -317,7 +317,7 @@ static int rounds_root(void *argument)
         edo_sleep(EDO_MS(1));
         while (!atomic_load(&rounds->over))
             edo_sleep(EDO_MS(100) * EDO_TEST_SCALE); /* it has a break now and then */
-        while (warned("\"rounds\"", EDO_WARN_ROUNDS))
+        while (warned("\"rounds\"", EDO_WARNING_WAKES_ITSELF))
             edo_sleep(EDO_MS(50));
         edo_scope_cancel(all);
     }
@@ -434,20 +434,20 @@ static int locks_root(void *argument)
         CHECK_RC(edo_spawn(all, initialises, locks, .name = "initialiser"), 0);
         CHECK_RC(edo_spawn(all, sleeps_with_lonely, locks, .name = "lonely"), 0);
         edo_sleep(EDO_MS(1));
-        CHECK(!warned("\"root\"", EDO_WARN_LOCK));   /* it runs */
-        CHECK(!warned("\"writer\"", EDO_WARN_LOCK)); /* nobody wants it yet */
+        CHECK(!warned("\"root\"", EDO_WARNING_HOLDS_LOCK));   /* it runs */
+        CHECK(!warned("\"writer\"", EDO_WARNING_HOLDS_LOCK)); /* nobody wants it yet */
         edo_mutex_unlock(&locks->mutex);
         CHECK_RC(edo_spawn(all, sleeps_with_mutex, locks, .name = "holder"), 0);
         CHECK_RC(edo_spawn(all, wants_mutex, locks, .name = "second"), 0);
         CHECK_RC(edo_spawn(all, wants_rwlock, locks, .name = "reader"), 0);
         CHECK_RC(edo_spawn(all, initialises, locks, .name = "other"), 0);
         edo_sleep(EDO_MS(1));
-        CHECK(warned("\"holder\"", EDO_WARN_LOCK));
-        CHECK(warned("\"writer\"", EDO_WARN_LOCK));
-        CHECK(!warned("\"second\"", EDO_WARN_LOCK));
-        CHECK(!warned("\"reader\"", EDO_WARN_LOCK));
-        CHECK(!warned("\"initialiser\"", EDO_WARN_LOCK));
-        CHECK(!warned("\"lonely\"", EDO_WARN_LOCK));
+        CHECK(warned("\"holder\"", EDO_WARNING_HOLDS_LOCK));
+        CHECK(warned("\"writer\"", EDO_WARNING_HOLDS_LOCK));
+        CHECK(!warned("\"second\"", EDO_WARNING_HOLDS_LOCK));
+        CHECK(!warned("\"reader\"", EDO_WARNING_HOLDS_LOCK));
+        CHECK(!warned("\"initialiser\"", EDO_WARNING_HOLDS_LOCK));
+        CHECK(!warned("\"lonely\"", EDO_WARNING_HOLDS_LOCK));
         dumped_begin(&json, EDO_DUMP_JSON, false);
         CHECK_LINE(&json, "\"name\":\"holder\"", ",\"warnings\":[\"holds a lock that others want, and waits\"]");
         dumped_end(&json);
