@@ -8,6 +8,10 @@ set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 
 check_include_file(valgrind/valgrind.h EDO_HAVE_VALGRIND_H)
+check_include_file(sys/sdt.h EDO_HAVE_SDT_H)
+if(NOT EDO_HAVE_SDT_H)
+    message(STATUS "No sys/sdt.h (Debian: systemtap-sdt-dev): Edo is built without USDT probes")
+endif()
 
 # Rings are spoken to directly (src/runtime/uring.c): only the kernel's header is needed, which comes with libc's.
 if(NOT EDO_IO_URING MATCHES "^(AUTO|ON|OFF)$")
@@ -40,7 +44,7 @@ set(EDO_WARNINGS
     -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual
     -Wwrite-strings -Wvla -Wno-overlength-strings)
 if(CMAKE_C_COMPILER_ID MATCHES Clang)
-    list(APPEND EDO_WARNINGS -Wno-gnu-statement-expression)
+    list(APPEND EDO_WARNINGS -Wno-gnu-statement-expression -Wno-gnu-zero-variadic-macro-arguments) # the second: sys/sdt.h
 endif()
 if(EDO_WERROR)
     list(APPEND EDO_WARNINGS -Werror)
@@ -58,6 +62,7 @@ function(edo_compile target)
         $<$<BOOL:${EDO_DEBUG_CHECKS}>:EDO_DEBUG_CHECKS=1>
         $<$<STREQUAL:${EDO_CONTEXT},ucontext>:EDO_CONTEXT_UCONTEXT=1>
         EDO_IO_URING=${EDO_WITH_IO_URING}
+        EDO_USDT=$<BOOL:${EDO_HAVE_SDT_H}>
         $<$<BOOL:${EDO_HAVE_VALGRIND_H}>:EDO_VALGRIND=1>)
     target_compile_options(${target} PRIVATE
         $<$<COMPILE_LANGUAGE:C>:${EDO_WARNINGS}>

@@ -47,5 +47,6 @@ const struct bench_row *const bench_rows[] = {
     &bench_row_observe,
     &bench_row_observe_console,
     &bench_row_observe_dump,
+    &bench_row_observe_trace,
     NULL,
 };

@@ -15,6 +15,7 @@ extern const struct bench_row bench_row_switch, bench_row_yield, bench_row_ping_
     bench_row_stalls_spin_4, bench_row_stalls_spin_8, bench_row_stalls_block_1, bench_row_stalls_block_2,
     bench_row_stalls_block_4, bench_row_stalls_block_8, bench_row_stalls_delay, bench_row_stalls_region,
     bench_row_stalls_cost, bench_row_stalls_idle, bench_row_sync, bench_row_files, bench_row_buffered,
-    bench_row_files_uring, bench_row_udp, bench_row_observe, bench_row_observe_console, bench_row_observe_dump;
+    bench_row_files_uring, bench_row_udp, bench_row_observe, bench_row_observe_console, bench_row_observe_dump,
+    bench_row_observe_trace;
 
 #endif

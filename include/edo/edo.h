@@ -33,6 +33,7 @@
 #include <edo/task.h>
 #include <edo/time.h>
 #include <edo/token.h>
+#include <edo/trace.h>
 #include <edo/writer.h>
 
 #endif

@@ -17,6 +17,7 @@
  */
 #include "runtime/callbacks.h"
 #include "runtime/runtime.h"
+#include "runtime/usdt.h"
 #include "runtime/options.h"
 #include "runtime/overflow.h"
 #include "platform/platform.h"
@@ -175,7 +176,9 @@ int edo_worker_take(struct edo_worker *worker)
 {
     struct edo_runtime *runtime = worker->runtime;
     uint32_t expected = EDO_GUARD_OUTSIDE;
+    const struct edo_tracing *tracing;
     struct edo_thread *spare;
+    int number;
     bool taken;
     int rc;
 
@@ -188,6 +191,12 @@ int edo_worker_take(struct edo_worker *worker)
     taken = atomic_compare_exchange_strong_explicit(&worker->thread->guard, &expected, EDO_GUARD_TAKEN,
                                                     memory_order_acq_rel, memory_order_relaxed);
     if (taken) {
+        number = worker->thread->number;
+        edo_worker_note(worker, EDO_NOTE_TAKEN, (uint64_t)number); /* nobody else is in it now */
+        EDO_USDT2(worker_handoff, worker->index, number);
+        tracing = atomic_load_explicit(&runtime->tracing, memory_order_acquire);
+        if (__builtin_expect(tracing != NULL, 0))
+            tracing->note(worker, true, EDO_TRACED_TAKEN, (uint64_t)number, 0);
         worker->thread = spare;
         worker->own_first = true;
         edo_turns_end(worker); /* timers and poller have waited: they come first */
@@ -223,6 +232,7 @@ bool edo_thread_yield_worker(struct edo_thread *thread)
     if (link) {
         heir = EDO_CONTAINER_OF(link, struct edo_thread, wanting_link);
         edo_thread_unspare(heir);
+        edo_worker_note(worker, EDO_NOTE_GIVEN, (uint64_t)heir->number);
         worker->thread = heir;
         thread->worker = NULL;
     }

@@ -11,6 +11,7 @@
  * searcher to stop hands its role on if there is more.
  */
 #include "runtime/runtime.h"
+#include "runtime/usdt.h"
 #include "platform/platform.h"
 
 static void edo_idle_remove(struct edo_runtime *runtime, struct edo_worker *worker)
@@ -99,6 +100,7 @@ void edo_searched(struct edo_thread *thread)
 
 static struct edo_task *edo_steal_from(struct edo_worker *worker, struct edo_worker *victim, bool desperate)
 {
+    const struct edo_tracing *tracing;
     struct edo_task *tasks[EDO_RING_SIZE / 2];
     uint32_t count = edo_ring_steal(tasks, EDO_RING_SIZE / 2, &victim->ring);
 
@@ -110,6 +112,11 @@ static struct edo_task *edo_steal_from(struct edo_worker *worker, struct edo_wor
         return NULL;
     edo_count(&worker->counts.steals, count);
     edo_count(&worker->counts.steal_operations, 1);
+    edo_worker_note(worker, EDO_NOTE_STEAL, (uint64_t)count << 16 | (uint64_t)victim->index);
+    EDO_USDT3(worker_steal, worker->index, victim->index, count);
+    tracing = atomic_load_explicit(&worker->runtime->tracing, memory_order_acquire);
+    if (__builtin_expect(tracing != NULL, 0))
+        tracing->note(worker, true, EDO_TRACED_STEAL, count, (uint64_t)victim->index);
     for (uint32_t i = 1; i < count; i++) /* the own ring is empty: there is room */
         edo_ring_push(&worker->ring, tasks[i]);
     return tasks[0];
@@ -187,6 +194,8 @@ struct edo_task *edo_worker_idle(struct edo_thread *thread)
 {
     struct edo_runtime *runtime = thread->runtime;
     struct edo_worker *worker = thread->worker;
+    const struct edo_tracing *tracing;
+    uint64_t since;
     int64_t next;
     int64_t timeout = -1;
 
@@ -219,11 +228,18 @@ struct edo_task *edo_worker_idle(struct edo_thread *thread)
     }
     if (timeout != 0)
         edo_count(&worker->counts.sleeps, 1);
+    since = edo_worker_note(worker, EDO_NOTE_SLEEP, (uint64_t)timeout);
+    EDO_USDT2(worker_sleep, worker->index, timeout);
     atomic_store_explicit(&worker->waiting, true, memory_order_relaxed);
     edo_poller_poll(thread, &worker->poller, timeout);
     atomic_store_explicit(&worker->waiting, false, memory_order_seq_cst); /* then looks at the monitor's state */
     if (__builtin_expect(edo_monitor_sleeps(&runtime->monitor), 0))
         edo_monitor_wake(&runtime->monitor);
+    edo_worker_note(worker, EDO_NOTE_WOKE, 0);
+    EDO_USDT1(worker_wake, worker->index);
+    tracing = atomic_load_explicit(&runtime->tracing, memory_order_acquire);
+    if (__builtin_expect(tracing != NULL, 0))
+        tracing->note(worker, true, EDO_TRACED_SLEEP, since, 0);
     edo_turns_begin(worker); /* it has just looked at all that the next look is for */
     edo_sleep_end(runtime, thread);
     edo_worker_fire(thread);

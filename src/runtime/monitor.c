@@ -30,6 +30,7 @@
  */
 #include "runtime/monitor.h"
 #include "runtime/runtime.h"
+#include "runtime/usdt.h"
 #include "platform/platform.h"
 
 #include <errno.h>
@@ -153,6 +154,18 @@ void edo_monitor_stall_ended(struct edo_thread *thread)
                              atomic_exchange_explicit(&thread->stall, 0, memory_order_seq_cst));
 }
 
+static void edo_monitor_note(struct edo_monitor *monitor, struct edo_worker *worker,
+                             const struct edo_monitor_view *view, bool blocked, int64_t now)
+{
+    const struct edo_tracing *tracing = atomic_load_explicit(&worker->runtime->tracing, memory_order_acquire);
+    int64_t since = now - view->since;
+
+    edo_notes_add(&monitor->notes, EDO_NOTE_STALL, view->switches, (uint64_t)worker->index | (uint64_t)blocked << 16);
+    EDO_USDT3(worker_stall, worker->index, since, blocked);
+    if (tracing)
+        tracing->note(worker, false, EDO_TRACED_STALL, (uint64_t)since, blocked);
+}
+
 /* --- Taking -------------------------------------------------------------------------------------------------------------- */
 
 /* The worker stalls: takes it; or does for its sockets what can be done from here. */
@@ -168,6 +181,7 @@ static void edo_monitor_take(struct edo_runtime *runtime, struct edo_worker *wor
         return;
     if (!view->counted) {
         seen.blocked = edo_monitor_count(monitor, view, cpu, now);
+        edo_monitor_note(monitor, worker, view, seen.blocked, now);
         seen.noticed = now;
         seen.over = now - view->since >= runtime->options.stall_after;
         view->stall = known && monitor->stalls ? edo_stalls_of.began(monitor->stalls, &seen) : 0;

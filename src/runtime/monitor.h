@@ -4,6 +4,7 @@
 #define EDO_RUNTIME_MONITOR_H
 
 #include "runtime/offenders.h"
+#include "runtime/record.h"
 #include "runtime/stalls.h"
 #include "runtime/thread.h"
 
@@ -47,6 +48,7 @@ struct edo_monitor {
     _Atomic uint64_t blocked;
     struct edo_offenders offenders;
     _Atomic uint64_t refused; /* hand-offs that failed: no thread to give the worker to */
+    struct edo_notes notes;   /* stalls; see record.h */
 };
 
 /* Starts the monitor, unless options say never; 0 or a negative errno. Stops it, and returns when it is gone. */

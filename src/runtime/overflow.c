@@ -36,6 +36,7 @@ enum {
 static const int signals[] = {SIGSEGV, SIGBUS};
 static struct sigaction earlier[2];
 static _Atomic(const struct edo_overflow_hooks *) hooks;
+static void (*_Atomic also_report)(int signal_number);
 
 /* What thread_init gave to this thread. Only used by init and finish, which do not suspend. */
 static _Thread_local void *signal_stack;
@@ -178,16 +179,9 @@ static void pass_to_handler(struct sigaction *action, int signal_number, siginfo
         called.sa_handler(signal_number);
 }
 
-static void handle(int signal_number, siginfo_t *info, void *context)
+void edo_overflow_pass_on(struct sigaction *action, int signal_number, siginfo_t *info, void *context)
 {
-    struct sigaction *action = &earlier[signal_number == signals[0] ? 0 : 1];
-    struct edo_stack *stack = find_overflow(info, context);
-    int saved = errno;
-
-    if (stack) {
-        report(stack);
-        sigaction(signal_number, action, NULL);
-    } else if (!(action->sa_flags & SA_SIGINFO) && action->sa_handler == SIG_DFL) {
+    if (!(action->sa_flags & SA_SIGINFO) && action->sa_handler == SIG_DFL) {
         pass_to_default(signal_number, info);
     } else if (!(action->sa_flags & SA_SIGINFO) && action->sa_handler == SIG_IGN) {
         /* A signal that was sent is ignored. A fault can't be: the kernel kills for it. */
@@ -196,6 +190,23 @@ static void handle(int signal_number, siginfo_t *info, void *context)
     } else {
         pass_to_handler(action, signal_number, info, context);
     }
+}
+
+static void handle(int signal_number, siginfo_t *info, void *context)
+{
+    struct sigaction *action = &earlier[signal_number == signals[0] ? 0 : 1];
+    struct edo_stack *stack = find_overflow(info, context);
+    void (*also)(int) = atomic_load(&also_report);
+    int saved = errno;
+
+    if (stack)
+        report(stack);
+    if (also)
+        also(signal_number);
+    if (stack)
+        sigaction(signal_number, action, NULL);
+    else
+        edo_overflow_pass_on(action, signal_number, info, context);
     errno = saved;
 }
 
@@ -204,6 +215,11 @@ static void handle(int signal_number, siginfo_t *info, void *context)
 void edo_overflow_set_hooks(const struct edo_overflow_hooks *new_hooks)
 {
     atomic_store(&hooks, new_hooks);
+}
+
+void edo_overflow_set_report(void (*report_also)(int signal_number))
+{
+    atomic_store(&also_report, report_also);
 }
 
 static int install(void)

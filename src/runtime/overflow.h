@@ -9,6 +9,7 @@
 #ifndef EDO_RUNTIME_OVERFLOW_H
 #define EDO_RUNTIME_OVERFLOW_H
 
+#include <signal.h>
 #include <stdint.h>
 
 struct edo_stack;
@@ -31,6 +32,15 @@ struct edo_overflow_hooks {
 
 /* `hooks` must live for ever; either function may be NULL. */
 void edo_overflow_set_hooks(const struct edo_overflow_hooks *hooks);
+
+/* Called in the handler before anything that is about to kill, or to be passed on: what else is to be told. NULL: nothing. */
+void edo_overflow_set_report(void (*report)(int signal_number));
+
+/*
+ * In a handler: does for a signal what would have been done without it, by the action that was there: calls that, or has the default
+ * happen once the handler has returned.
+ */
+void edo_overflow_pass_on(struct sigaction *earlier, int signal_number, siginfo_t *info, void *context);
 
 /* Installs the handler of SIGSEGV and SIGBUS; a second call does nothing. Any thread. */
 int edo_overflow_install(void);

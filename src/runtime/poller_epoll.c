@@ -111,6 +111,7 @@ EDO_ALWAYS_INLINE void edo_source_notify(struct edo_thread *thread, struct edo_w
     task = atomic_exchange_explicit(&source->waiter[direction], NULL, memory_order_seq_cst);
     if (__builtin_expect(!task || !edo_park_word_notify(&task->wake), 0))
         return;
+    EDO_USDT1(task_wake, task->id);
     if (alone)
         edo_ready_last_alone(worker, thread, task);
     else if (worker)

@@ -7,6 +7,7 @@
 #define EDO_RUNTIME_READY_H
 
 #include "runtime/task.h"
+#include "runtime/usdt.h"
 #include "runtime/worker.h"
 
 /* For what does not just go into this worker's ring: no worker, a pinned task, one that shall migrate or is timed, a full ring. */
@@ -48,8 +49,10 @@ static inline void edo_ready_last(struct edo_thread *thread, struct edo_task *ta
 /* INSIDE. */
 static inline void edo_unpark_last(struct edo_thread *thread, struct edo_task *task)
 {
-    if (edo_park_word_notify(&task->wake))
-        edo_ready_last(thread, task);
+    if (!edo_park_word_notify(&task->wake))
+        return;
+    EDO_USDT1(task_wake, task->id);
+    edo_ready_last(thread, task);
 }
 
 #endif

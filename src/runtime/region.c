@@ -18,6 +18,7 @@
 #include "runtime/fork.h"
 #include "runtime/misuse.h"
 #include "runtime/runtime.h"
+#include "runtime/usdt.h"
 
 #include <edo/blocking.h>
 
@@ -45,6 +46,7 @@ int edo_blocking_begin(void)
     if (thread->worker && !thread->worker->alone)
         edo_region_offer(thread->worker);
     edo_thread_set_region(thread, 1);
+    EDO_USDT1(region_begin, task->id);
     return 0;
 }
 
@@ -56,6 +58,7 @@ void edo_blocking_end(void)
         return;
     EDO_MISUSE_IF(!edo_thread_in_region(thread), "a blocking region was ended that had not begun");
     edo_thread_set_region(thread, 0);
+    EDO_USDT1(region_end, thread->current->id);
     if (__builtin_expect(atomic_load_explicit(&thread->guard, memory_order_relaxed) == EDO_GUARD_TAKEN, 0))
         edo_leave(edo_enter(thread));
 }

@@ -18,6 +18,7 @@
 #include "platform/platform.h"
 
 #include <errno.h>
+#include <sched.h>
 
 static int edo_root_main(void *argument)
 {
@@ -107,6 +108,19 @@ void edo_runtimes_each(void (*look)(void *context, struct edo_runtime *runtime),
     edo_lock_release(&edo_running_lock);
 }
 
+void edo_runtimes_each_at_crash(void (*look)(void *context, struct edo_runtime *runtime), void *context)
+{
+    enum { EDO_CRASH_PATIENCE = 1000 };
+    bool locked = false;
+
+    for (int i = 0; i < EDO_CRASH_PATIENCE && !(locked = edo_lock_try(&edo_running_lock)); i++)
+        sched_yield();
+    for (struct edo_link *link = edo_list_first(&edo_running); link; link = edo_list_next(&edo_running, link))
+        look(context, EDO_CONTAINER_OF(link, struct edo_runtime, all));
+    if (locked)
+        edo_lock_release(&edo_running_lock);
+}
+
 /* --- Building and taking apart ----------------------------------------------------------------------------------------- */
 
 static int edo_worker_init(struct edo_worker *worker, struct edo_runtime *runtime, int index)
@@ -160,6 +174,7 @@ static void edo_runtime_finish(struct edo_runtime *runtime)
     for (struct edo_thread *thread = runtime->threads; thread; thread = thread->next)
         if (thread->joinable)
             pthread_join(thread->id, NULL);
+    edo_traces_of.end(runtime);
     edo_stalls_of.stop(runtime->monitor.stalls); /* it looks at threads, and they tell it of the end of a stall */
     /* Before any memory goes: whoever wakes a task at the end of its job still looks at that task's thread and worker. */
     edo_blocking_pool_destroy(runtime->blocking);
@@ -200,6 +215,7 @@ static int edo_runtime_build(struct edo_runtime *runtime)
     edo_list_init(&runtime->spares);
     edo_list_init(&runtime->wanting);
     runtime->started = edo_platform->now();
+    runtime->began = (struct edo_moment){edo_ticks(), edo_platform_system.now()};
     rc = edo_stack_pool_init(&runtime->stacks, &stacks);
     if (rc == 0)
         rc = edo_blocking_pool_create(&runtime->blocking, options->blocking_threads, options);
@@ -259,15 +275,15 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
     runtime->main_argument = argument;
     runtime->nesting = nesting;
     runtime->hooks = hooks;
-    runtime->task_flags = hooks                     ? EDO_TASK_CHOSEN
-                          : options->pinned         ? EDO_TASK_PINNED
-                          : options->migrate_always ? EDO_TASK_MIGRATES
-                                                    : 0;
-    runtime->task_flags |= options->on_task_start ? EDO_TASK_ANNOUNCED : 0;
-    runtime->task_flags |= options->stack_census ? EDO_TASK_MEASURED : 0;
     runtime->options.metrics &=
         !hooks; /* there is no clock that a seed would repeat, and nobody waits for another one's turn */
-    runtime->task_flags |= runtime->options.metrics ? EDO_TASK_TIMED : 0;
+    atomic_init(&runtime->task_flags, (uint8_t)((hooks                     ? EDO_TASK_CHOSEN
+                                                 : options->pinned         ? EDO_TASK_PINNED
+                                                 : options->migrate_always ? EDO_TASK_MIGRATES
+                                                                           : 0) |
+                                                (options->on_task_start ? EDO_TASK_ANNOUNCED : 0) |
+                                                (options->stack_census ? EDO_TASK_MEASURED : 0) |
+                                                (runtime->options.metrics ? EDO_TASK_TIMED : 0)));
     runtime->ends_watched = options->stack_census || options->on_task_stop;
     edo_thread_init(thread, runtime);
     thread->id = pthread_self();
@@ -296,6 +312,7 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
         if (rc == 0) {
             edo_signals_begin(runtime);
             edo_running_add(runtime);
+            edo_traces_of.begin(runtime);
             edo_threads_go(runtime);
             edo_thread_loop(thread);
             edo_running_remove(runtime);

@@ -12,6 +12,7 @@
 #include "runtime/stack.h"
 #include "runtime/task.h"
 #include "runtime/thread.h"
+#include "runtime/tracing.h"
 #include "runtime/worker.h"
 
 #include <edo/runtime.h>
@@ -27,11 +28,14 @@ struct edo_runtime {
     edo_run_options options; /* with defaults filled in */
     int worker_count;
     struct edo_worker *workers;
-    int stack_class;         /* default size class */
-    uint64_t id_base;        /* of its tasks' serial numbers */
-    uint8_t task_flags;      /* what every task gets, by the options */
-    bool ends_watched;       /* somebody wants to see each task's end: the census, or .on_task_stop */
-    struct edo_hooks *hooks; /* of a runtime under test; NULL in every other */
+    int stack_class;            /* default size class */
+    uint64_t id_base;           /* of its tasks' serial numbers */
+    _Atomic uint8_t task_flags; /* what every task gets, by the options; and a trace may come and go */
+    bool ends_watched;          /* somebody wants to see each task's end: the census, or .on_task_stop */
+    struct edo_hooks *hooks;    /* of a runtime under test; NULL in every other */
+    _Atomic(const struct edo_tracing *) tracing; /* NULL: nobody traces; see tracing.h */
+    struct edo_traced_runtime *traced;           /* what traces know of it; written before the first is on */
+    struct edo_moment began;                     /* by both clocks; for records */
 
     int rings; /* how many workers have one (uring.h); not changed while it runs */
 
@@ -112,6 +116,9 @@ void edo_nesting_set_root(struct edo_nesting *nesting, struct edo_scope_body *ro
  * reports; from any thread, OUTSIDE. look may not run one.
  */
 void edo_runtimes_each(void (*look)(void *context, struct edo_runtime *runtime), void *context);
+
+/* The same in a signal handler of a process that dies, where that lock may never be free: then without it. */
+void edo_runtimes_each_at_crash(void (*look)(void *context, struct edo_runtime *runtime), void *context);
 
 /* Reads and checks what edo_run was given, with the environment's and the built-in defaults. */
 int edo_run_options_read(edo_run_options *out, const edo_run_options *given);

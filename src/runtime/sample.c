@@ -110,7 +110,10 @@ bool edo_sample_spawn(struct edo_worker *worker, struct edo_task *task)
 {
     struct edo_sampler *sampler = worker->sampler;
 
-    edo_task_forget(edo_task_stats(task));
+    if (sampler)
+        edo_task_forget(edo_task_stats(task));
+    if (atomic_load_explicit(&worker->runtime->tracing, memory_order_relaxed) || !sampler)
+        return true; /* `ready` is asked for it, not the clock */
     if (sampler->spawns > 0) {
         sampler->spawns--;
         return false;
@@ -209,11 +212,16 @@ struct edo_task *edo_sample_idle(struct edo_thread *thread)
 
 struct edo_task *edo_probe_send(struct edo_runtime *runtime, struct edo_worker *worker, struct edo_task *task)
 {
+    const struct edo_tracing *tracing = atomic_load_explicit(&runtime->tracing, memory_order_acquire);
     struct edo_sampler *sampler = (worker ? worker : &runtime->workers[0])->sampler;
-    uint32_t number = atomic_fetch_add_explicit(&sampler->probe, 1, memory_order_relaxed) % EDO_PROBES;
-    struct edo_probe *probe = &sampler->probes[number];
+    struct edo_probe *probe;
 
     task->flags &= (uint8_t)~EDO_TASK_TIMED;
+    if (tracing)
+        tracing->ready(worker, task);
+    if (tracing || !sampler) /* without: it was given the flag by a trace that is over */
+        return task;
+    probe = &sampler->probes[atomic_fetch_add_explicit(&sampler->probe, 1, memory_order_relaxed) % EDO_PROBES];
     if ((task->flags & (EDO_TASK_MIGRATES | EDO_TASK_CHOSEN)) ||
         atomic_exchange_explicit(&probe->out, true, memory_order_acquire))
         return task;

@@ -21,6 +21,8 @@
  * (a task's turn may end on a thread that has lost its worker, and probes end where they are found). A probe has one holder at a
  * time, like a task: whoever has set `out`, then the queue, then the own flow that found it, which clears it (release; the next
  * one acquires). Without a free one there is no sample.
+ *
+ * A trace (tracing.h) wants the same detour, for every task: while there is one, it has EDO_TASK_TIMED to itself.
  */
 #ifndef EDO_RUNTIME_SAMPLE_H
 #define EDO_RUNTIME_SAMPLE_H
@@ -74,7 +76,7 @@ int edo_sampler_create(struct edo_worker *worker);
 int edo_times_bucket(int64_t time);
 int64_t edo_times_limit(int bucket);
 
-/* The task is being spawned: nothing is known of it. Whether it is to be timed. INSIDE. */
+/* The task is being spawned: nothing is known of it. Whether it is to be timed, or traced. INSIDE. */
 bool edo_sample_spawn(struct edo_worker *worker, struct edo_task *task);
 
 /* edo_resume and edo_worker_idle, measured. */

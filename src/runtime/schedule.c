@@ -18,6 +18,7 @@
 #include "runtime/misuse.h"
 #include "runtime/sample.h"
 #include "runtime/switch.h"
+#include "runtime/usdt.h"
 
 #include <sched.h>
 
@@ -221,7 +222,8 @@ void edo_resume(struct edo_thread *thread, struct edo_task *task)
 {
     thread->current = task;
     task->budget = thread->budget;
-    edo_count(&thread->worker->counts.switches, 1);
+    edo_worker_runs(thread->worker, task->id);
+    EDO_USDT3(task_run, task->id, task->name, task->site);
     edo_context_switch(&thread->native, &task->context, thread);
     edo_after_switch(thread);
 }
@@ -244,8 +246,10 @@ void edo_park(struct edo_task *task)
 
 void edo_unpark_inside(struct edo_thread *thread, struct edo_task *task)
 {
-    if (edo_park_word_notify(&task->wake))
-        edo_ready(thread, task);
+    if (!edo_park_word_notify(&task->wake))
+        return;
+    EDO_USDT1(task_wake, task->id);
+    edo_ready(thread, task);
 }
 
 void edo_unpark(struct edo_task *task)
@@ -254,6 +258,7 @@ void edo_unpark(struct edo_task *task)
 
     if (!edo_park_word_notify(&task->wake))
         return;
+    EDO_USDT1(task_wake, task->id);
     thread = edo_thread_self();
     if (!thread || thread->runtime != task->home->runtime) {
         edo_ready(NULL, task);
@@ -275,8 +280,10 @@ EDO_ALWAYS_INLINE void edo_give_turn(struct edo_task *task, bool forced)
 {
     struct edo_thread *thread = edo_enter(edo_thread_self());
     struct edo_worker *worker = thread->worker;
-    struct edo_task *next = edo_next(thread, worker, worker->alone);
+    struct edo_task *next;
 
+    EDO_USDT1(task_yield, task->id); /* not further down: compilers do not pass a test over it */
+    next = edo_next(thread, worker, worker->alone);
     if (forced)
         edo_count(&worker->counts.forced_yields, 1);
 
@@ -396,6 +403,7 @@ EDO_ALWAYS_INLINE struct edo_thread *edo_task_run(struct edo_thread *thread, str
     thread = edo_enter(edo_thread_self());
 dormant:
     task->stack = NULL;
+    EDO_USDT1(task_park, task->id);
     if (__builtin_expect(what == EDO_WHEN_NOW_, 0))
         edo_ready_last(thread, task);
     else if (!edo_park_word_park(&task->wake))
@@ -430,7 +438,8 @@ EDO_ALWAYS_INLINE void edo_task_take_over(struct edo_thread *thread, struct edo_
     thread->current = task;
     task->budget = thread->budget;
     edo_context_reset_fp();
-    edo_count(&thread->worker->counts.switches, 1);
+    edo_worker_runs(thread->worker, task->id);
+    EDO_USDT3(task_run, task->id, task->name, task->site);
 }
 
 void edo_task_main(void *baton)

@@ -15,6 +15,7 @@
 #include "runtime/local.h"
 #include "runtime/ready.h"
 #include "runtime/runtime.h"
+#include "runtime/usdt.h"
 #include "runtime/misuse.h"
 #include "runtime/options.h"
 #include "runtime/sample.h"
@@ -122,6 +123,7 @@ static void edo_task_fill(struct edo_task *task, struct edo_scope_body *home, ed
     task->home_thread = NULL;
     task->owned = NULL;
     task->when_what = 0;
+    task->wake_number = 0;
 }
 
 static int edo_spawn_check(const edo_spawn_options *options, struct edo_runtime *runtime)
@@ -146,6 +148,7 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
     edo_spawn_options other;
     struct edo_owned *owned = NULL; /* what the task will own */
     int stack_class;
+    uint8_t flags;
     bool usual;
     int rc = 0;
 
@@ -191,9 +194,9 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
     task->owned = owned;
     task->name = options->name;
     task->stack_class = (uint8_t)stack_class;
-    if (options->pinned || runtime->task_flags) { /* under hooks there is one thread: all its tasks are pinned */
-        task->flags |= options->pinned && !runtime->hooks ? EDO_TASK_PINNED | (runtime->task_flags & EDO_TASK_WATCHED)
-                                                          : runtime->task_flags;
+    flags = atomic_load_explicit(&runtime->task_flags, memory_order_relaxed);
+    if (options->pinned || flags) { /* under hooks there is one thread: all its tasks are pinned */
+        task->flags |= options->pinned && !runtime->hooks ? EDO_TASK_PINNED | (flags & EDO_TASK_WATCHED) : flags;
         if ((task->flags & EDO_TASK_TIMED) && !edo_sample_spawn(thread->worker, task))
             task->flags &= (uint8_t)~EDO_TASK_TIMED;
     }
@@ -226,6 +229,7 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
         return rc;
     }
     edo_count(&thread->worker->counts.spawned, 1);
+    EDO_USDT4(task_spawn, task->id, task->name, site, thread->current->id);
     if (handle)
         *options->handle = handle;
     if (task->when_what)
@@ -248,7 +252,7 @@ int edo_root_spawn(struct edo_thread *thread, edo_task_fn fn)
     edo_task_fill(task, &runtime->base, fn, runtime, NULL);
     task->name = "root";
     task->stack_class = (uint8_t)runtime->stack_class;
-    task->flags = runtime->task_flags;
+    task->flags = atomic_load_explicit(&runtime->task_flags, memory_order_relaxed);
     edo_task_publish(task, edo_worker_next_id(thread->worker));
     edo_count(&thread->worker->counts.spawned, 1);
     atomic_store_explicit(&runtime->base.live, 1, memory_order_relaxed);
@@ -311,6 +315,7 @@ struct edo_thread *edo_task_end(struct edo_thread *thread, struct edo_task *task
     edo_task_put_reservation(thread, task->stack_class);
     if (handle)
         thread = edo_handle_done(thread, handle, result);
+    EDO_USDT2(task_end, task->id, result);
     edo_task_retract(task); /* while its home is there */
     edo_scope_child_ended(thread, task, result);
     edo_block_put(&thread->worker->tasks, &thread->runtime->tasks, task);

@@ -10,6 +10,7 @@
 #define EDO_RUNTIME_SWITCH_H
 
 #include "runtime/runtime.h"
+#include "runtime/usdt.h"
 
 #define EDO_ALWAYS_INLINE static inline __attribute__((always_inline))
 
@@ -67,7 +68,24 @@ EDO_ALWAYS_INLINE struct edo_task *edo_next(struct edo_thread *thread, struct ed
     return __builtin_expect(task != NULL, 1) ? task : edo_next_at_last(thread);
 }
 
-/* Where to go for `next`: its context, or the thread's own if there is none or it lacks a stack. */
+/* Where to go for `next`, which has a stack. */
+EDO_ALWAYS_INLINE struct edo_context *edo_target_task(struct edo_thread *thread, struct edo_worker *worker,
+                                                      struct edo_task *next)
+{
+    thread->current = next;
+    next->budget = thread->budget;
+    edo_worker_runs(worker, next->id);
+    EDO_USDT3(task_run, next->id, next->name, next->site);
+    return &next->context;
+}
+
+EDO_ALWAYS_INLINE struct edo_context *edo_target_native(struct edo_thread *thread)
+{
+    thread->current = NULL;
+    return &thread->native;
+}
+
+/* The same for one that may lack a stack, or that there may not be: then that is the thread's own flow. */
 EDO_ALWAYS_INLINE struct edo_context *edo_target(struct edo_thread *thread, struct edo_worker *worker,
                                                  struct edo_task *next)
 {
@@ -75,12 +93,7 @@ EDO_ALWAYS_INLINE struct edo_context *edo_target(struct edo_thread *thread, stru
         worker->held = next;
         next = NULL;
     }
-    thread->current = next;
-    if (__builtin_expect(!next, 0))
-        return &thread->native;
-    next->budget = thread->budget;
-    edo_count(&worker->counts.switches, 1);
-    return &next->context;
+    return __builtin_expect(!next, 0) ? edo_target_native(thread) : edo_target_task(thread, worker, next);
 }
 
 /* What the next flow does for a task that parks: from now on it may be woken. */
@@ -99,9 +112,12 @@ EDO_ALWAYS_INLINE struct edo_thread *edo_switch_to(struct edo_thread *thread, st
 {
     struct edo_context *target;
 
-    if (next && __builtin_expect(!next->stack, 0))
+    if (__builtin_expect(!next, 0))
+        target = edo_target_native(thread);
+    else if (__builtin_expect(!next->stack, 0))
         return edo_switch_to_first_run(thread, task, next);
-    target = edo_target(thread, worker, next);
+    else
+        target = edo_target_task(thread, worker, next);
     thread = (struct edo_thread *)edo_context_switch(&task->context, target, thread);
     edo_after_switch(thread);
     return thread;
@@ -124,6 +140,7 @@ EDO_ALWAYS_INLINE struct edo_thread *edo_park_inline(struct edo_thread *thread, 
             return thread;
     }
     worker = thread->worker;
+    EDO_USDT1(task_park, task->id);
     if (worker->alone) {
         /*
          * Published at once. That is early, its registers are not saved yet; but a runtime with one worker runs tasks on

@@ -42,7 +42,8 @@ enum edo_task_flags {
     EDO_TASK_MIGRATES = 16, /* with migrate_always: `home_thread` is where it ran last, and where it shall not wake */
     EDO_TASK_CHOSEN = 32,   /* under hooks: it is ready in the global queue alone, where they choose */
     EDO_TASK_ANNOUNCED = 64, /* .on_task_start is to be called for it, at its first run; see callbacks.h */
-    EDO_TASK_TIMED = 128, /* how long it waits for its turn is measured when it is ready the next time; see sample.h */
+    EDO_TASK_TIMED =
+        128, /* when it is ready the next time, how long it waits for its turn is measured (sample.h), or it is traced */
     EDO_TASK_ELSEWHERE = EDO_TASK_PINNED | EDO_TASK_MIGRATES | EDO_TASK_CHOSEN,
     EDO_TASK_WATCHED = EDO_TASK_ANNOUNCED | EDO_TASK_TIMED | EDO_TASK_MEASURED
 };
@@ -70,7 +71,7 @@ struct edo_task {
     struct edo_scope_body *scope; /* innermost; written under chain_lock, read by the task itself */
     edo_task_fn fn;
     void *argument;
-    struct edo_handle *handle;
+    uint64_t id; /* 0: the block is free, or being filled; atomic, since reports ask (edo_task_publish) */
 
     struct edo_scope_body *home; /* the scope it was spawned into */
     struct edo_link sibling;     /* in home's children; under home->lock */
@@ -78,7 +79,7 @@ struct edo_task {
     int resumption;
     edo_site *site;
     const char *name;
-    uint64_t id; /* 0: the block is free, or being filled; atomic, since reports ask (edo_task_publish) */
+    struct edo_handle *handle;
     struct edo_thread *home_thread; /* of a pinned task that has run; with migrate_always: where it ran last */
     struct edo_source *source;      /* what it waits for while dormant; NULL: a time, or nothing */
 
@@ -89,6 +90,7 @@ struct edo_task {
     _Atomic int64_t armed_at;
     _Atomic uint8_t alarm_owner; /* enum edo_alarm_owner */
     uint8_t when_what;           /* EDO_WHEN_NOW_ ..., enum edo_when_found */
+    uint32_t wake_number;        /* in a trace: of the wake that it runs because of; 0: none. Whoever has it in hand */
 };
 
 /*

@@ -59,6 +59,7 @@ void edo_worker_check(struct edo_thread *thread)
     edo_count(&worker->counts.looks, 1);
     if (__builtin_expect(worker->notes_ages, 0))
         edo_ages_mark(worker, edo_platform->now());
+    edo_worker_note(worker, EDO_NOTE_LOOK, 0);
     if (atomic_load_explicit(&worker->poller.sources, memory_order_relaxed) > 0)
         edo_poller_poll(thread, &worker->poller, 0);
     if (atomic_load_explicit(&runtime->signalled, memory_order_relaxed))
@@ -148,6 +149,7 @@ EDO_ALWAYS_INLINE void edo_thread_serve(struct edo_thread *thread, bool measured
 {
     for (;;) {
         struct edo_worker *worker = thread->worker;
+        const struct edo_tracing *tracing;
         struct edo_task *task;
 
         if (!worker) {
@@ -177,7 +179,10 @@ EDO_ALWAYS_INLINE void edo_thread_serve(struct edo_thread *thread, bool measured
             edo_searched(thread);
         if (!task->stack && !edo_task_find_stack(thread, task))
             continue;
-        if (measured)
+        tracing = atomic_load_explicit(&thread->runtime->tracing, memory_order_acquire);
+        if (__builtin_expect(tracing != NULL, 0))
+            tracing->resume(thread, task);
+        else if (measured)
             edo_sample_resume(thread, task);
         else
             edo_resume(thread, task);

@@ -9,6 +9,7 @@
 #include "runtime/ages.h"
 #include "runtime/blocks.h"
 #include "runtime/poller.h"
+#include "runtime/record.h"
 #include "runtime/ring.h"
 #include "runtime/stack.h"
 #include "runtime/wheel.h"
@@ -38,6 +39,8 @@ struct edo_worker_counts {
 };
 
 struct edo_worker {
+    _Atomic uint64_t
+        runs[EDO_RUNS_KEPT]; /* tasks' numbers, by counts.switches; see record.h. First: no address to compute */
     struct edo_ring ring;
     _Atomic(struct edo_task *) lifo; /* the task that was made ready last; taken by thieves only as a last resort */
     _Atomic int32_t turns; /* left until the next look at poller, timers and global queue; negative: now. The monitor
@@ -64,6 +67,7 @@ struct edo_worker {
     bool notes_ages;       /* and it is the worker's own flow that does, not the monitor */
 
     struct edo_worker_counts counts;
+    struct edo_notes notes; /* see record.h */
 
     struct edo_wheel wheel; /* also by remotes: edo_remote_begin. Holds the edo_timers whose callback is to be called */
     struct edo_poller poller;
@@ -127,6 +131,22 @@ static inline uint64_t edo_worker_next_id(struct edo_worker *worker)
 
     __atomic_store_n(&worker->next_id, id, __ATOMIC_RELAXED);
     return id;
+}
+
+/* A task is switched to: counts and notes it. */
+static inline void edo_worker_runs(struct edo_worker *worker, uint64_t task)
+{
+    uint64_t switches = atomic_load_explicit(&worker->counts.switches, memory_order_relaxed);
+
+    atomic_store_explicit(&worker->runs[switches % EDO_RUNS_KEPT], task, memory_order_release);
+    atomic_store_explicit(&worker->counts.switches, switches + 1, memory_order_release);
+}
+
+/* Notes something else; returns when, by edo_ticks. */
+static inline uint64_t edo_worker_note(struct edo_worker *worker, int kind, uint64_t value)
+{
+    return edo_notes_add(&worker->notes, kind, atomic_load_explicit(&worker->counts.switches, memory_order_relaxed),
+                         value);
 }
 
 /* xorshift: for choosing victims. Seeded by the runtime's seed and the worker's index. */

@@ -4,6 +4,7 @@
 #include "platform/platform.h"
 #include "runtime/fork.h"
 #include "runtime/runtime.h"
+#include "runtime/usdt.h"
 
 #include <sched.h>
 
@@ -90,6 +91,7 @@ void edo_waiter_finish(struct edo_waiter *waiter)
         __atomic_store_n(&waiter->done, EDO_WAITER_DONE, __ATOMIC_RELEASE);
         if (!edo_park_word_notify(&task->wake))
             return;
+        EDO_USDT1(task_wake, task->id);
         thread = edo_enter(thread);
         edo_ready(thread, task);
         edo_leave(thread);

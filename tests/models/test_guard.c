@@ -216,6 +216,7 @@ static const struct model *with_regions(struct model *model)
     model_region("worker", &worker.thread_lock, sizeof worker - offsetof(struct edo_worker, thread_lock));
     model_statistics(&worker.counts, sizeof worker.counts);
     model_statistics(&worker.turns, sizeof worker.turns);
+    model_statistics(&runtime.tracing, sizeof runtime.tracing); /* nobody traces */
     model_region("threads_lock", &runtime.threads_lock, sizeof runtime.threads_lock);
     model_region("threads", &runtime.spares,
                  offsetof(struct edo_runtime, monitor) - offsetof(struct edo_runtime, spares));

@@ -217,12 +217,14 @@ static const struct model *with_regions(struct model *model)
                  offsetof(struct edo_runtime, blocking) - offsetof(struct edo_runtime, global_lock));
     model_region("signalled", &runtime.signalled, sizeof runtime.signalled);
     model_statistics(&runtime.wakes, sizeof runtime.wakes);
+    model_statistics(&runtime.tracing, sizeof runtime.tracing);     /* nobody traces */
     model_statistics(&runtime.signalled, sizeof runtime.signalled); /* nobody changes it, nor the next */
     model_statistics(&runtime.wanting_count, sizeof runtime.wanting_count);
     for (int i = 0; i < TASKS; i++)
         model_region("next", &tasks[i].next, sizeof tasks[i].next);
     for (int i = 0; i < WORKERS; i++) {
-        model_region("worker", &workers[i], offsetof(struct edo_worker, counts));
+        model_region("worker", &workers[i].ring,
+                     offsetof(struct edo_worker, counts) - offsetof(struct edo_worker, ring));
         model_region("worker's rest", &workers[i].poller, sizeof workers[i] - offsetof(struct edo_worker, poller));
         model_statistics(&workers[i].counts, sizeof workers[i].counts);
         model_statistics(&workers[i].lifo, sizeof workers[i].lifo);                     /* empty */
