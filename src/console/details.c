@@ -3,6 +3,7 @@
 #include "console/console.h"
 
 #include <edo/edo.h>
+#include <edo/trace.h>
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -149,6 +150,25 @@ static void times(struct edo_json *json, const char *key, const edo_snapshot *sn
         edo_console_histogram(json, key, &histogram);
 }
 
+static void one_event(void *argument, const edo_recorded *event)
+{
+    struct edo_json *json = (struct edo_json *)argument;
+
+    edo_json_open(json, NULL, '{');
+    edo_json_int(json, "ago_us", event->ago / EDO_US(1));
+    edo_json_text(json, "event", edo_recorded_name(event->event));
+    edo_json_int(json, "worker", event->worker);
+    edo_json_close(json, '}');
+}
+
+/* What the flight recorder still has of it. */
+static void history(struct edo_json *json, uint64_t task)
+{
+    edo_json_open(json, "history", '[');
+    edo_recorder_task(task, one_event, json);
+    edo_json_close(json, ']');
+}
+
 void edo_console_task(struct edo_json *json, const struct edo_console_looks *looks, size_t runtime, size_t index)
 {
     edo_snapshot *snapshot = looks->snapshot;
@@ -175,5 +195,6 @@ void edo_console_task(struct edo_json *json, const struct edo_console_looks *loo
         edo_console_frames(json, "frames", frames, (size_t)count);
     times(json, "poll", snapshot, runtime, index, EDO_TIMES_POLL);
     times(json, "delay", snapshot, runtime, index, EDO_TIMES_DELAY);
+    history(json, task.id);
     edo_json_close(json, '}');
 }

@@ -319,7 +319,7 @@ static void edo_trace_runtime_begins(struct edo_runtime *runtime)
     int missed = 0;
 
     edo_crash_environment();
-    if (runtime->hooks)
+    if (runtime->hooks || runtime->options.unobserved)
         return;
     pthread_mutex_lock(&edo_tracer.lock);
     if (!edo_tracer.on && !edo_tracer.stopping && name && *name)

@@ -132,7 +132,7 @@ static void edo_monitor_leave_end(struct edo_monitor *monitor, const struct edo_
 }
 
 /* The same for the notes of who stalls. */
-static void edo_monitor_note(struct edo_runtime *runtime, const struct edo_stall_seen *seen, bool taken)
+static void edo_monitor_note_offender(struct edo_runtime *runtime, const struct edo_stall_seen *seen, bool taken)
 {
     struct edo_offenders *offenders = &runtime->monitor.offenders;
 
@@ -186,7 +186,7 @@ static void edo_monitor_take(struct edo_runtime *runtime, struct edo_worker *wor
         seen.over = now - view->since >= runtime->options.stall_after;
         view->stall = known && monitor->stalls ? edo_stalls_of.began(monitor->stalls, &seen) : 0;
         if (known && seen.task)
-            edo_monitor_note(runtime, &seen, rc == 0);
+            edo_monitor_note_offender(runtime, &seen, rc == 0);
         view->offender = known && rc != 0 ? seen.task : 0;
     }
     view->counted = true;
