@@ -175,12 +175,22 @@ static inline bool edo_task_cancelled(const struct edo_task *task)
  */
 static inline __attribute__((always_inline)) void *edo_task_place(struct edo_task *task)
 {
+#ifdef EDO_NO_RECORD
+    (void)task;
+    return NULL;
+#else
     return __atomic_load_n(&task->context.sp, __ATOMIC_RELAXED);
+#endif
 }
 
 static inline __attribute__((always_inline)) void edo_task_keep_place(struct edo_task *task, void *place)
 {
+#ifdef EDO_NO_RECORD /* models: each store would be a step to be tried in every order */
+    (void)task;
+    (void)place;
+#else
     __atomic_store_n(&task->context.sp, place, __ATOMIC_RELAXED);
+#endif
 }
 
 static inline __attribute__((always_inline)) void edo_task_note_place(struct edo_task *task)

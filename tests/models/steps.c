@@ -559,7 +559,7 @@ static void settle(struct thread *thread)
     size_t size;
     unsigned char *sp = live_stack(thread, &size);
 
-    memset(sp - 2048, 0, 2048);
+    memset(sp - 2048, 0, 2048); /* the switch's FP control words, too: nothing here counts with fractions */
     thread->stack_hash = hash_bytes(1, sp, size);
 }
 
@@ -583,6 +583,8 @@ void model_catch_faults(bool on)
 
 static void resume(struct thread *thread)
 {
+    void *const sp = thread->context.sp; /* while it runs that is something else (runtime/context.h) */
+
     current = thread;
     if (model->self)
         *model->self = thread->self;
@@ -590,6 +592,7 @@ static void resume(struct thread *thread)
         edo_context_switch(&home, &thread->context, thread);
     } else {
         current = NULL; /* and is not resumed */
+        thread->context.sp = sp;
         model_wrong("memory that is touched exists", model->name, 0);
     }
     if (model->self)

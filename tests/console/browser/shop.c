@@ -26,8 +26,8 @@ static char address[EDO_ADDR_TEXT_SIZE];
 /* Random enough for a picture, and the same each time. */
 static unsigned choose(unsigned most)
 {
-    static _Atomic unsigned state = 12345;
-    unsigned x = (state += 2654435761u);
+    static _Atomic uint32_t state = 12345;
+    uint32_t x = atomic_fetch_add(&state, UINT32_C(2654435761));
 
     x ^= x >> 15;
     x *= 2246822519u;
