@@ -34,7 +34,7 @@ says() {
 
 # each_wait <file>
 each_wait() {
-    says "$1" '^edo: runtime 0, 1 worker, 36 tasks: 1 run, 2 ready, 33 wait$' \
+    says "$1" '^edo: runtime 0, 1 worker, 38 tasks: 1 run, 2 ready, 35 wait$' \
         '^task 1 "root" runs on worker 0, thread [0-9]+$' \
         '^task 2 "word" \(program.c:[0-9]+\) waits on the word at 0x[0-9a-f]+ <word>$' \
         '^task 3 "waits" \(program.c:[0-9]+\) waits on the word' \
@@ -62,6 +62,8 @@ each_wait() {
         '"abandonable" .* waits for a wake in edo_blocking.*, in wait_abandonable \(.*program.c:[0-9]+\)$' \
         '"dormant" .* dormant, waits to read descriptor .*, until in (5[0-9]|60)\.[0-9]{3} s$' \
         '"dormant time" .* dormant, waits for its time, until in (1[0-9]{2}|200)\.' \
+        '"continued" \(program.c:[0-9]+\) dormant, waits to read a stream in memory$' \
+        '"continues" \(program.c:[0-9]+\) waits on the word at 0x[0-9a-f]+ <word>$' \
         '"around" .* waits for the tasks of its scope inner, deadline in (8[0-9]|90)\.' \
         '"inmost" .* waits on the word .*, deadline in (8[0-9]|90)\.' \
         '"cancelled" .* waits for the tasks of its scope doomed, cancelled: cancelled by the program \(program.c:[0-9]+\)$' \

@@ -202,6 +202,21 @@ static int go_on(void *argument)
     return edo_resumption();
 }
 
+/* Goes dormant itself, without a deadline. */
+static int become_dormant(void *argument)
+{
+    return edo_continue(EDO_WHEN_READABLE(argument), go_on, NULL);
+}
+
+/* Has said how it will go on, but waits for something else before it returns. */
+static int wait_before_continuing(void *argument)
+{
+    int rc = edo_continue(EDO_WHEN_AT(edo_now() + EDO_SEC(300)), go_on, argument);
+
+    edo_wait_word(&word, 0, EDO_FOREVER);
+    return rc;
+}
+
 static int wait_in_scope(void *argument)
 {
     int rc = 0;
@@ -337,6 +352,8 @@ static int waits(void *argument)
         MUST(edo_spawn(all, go_on, NULL, .name = "dormant",
                        .when = EDO_WHEN_READABLE(far_end, .deadline = edo_now() + EDO_SEC(60))));
         MUST(edo_spawn(all, go_on, NULL, .name = "dormant time", .when = EDO_WHEN_AT(edo_now() + EDO_SEC(200))));
+        MUST(edo_spawn(all, become_dormant, other_duplex, .name = "continued"));
+        MUST(edo_spawn(all, wait_before_continuing, NULL, .name = "continues"));
         MUST(edo_spawn(all, wait_in_scope, NULL, .name = "around"));
         MUST(edo_spawn(all, wait_deep, &depth, .name = "deep"));
         MUST(edo_spawn(all, lock_both, there, .name = "there"));

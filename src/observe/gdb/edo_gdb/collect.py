@@ -23,7 +23,7 @@ class Scope:
 class Task:
     __slots__ = (
         "address", "id", "runtime", "flags", "wake", "stack", "sp", "fn", "argument", "handle", "home", "scope_address",
-        "site", "name", "home_thread", "when_deadline", "scopes", "state", "thread", "waits", "until", "parent",
+        "site", "name", "home_thread", "dormant", "when_deadline", "scopes", "state", "thread", "waits", "until", "parent",
     )
 
 
@@ -124,7 +124,7 @@ class Runtime:
         layout, memory = self.world.layout, self.world.memory
         reader = layout.struct("edo_task").reader(
             "id", "flags", "wake", "stack", "context.sp", "fn", "argument", "handle", "home", "scope", "site", "name",
-            "home_thread", "when_deadline",
+            "home_thread", "when_what", "when_deadline",
         )
         where = layout.struct("edo_task").offset("id")
         none = bytes(8)
@@ -136,8 +136,10 @@ class Runtime:
                     task = Task()
                     task.address = begin + at
                     (task.id, task.flags, task.wake, task.stack, task.sp, task.fn, task.argument, task.handle, task.home,
-                     task.scope_address, task.site, task.name, task.home_thread, task.when_deadline
+                     task.scope_address, task.site, task.name, task.home_thread, when, task.when_deadline
                      ) = reader.unpack(data, at)
+                    # One whose function has not returned yet has a stack, on which it may wait for something else.
+                    task.dormant = when != 0 and not task.stack
                     task.runtime, task.scopes, task.waits = self, [], []
                     task.state = task.thread = task.parent = None
                     task.until = FOREVER

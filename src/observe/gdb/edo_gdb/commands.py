@@ -138,11 +138,10 @@ def split(argument):
 
 def no_frames(task, text):
     """Why it has no frames; None: it has."""
-    dormant = task.flags & text.dormant
     function = text.world.symbol(task.fn) or "%#x" % task.fn
     if task.stack:
         return None
-    if dormant:
+    if task.dormant:
         return "task %d is dormant: it has no stack while it waits, and will go on in %s" % (task.id, function)
     return "task %d has not run yet: it has no stack, and will begin in %s" % (task.id, function)
 

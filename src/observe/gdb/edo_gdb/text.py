@@ -36,7 +36,6 @@ class Text:
         self.cancelled = self.layout.constant("EDO_SCOPE_CANCELLED")
         self.supervise = self.layout.constant("EDO_SCOPE_SUPERVISE")
         self.shield = self.layout.constant("EDO_SCOPE_SHIELD")
-        self.dormant = self.layout.constant("EDO_TASK_DORMANT")
         self.pinned = self.layout.constant("EDO_TASK_PINNED")
         self.descriptors = {}
 
@@ -145,7 +144,7 @@ class Text:
         scope = self.runtime.innermost(task)
         return "task %d %s%s%s%s %s%s%s%s" % (
             task.id, quote(self.name(task)), self.site_text(task.site),
-            " dormant," if task.flags & self.dormant else "", " pinned," if task.flags & self.pinned else "",
+            " dormant," if task.dormant else "", " pinned," if task.flags & self.pinned else "",
             self.state(task), self.time("until in", task.until),
             self.time("deadline in", scope.deadline) if scope else "", self.cancel(scope),
         )

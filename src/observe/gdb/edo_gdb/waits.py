@@ -232,29 +232,28 @@ class Waits:
 
     def _look_again(self, task):
         layout = self.layout
-        dormant = task.flags & layout.constant("EDO_TASK_DORMANT")
         if task.state is None and task.wake == layout.constant("EDO_WAKE_PARKED"):
             task.state = WAITS
-            if dormant and 0 < task.when_deadline < 1 << 63:
+            if task.dormant and 0 < task.when_deadline < 1 << 63:
                 task.until = task.when_deadline
             if not task.waits:
-                task.waits.append(self._guess(task, dormant))
+                task.waits.append(self._guess(task))
         elif task.state is None:
-            task.state = READY if task.stack or dormant else NEW
+            task.state = READY if task.stack or task.dormant else NEW
         if task.state != WAITS:
             task.waits, task.until = [], FOREVER
 
-    def _guess(self, task, dormant):
+    def _guess(self, task):
         if task.until != FOREVER:
             return Wait("time")
-        if not dormant:
+        if not task.dormant:
             job = self._job(task)
             if job:
                 return job
         for scope in reversed(task.scopes):
             if scope.live > 0:
                 return Wait("scope", scope=scope)
-        return Wait("unknown", place=(None, None) if dormant else self._place(task))
+        return Wait("unknown", place=(None, None) if task.dormant else self._place(task))
 
     def stack_bounds(self, task):
         low, size = self.layout.struct("edo_stack").reader("low", "size").read(self.memory, task.stack)
