@@ -69,4 +69,8 @@ spoil("the channels", "edo_meetings[0].list.next", 0x18, "cannot read struct edo
 spoil("a wheel", runtime + "->workers[0].wheel.slots[4][7].next", 0x18, "cannot read struct edo_alarm at 0x18", whole)
 spoil("the list of runtimes", "edo_running.next", 0x10, "cannot read a link of the list of runtimes at 0x10")
 spoil("its end", "edo_running.next->next", number("edo_running.next"), "the list of runtimes is broken", whole)
+ages = runtime + "->workers[0].ages"
+spoil("the marks", ages, 0x10, "cannot read the marks of worker 0 at 0x10", '"join" .* waits for the end of task 2 "word"\n')
+spoil("how many there are", ages + "->count", 5000, "the marks of worker 0 at 0x.* are broken: there are 5000", whole)
+spoil("their order", ages + "->marks[0].id", number("edo_running.next"), whole)
 print("broken: %d looked at, %d wrong" % (looked, wrong))

@@ -37,7 +37,7 @@ debug() {
     shift
     timeout -k 5 120 "$gdb" -nx -batch -ex 'set print thread-events off' -ex 'set confirm off' -ex "source $script" \
         "$@" >"$out" 2>&1 </dev/null
-    sed 's/^\(edo: .*\) (times from when a worker last looked at the clock)$/\1/' "$out" >"$out.same"
+    sed 's/^\(edo: .*\) (times from when a worker last looked at the clock)$/\1/; s/, age [0-9]*\.[0-9]\{3\} s$//' "$out" >"$out.same"
 }
 
 # --- A live process, and the same as a core file
@@ -197,7 +197,7 @@ says part '^edo: no process and no core file$' '^edo: no runtime runs$' '^edo: t
 verdict "before the program, and before the runtime" $? part
 part live 2
 says part '^edo: runtime 0, 1 worker, 2 tasks: 1 run, 0 ready, 1 wait$' '^edo: runtime 1, 1 worker, 1 task: 0 run, 0 ready, 1 wait$' \
-    '^task 281474976710657 "root" waits for the mutex at 0x[0-9a-f]+ <mutex>, held by task 1 "root"$'
+    '^task 281474976710657 "root" waits for the mutex at 0x[0-9a-f]+ <mutex>, held by task 1 "root", age [0-9]+\.[0-9]{3} s$'
 verdict "two runtimes: each has its tasks, and a lock's holder is found in the other" $? part
 part live 3
 says part ' other_root \(' ' edo_mutex_lock'
@@ -242,6 +242,10 @@ verdict "and so is one without Edo" $? live
 debug live -ex 'break stop_here' -ex 'run waits' -ex "source $here/broken.py" "$program"
 grep -q '^broken: [0-9]* looked at, 0 wrong$' live && ! grep -q 'Traceback\|own: ' live
 verdict "broken structures: a sentence with the address, and the rest is told all the same" $? live
+
+debug live -ex 'break stop_here' -ex 'run two' -ex 'set scheduler-locking on' -ex "source $here/ages.py" "$program"
+grep -q '^ages: 3 tasks, 0 wrong$' live && ! grep -q 'Traceback' live
+verdict "a task's age is what the library finds" $? live
 
 # --- Many
 

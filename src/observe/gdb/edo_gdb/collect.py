@@ -5,6 +5,7 @@
 # Tasks are found in their blocks (runtime/blocks.h), which are read chunk by chunk: a block whose id is not 0 is a task
 # (edo_task_publish). Scopes are found on the chains of the tasks that opened them (runtime/scope.h), and who is in which by
 # the tasks' `home`.
+import bisect
 import time
 
 import gdb
@@ -51,6 +52,7 @@ class Runtime:
         self.root = address + of.offset("root")
         self.fd_released = address + of.offset("fd_released")
         self.threads = list(self._threads())
+        self.marks = None  # see spawned()
         self.tasks = {}  # by their addresses
         self.scopes = {}
 
@@ -61,6 +63,39 @@ class Runtime:
         size = self.worker_size()
         index = (address - self.workers_address) // size
         return index if address and 0 <= index < self.worker_count else None
+
+    def spawned(self, task, now):
+        """When, by the marks (runtime/ages.h) of the worker that has spawned it, as edo_ages_find has it; None: not known."""
+        if self.marks is None:
+            self.marks = list(self._marks())
+            self.firsts = [ids[0] for ids, _ in self.marks]
+        # Workers' numbers rise with the workers, and each one's first mark is below all of its own.
+        index = bisect.bisect_left(self.firsts, task.id) - 1
+        if index < 0:
+            return None
+        ids, times = self.marks[index]
+        at = bisect.bisect_left(ids, task.id)
+        begin, end = times[at - 1], min(times[at], now) if at < len(ids) else now
+        return begin + (end - begin) // 2 if begin < end else end
+
+    def _marks(self):
+        """(numbers, times) of each worker that has them."""
+        layout, memory = self.world.layout, self.world.memory
+        worker, ages = layout.struct("edo_worker"), layout.struct("edo_ages")
+        mark = layout.struct("edo_age_mark")
+        reader, begin, room = mark.reader("id", "time"), ages.offset("marks"), ages.members["marks"][1].sizeof // mark.size
+        for index in range(self.worker_count):
+            try:
+                (address,) = worker.reader("ages").read(memory, self.workers_address + index * worker.size)
+                if not address:
+                    continue
+                data = memory.read(address, ages.size, "the marks of worker %d" % index)
+                (count,) = ages.reader("count").unpack(data)
+                if not 0 < count <= room:
+                    raise Trouble("the marks of worker %d at %#x are broken: there are %d of them" % (index, address, count))
+                yield tuple(zip(*(reader.unpack(data, begin + i * mark.size) for i in range(count))))
+            except Trouble as trouble:
+                memory.note(trouble)
 
     def _threads(self):
         layout, memory = self.world.layout, self.world.memory

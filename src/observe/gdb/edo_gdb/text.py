@@ -118,6 +118,10 @@ class Text:
         left = when - self.now
         return ", %s %.3f s" % (what, left / 1e9) if left >= 0 else ", %s the past, since %.3f s" % (what, -left / 1e9)
 
+    def age(self, task):
+        spawned = self.runtime.spawned(task, self.now)
+        return "" if spawned is None else ", age %.3f s" % ((self.now - spawned) / 1e9)
+
     def cancel(self, scope):
         if not scope or not scope.flags & self.cancelled:
             return ""
@@ -142,11 +146,11 @@ class Text:
 
     def line(self, task):
         scope = self.runtime.innermost(task)
-        return "task %d %s%s%s%s %s%s%s%s" % (
+        return "task %d %s%s%s%s %s%s%s%s%s" % (
             task.id, quote(self.name(task)), self.site_text(task.site),
             " dormant," if task.dormant else "", " pinned," if task.flags & self.pinned else "",
             self.state(task), self.time("until in", task.until),
-            self.time("deadline in", scope.deadline) if scope else "", self.cancel(scope),
+            self.time("deadline in", scope.deadline) if scope else "", self.cancel(scope), self.age(task),
         )
 
     def scope(self, scope):
