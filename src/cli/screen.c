@@ -18,6 +18,17 @@ static attr_t attributes[EDO_STYLE_COUNT];
 static short pairs[EDO_STYLE_COUNT];
 static SCREEN *screen;
 
+/* Runs a function of ncurses that may wait for the terminal; also where the scope is cancelled, and no region is begun. */
+static int edo_screen_wait(int (*function)(void))
+{
+    bool region = edo_blocking_begin() == 0;
+    int rc = function();
+
+    if (region)
+        edo_blocking_end();
+    return rc;
+}
+
 static void edo_screen_styles(bool colours)
 {
     static const attr_t plain[EDO_STYLE_COUNT] = {
@@ -72,11 +83,8 @@ int edo_screen_open(bool colours)
 
 void edo_screen_leave(void)
 {
-    if (!screen)
-        return;
-    edo_blocking_begin();
-    endwin();
-    edo_blocking_end();
+    if (screen)
+        edo_screen_wait(endwin);
 }
 
 void edo_screen_close(void)
@@ -98,6 +106,11 @@ void edo_screen_size(int *rows, int *columns)
     *columns = COLS;
 }
 
+static int edo_screen_refresh(void)
+{
+    return wrefresh(stdscr);
+}
+
 void edo_screen_show(const struct edo_canvas *canvas, bool whole)
 {
     erase();
@@ -112,9 +125,14 @@ void edo_screen_show(const struct edo_canvas *canvas, bool whole)
         }
     if (whole)
         clearok(stdscr, TRUE);
-    edo_blocking_begin();
-    refresh();
-    edo_blocking_end();
+    edo_screen_wait(edo_screen_refresh);
+}
+
+static wint_t pressed;
+
+static int edo_screen_get(void)
+{
+    return wget_wch(stdscr, &pressed);
 }
 
 int edo_screen_key(void)
@@ -130,13 +148,10 @@ int edo_screen_key(void)
         {KEY_ENTER, EDO_KEY_ENTER},   {KEY_BACKSPACE, EDO_KEY_BACKSPACE},
         {KEY_BTAB, EDO_KEY_BACK_TAB},
     };
-    wint_t code;
+    int kind = edo_screen_wait(edo_screen_get); /* waits for what follows an Esc */
+    wint_t code = pressed;
     int left = 0;
-    int kind;
 
-    edo_blocking_begin();
-    kind = get_wch(&code);
-    edo_blocking_end();
     if (kind == OK)
         switch (code) {
         case '\r':

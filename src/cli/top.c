@@ -447,7 +447,7 @@ int edo_top_main(int argc, char **argv)
     }
     run->top.address = run->link.address =
         edo_top_address(address, sizeof address, optind < argc ? argv[optind] : NULL);
-    run->top.scrolls[EDO_VIEW_TASKS].seen = 40;
+    run->top.scrolls[EDO_VIEW_TASKS].seen = 24; /* until a screen is drawn */
     edo_facts_init(&run->top.facts);
     rc = edo_top_channels(run);
     if (rc == 0) /* JSON may be as deep as its parser allows */

@@ -161,7 +161,7 @@ static void edo_worker_row(struct edo_top *top, struct edo_canvas *canvas, int r
     const json_t *facts = json_array_get(json_object_get(top->facts.now, "workers"), (size_t)index);
     double stalled = edo_fact_number(facts, "stalled_ms", -1);
     int style = stalled >= 0 ? EDO_STYLE_BAD : EDO_STYLE_BAR;
-    int bars = width >= 60 ? width / 3 : width - 11;
+    int bars = width >= 60 ? width / 3 : width - 12;
     int at = column;
     char buffer[24];
 
@@ -172,8 +172,8 @@ static void edo_worker_row(struct edo_top *top, struct edo_canvas *canvas, int r
         edo_canvas_printf(canvas, row, at, 5, EDO_STYLE_PLAIN, "%3.0f%%",
                           (double)worker->load[worker->count - 1] * 100);
     else
-        edo_canvas_printf(canvas, row, at, 6, EDO_STYLE_PLAIN, "%s/s", edo_figure_short(worker->polls_rate).text);
-    at += 7;
+        edo_canvas_printf(canvas, row, at, 7, EDO_STYLE_PLAIN, "%5s/s", edo_figure_short(worker->polls_rate).text);
+    at += 8;
     if (width < 60)
         return;
     if (worker->busy_known)
@@ -215,7 +215,7 @@ static int edo_head_workers(struct edo_top *top, struct edo_canvas *canvas, int 
 
         edo_canvas_level(canvas, row + i / width, 8 + i % width, EDO_STYLE_BAR, level > 0 ? level : 1);
     }
-    return row + rows;
+    return row + ((count + width - 1) / width < rows ? (count + width - 1) / width : rows);
 }
 
 int edo_view_head(struct edo_top *top, struct edo_canvas *canvas, int row, bool totals)
@@ -228,5 +228,5 @@ int edo_view_head(struct edo_top *top, struct edo_canvas *canvas, int row, bool 
     row = edo_head_tasks(top, canvas, row, rows >= 30 ? 2 : 1);
     if (rows >= 10)
         row = edo_head_rates(top, canvas, row, rows >= 30 ? 2 : 1, totals);
-    return edo_head_workers(top, canvas, row, rows < 16 ? 1 : rows / 6);
+    return rows < 8 ? row : edo_head_workers(top, canvas, row, rows < 16 ? 1 : rows / 6);
 }

@@ -226,7 +226,7 @@ for signal in TERM INT HUP QUIT; do
     [ $signal = TERM ] || top 80 24 "$port"
     until_true shows '^ +1 client'
     kill -$signal "$(cat "$dir/pid")"
-    restored
+    restored && shows 'ended with 0'
     verdict "SIG$signal gives the terminal back" $?
 done
 top 80 24 "$port"
@@ -311,7 +311,7 @@ verdict "or for q" $?
 
 mock --mode hostile --interval 1000
 top 100 40 "$port"
-sees "a name with escapes is shown as text" '\\x1b\[2J\\x1b\[31mr'
+sees "a name with escapes is shown as text" '\\x1b\[2J\\x1b\[3'
 sees "so is one that turns the direction" '\\u\{202e\}right'
 sees "wide characters are whole" '中文名字'
 aligned '^.{1,3} +[0-9]+ .*(running|waiting|dormant|ready|new|region) ' '(running|waiting|dormant|ready|new|region) '
@@ -321,7 +321,7 @@ harmless "$dir/seen"
 verdict "nothing reaches the terminal as a command" $?
 [ "$(pane display -p '#{pane_title}')" != title ]
 verdict "not even its title" $?
-$launcher "$edo" top --once --rows 40 "$port" >"$dir/once" 2>"$dir/err" && grep -q 'right-to-left' "$dir/once" && harmless "$dir/once"
+COLUMNS=250 $launcher "$edo" top --once --rows 40 "$port" >"$dir/once" 2>"$dir/err" && grep -q 'right-to-left' "$dir/once" && harmless "$dir/once"
 verdict "--once is as careful" $?
 keys q
 unmock
