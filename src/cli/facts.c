@@ -54,6 +54,7 @@ bool edo_fact_known(const json_t *object, const char *key)
 int edo_facts_init(struct edo_facts *facts)
 {
     memset(facts, 0, sizeof *facts);
+    facts->uptime = -1;
     for (int i = 0; i < EDO_RATE_COUNT; i++)
         facts->rates[i] = -1;
     return 0;
@@ -189,6 +190,29 @@ static int edo_facts_merge(json_t **out, struct edo_facts *facts, const json_t *
     return count;
 }
 
+/* Moves a time that runs by itself. */
+static void edo_facts_run_on(json_t *row, const char *key, double ms)
+{
+    const json_t *value = json_object_get(row, key);
+    double time = json_number_value(value) + ms;
+
+    if (json_is_number(value))
+        json_object_set_new(row, key, json_integer(time > 0 && time < 1e15 ? (json_int_t)time : 0));
+}
+
+/* A row is told again if something has happened to its task, not for the time that has passed: the rows known have to follow that. */
+static void edo_facts_pass(struct edo_facts *facts, double uptime)
+{
+    double passed = facts->uptime >= 0 && uptime >= 0 ? uptime - facts->uptime : 0;
+
+    for (int i = 0; i < facts->count && passed != 0; i++) {
+        edo_facts_run_on(facts->rows[i], "age_ms", passed);
+        edo_facts_run_on(facts->rows[i], "until_ms", -passed);
+        edo_facts_run_on(facts->rows[i], "deadline_ms", -passed);
+    }
+    facts->uptime = uptime;
+}
+
 void edo_facts_tasks(struct edo_facts *facts, json_t *value)
 {
     const json_t *ids = json_object_get(value, "ids");
@@ -196,6 +220,7 @@ void edo_facts_tasks(struct edo_facts *facts, json_t *value)
     json_t *rows[EDO_FACTS_WINDOW];
     int count = 0;
 
+    edo_facts_pass(facts, edo_fact_number(value, "uptime_ms", -1));
     if (json_is_array(whole))
         for (; count < EDO_FACTS_WINDOW && (size_t)count < json_array_size(whole); count++)
             rows[count] = json_incref(json_array_get(whole, (size_t)count));

@@ -45,7 +45,8 @@ struct edo_facts {
     int64_t matching;
     int64_t from; /* the window's first */
     int count;
-    json_t *rows[EDO_FACTS_WINDOW]; /* NULL: its row has not come */
+    json_t *rows[EDO_FACTS_WINDOW]; /* NULL: its row has not come; its times are as they are now, whenever it came */
+    double uptime;                  /* now: the console's uptime_ms; negative: not known */
 
     json_t *stalls[EDO_FACTS_STALLS]; /* newest first */
     int stall_count;

@@ -210,17 +210,17 @@ static void destroy(struct edo_console *console)
 static int start(void **out, const char *address)
 {
     struct edo_console *console = (struct edo_console *)edo_allocate(sizeof *console);
-    int rc;
+    int rc = console ? edo_console_stalls_init(&console->stalls) : -ENOMEM;
 
-    if (!console) {
-        fprintf(stderr, "edo: no console: %s; the program runs on\n", edo_strerror(-ENOMEM));
-        return -ENOMEM;
+    if (rc < 0) {
+        fprintf(stderr, "edo: no console: %s; the program runs on\n", edo_strerror(rc));
+        edo_release(console);
+        return rc;
     }
     edo_notify_init(&console->stop);
     pthread_mutex_init(&console->lock, NULL);
     pthread_cond_init(&console->changed, NULL);
     edo_console_looks_init(&console->looks);
-    edo_console_stalls_init(&console->stalls);
     rc = read_address(&console->address, address);
     if (rc < 0 || !is_ip(&console->address)) {
         fprintf(

@@ -26,6 +26,7 @@
 
 #include "console/json.h"
 
+#include <edo/broadcast.h>
 #include <edo/http.h>
 #include <edo/snapshot.h>
 #include <edo/sync.h>
@@ -91,7 +92,7 @@ void edo_console_count(struct edo_console_counts *out, edo_snapshot *snapshot, s
 
 /* --- Stalls ------------------------------------------------------------------------------------------------------------------ */
 
-/* The last reports, as JSON; written by the threads that report, under `lock`. `changed` is told of each. */
+/* The last reports, as JSON; written by the threads that report, under `lock`. `changed` is set by each. */
 struct edo_console_stall {
     uint64_t version; /* rises with each report; 0: a free place */
     uint64_t serial;
@@ -105,10 +106,10 @@ struct edo_console_stalls {
     pthread_mutex_t lock;
     uint64_t version;
     struct edo_console_stall last[EDO_CONSOLE_STALLS];
-    edo_notify changed;
+    edo_watch *changed; /* of the version */
 };
 
-void edo_console_stalls_init(struct edo_console_stalls *stalls);
+int edo_console_stalls_init(struct edo_console_stalls *stalls);
 void edo_console_stalls_finish(struct edo_console_stalls *stalls);
 void edo_console_stalls_add(struct edo_console_stalls *stalls, const edo_stall *stall);
 
@@ -194,9 +195,16 @@ void edo_console_wait_text(char *out, size_t size, edo_snapshot *snapshot, size_
 const char *edo_console_state_text(int state);
 const char *edo_console_reason_text(int reason); /* NULL: it is not cancelled */
 
-/* The members of a ROW, without braces. */
+/* The members of a ROW, without braces: all; those that are true until something happens; those that time alone changes. */
 void edo_console_row(struct edo_json *json, edo_snapshot *snapshot, size_t runtime, const edo_snapshot_task *task,
                      int64_t now);
+void edo_console_row_facts(struct edo_json *json, edo_snapshot *snapshot, size_t runtime,
+                           const edo_snapshot_task *task);
+void edo_console_row_times(struct edo_json *json, const edo_snapshot_task *task, int64_t now);
+
+/* The members that say which window of which tasks it is, and when. */
+void edo_console_window(struct edo_json *json, const struct edo_console_looks *looks,
+                        const struct edo_console_view *view, const edo_snapshot_runtime *about);
 void edo_console_frames(struct edo_json *json, const char *key, const edo_stall_frame *frames, size_t count);
 void edo_console_histogram(struct edo_json *json, const char *key, const edo_histogram *histogram);
 

@@ -141,8 +141,7 @@ static void warnings(struct edo_json *json, uint32_t bits)
     edo_json_close(json, ']');
 }
 
-void edo_console_row(struct edo_json *json, edo_snapshot *snapshot, size_t runtime, const edo_snapshot_task *task,
-                     int64_t now)
+void edo_console_row_facts(struct edo_json *json, edo_snapshot *snapshot, size_t runtime, const edo_snapshot_task *task)
 {
     char text[1024];
 
@@ -160,17 +159,38 @@ void edo_console_row(struct edo_json *json, edo_snapshot *snapshot, size_t runti
     }
     edo_json_true(json, "dormant", task->dormant);
     edo_json_known(json, "worker", task->worker);
-    if (task->spawned >= 0)
-        edo_json_int(json, "age_ms", task->spawned < now ? (now - task->spawned) / EDO_MS(1) : 0);
     if (task->scope != EDO_SNAPSHOT_NONE)
         edo_json_uint(json, "scope", task->scope);
-    time_left(json, "until_ms", task->until, now);
-    time_left(json, "deadline_ms", task->deadline, now);
     edo_json_text(json, "cancelled", edo_console_reason_text(task->cancelled));
     edo_json_known(json, "polls", task->polls);
     if (task->busy >= 0)
         edo_json_int(json, "busy_us", task->busy / EDO_US(1));
     warnings(json, task->warnings);
+}
+
+void edo_console_row_times(struct edo_json *json, const edo_snapshot_task *task, int64_t now)
+{
+    if (task->spawned >= 0)
+        edo_json_int(json, "age_ms", task->spawned < now ? (now - task->spawned) / EDO_MS(1) : 0);
+    time_left(json, "until_ms", task->until, now);
+    time_left(json, "deadline_ms", task->deadline, now);
+}
+
+void edo_console_row(struct edo_json *json, edo_snapshot *snapshot, size_t runtime, const edo_snapshot_task *task,
+                     int64_t now)
+{
+    edo_console_row_facts(json, snapshot, runtime, task);
+    edo_console_row_times(json, task, now);
+}
+
+void edo_console_window(struct edo_json *json, const struct edo_console_looks *looks,
+                        const struct edo_console_view *view, const edo_snapshot_runtime *about)
+{
+    edo_json_uint(json, "snapshot", looks->number);
+    edo_json_int(json, "uptime_ms", (about->now - about->started) / EDO_MS(1));
+    edo_json_uint(json, "total", view->total);
+    edo_json_uint(json, "matching", view->matching);
+    edo_json_uint(json, "from", view->from);
 }
 
 void edo_console_tasks(struct edo_json *json, const struct edo_console_looks *looks,
@@ -181,10 +201,7 @@ void edo_console_tasks(struct edo_json *json, const struct edo_console_looks *lo
 
     edo_snapshot_get_runtime(&about, looks->snapshot, view->runtime);
     edo_json_open(json, NULL, '{');
-    edo_json_uint(json, "snapshot", looks->number);
-    edo_json_uint(json, "total", view->total);
-    edo_json_uint(json, "matching", view->matching);
-    edo_json_uint(json, "from", view->from);
+    edo_console_window(json, looks, view, &about);
     edo_json_open(json, "tasks", '[');
     for (size_t i = 0; i < view->shown; i++) {
         if (edo_snapshot_get_task(&task, looks->snapshot, view->runtime, view->tasks[i]) < 0)

@@ -9,10 +9,14 @@
 
 #include <time.h>
 
-void edo_console_stalls_init(struct edo_console_stalls *stalls)
+int edo_console_stalls_init(struct edo_console_stalls *stalls)
 {
-    pthread_mutex_init(&stalls->lock, NULL);
-    edo_notify_init(&stalls->changed);
+    const uint64_t none = 0;
+    int rc = edo_watch_create(&stalls->changed, &none);
+
+    if (rc == 0)
+        pthread_mutex_init(&stalls->lock, NULL);
+    return rc;
 }
 
 void edo_console_stalls_finish(struct edo_console_stalls *stalls)
@@ -21,7 +25,7 @@ void edo_console_stalls_finish(struct edo_console_stalls *stalls)
         edo_json_finish(&stalls->last[i].json);
         edo_json_finish(&stalls->last[i].details);
     }
-    edo_notify_finish(&stalls->changed);
+    edo_watch_destroy(stalls->changed);
     pthread_mutex_destroy(&stalls->lock);
 }
 
@@ -89,6 +93,7 @@ static void write_down(struct edo_console_stall *place, const edo_stall *stall)
 void edo_console_stalls_add(struct edo_console_stalls *stalls, const edo_stall *stall)
 {
     struct edo_console_stall *place;
+    uint64_t version;
 
     pthread_mutex_lock(&stalls->lock);
     place = place_for(stalls, stall);
@@ -100,9 +105,9 @@ void edo_console_stalls_add(struct edo_console_stalls *stalls, const edo_stall *
     write_down(place, stall);
     place->serial = stall->serial;
     place->runtime = stall->task >> 48;
-    place->version = ++stalls->version;
+    place->version = version = ++stalls->version;
     pthread_mutex_unlock(&stalls->lock);
-    edo_notify_all(&stalls->changed);
+    edo_watch_set(stalls->changed, &version);
 }
 
 uint64_t edo_console_stalls_version(struct edo_console_stalls *stalls)

@@ -103,7 +103,7 @@ def window(query, turn, options):
         order = range(options.tasks)
     if query.get("order", ["asc"])[0] == "desc":
         order = order[::-1]
-    return {"snapshot": turn, "total": options.tasks, "matching": len(order), "from": first}, [row(i, turn, options) for i in
+    return {"snapshot": turn, "uptime_ms": turn * options.interval, "total": options.tasks, "matching": len(order), "from": first}, [row(i, turn, options) for i in
                                                                                                order[first:first + count]]
 
 
@@ -156,6 +156,11 @@ def event(kind, value):
     return chunk(("event: %s\ndata: %s\n\n" % (kind, json.dumps(value))).encode())
 
 
+def lasting(r):
+    """What of a row changes only if something happens to its task."""
+    return {key: value for key, value in r.items() if key not in ("age_ms", "until_ms", "deadline_ms")}
+
+
 def stream(connection, query, options):
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
     if options.mode == "nojson":
@@ -170,8 +175,8 @@ def stream(connection, query, options):
     while True:
         turn = options.turn()
         head, rows = window(query, turn, options)
-        fresh = [r for r in rows if known.get(r["id"]) != r]
-        known = {r["id"]: r for r in rows}
+        fresh = [r for r in rows if known.get(r["id"]) != lasting(r)]
+        known = {r["id"]: lasting(r) for r in rows}
         connection.sendall(event("now", now(turn, options)) +
                            event("tasks", dict(head, ids=[r["id"] for r in rows], rows=fresh)))
         if turn % 3 == 0:

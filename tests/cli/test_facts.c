@@ -51,6 +51,34 @@ static void test_rows_that_have_not_changed_are_kept(void **state)
     edo_facts_finish(&facts);
 }
 
+static double time_at(const struct edo_facts *facts, int64_t index, const char *key)
+{
+    return edo_fact_number(edo_facts_row(facts, index), key, -1);
+}
+
+/* Rows are not told again for the time that has passed; what is told has its times as of its own event. */
+static void test_times_of_rows_run_on_by_the_uptime(void **state)
+{
+    struct edo_facts facts;
+
+    (void)state;
+    edo_facts_init(&facts);
+    edo_facts_tasks(&facts, parse("{\"uptime_ms\":5000,\"ids\":[\"3\",\"5\",\"7\"],\"rows\":["
+                                  "{\"id\":\"3\",\"age_ms\":100,\"until_ms\":1500,\"deadline_ms\":60000},"
+                                  "{\"id\":\"5\",\"age_ms\":4000},{\"id\":\"7\",\"until_ms\":\"soon\"}]}"));
+    assert_true(time_at(&facts, 0, "age_ms") == 100);
+    edo_facts_tasks(&facts, parse("{\"uptime_ms\":6000,\"ids\":[\"5\",\"3\",\"7\"],\"rows\":[]}"));
+    edo_facts_tasks(&facts, parse("{\"uptime_ms\":7000,\"ids\":[\"5\",\"3\",\"7\"],\"rows\":"
+                                  "[{\"id\":\"5\",\"age_ms\":6001}]}"));
+    assert_true(time_at(&facts, 0, "age_ms") == 6001);
+    assert_true(time_at(&facts, 1, "age_ms") == 2100);
+    assert_true(time_at(&facts, 1, "until_ms") == 0);
+    assert_true(time_at(&facts, 1, "deadline_ms") == 58000);
+    assert_int_equal(edo_fact_text(edo_facts_row(&facts, 2), "until_ms").size, 4);
+    assert_false(edo_fact_known(edo_facts_row(&facts, 2), "age_ms"));
+    edo_facts_finish(&facts);
+}
+
 static void test_a_window_is_bounded(void **state)
 {
     struct edo_facts facts;
@@ -176,6 +204,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_that_have_not_changed_are_kept),
+        cmocka_unit_test(test_times_of_rows_run_on_by_the_uptime),
         cmocka_unit_test(test_a_window_is_bounded),
         cmocka_unit_test(test_a_stall_that_ends_keeps_its_frames),
         cmocka_unit_test(test_rates_need_two_moments_and_a_new_program_begins_anew),

@@ -297,6 +297,11 @@ unmock
 mock --mode plain
 top 80 24 "$port"
 sees "without metrics: workers' polls" '^  1 .* 10.0k/s'
+# Nothing happens to its tasks, so no row is told again.
+until_true shows '^ +2 listener'
+row=$(pane capture-pane -p | grep '^ *2 listener')
+until_true shows '^ +2 listener' && until_true shows_not "$row"
+verdict "ages run on by themselves" $?
 keys 5
 sees "and no times" 'does not measure times'
 keys q

@@ -61,14 +61,25 @@ static int listens(void *argument)
     return 0;
 }
 
+/* Waits no longer than something that changes all the time, and differs at any two looks. */
+static int fidgets(void *argument)
+{
+    (void)argument;
+    while (edo_wait_word(&never, 0, edo_now() + EDO_MS(100)) != -ECANCELED)
+        ;
+    return 0;
+}
+
+/* Their times run: all have an age and a deadline. */
 static int grows(void *argument)
 {
     struct program *program = argument;
     int rc = 0;
 
-    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE, .deadline = edo_now() + EDO_SEC(3600)) {
         for (int i = 0; i < 3; i++)
             edo_spawn(scope, listens, NULL, .name = "old");
+        edo_spawn(scope, fidgets, NULL, .name = "fidget");
         edo_yield();
         program_says(program, 1);
         program_waits(program, 1);
@@ -83,33 +94,40 @@ static int grows(void *argument)
 static void test_a_stream_begins_with_all_and_goes_on_with_what_has_changed(void **state)
 {
     struct program program = {.options = {.workers = 1}};
-    long long snapshot;
+    long long snapshot, uptime;
 
     (void)state;
     program_start(&program, grows);
     follow(&client, &program, "?filter=old");
     follow(&other, &program, "?sort=name");
     next_event(&client, "now");
-    assert_int_equal(number_of(reply.body, "tasks"), 4);
+    assert_int_equal(number_of(reply.body, "tasks"), 5);
     snapshot = number_of(reply.body, "snapshot");
     next_event(&client, "tasks");
     assert_int_equal(number_of(reply.body, "snapshot"), snapshot);
     assert_int_equal(number_of(reply.body, "matching"), 3);
     assert_int_equal(count_of("\"name\":\"old\""), 3);
+    assert_int_equal(count_of("\"age_ms\":"), 3);
+    assert_int_equal(count_of("\"deadline_ms\":"), 3);
+    uptime = number_of(reply.body, "uptime_ms");
+    assert_true(uptime >= 0);
     next_event(&other, "tasks");
     assert_int_equal(number_of(reply.body, "snapshot"), snapshot); /* one for both */
-    assert_int_equal(count_of("\"name\":"), 4);
+    assert_int_equal(number_of(reply.body, "uptime_ms"), uptime);
+    assert_int_equal(count_of("\"name\":"), 5);
     program_lets(&program, 1);
     program_reaches(&program, 2);
     next_event(&other, "now");
-    while (number_of(reply.body, "tasks") < 5)
+    while (number_of(reply.body, "tasks") < 6)
         next_event(&other, "now");
     do
         next_event(&other, "tasks");
     while (!strstr(reply.body, "young"));
     assert_int_equal(count_of("\"name\":\"young\""), 1);
-    assert_int_equal(count_of("\"name\":\"old\""), 0); /* their rows are as they were */
-    assert_int_equal(number_of(reply.body, "matching"), 5);
+    assert_int_equal(count_of("\"name\":\"old\""), 0);    /* their rows are as they were: that time passes is no news */
+    assert_int_equal(count_of("\"name\":\"fidget\""), 1); /* it waits for another moment now */
+    assert_true(number_of(reply.body, "uptime_ms") > uptime);
+    assert_int_equal(number_of(reply.body, "matching"), 6);
     next_event(&client, "tasks");
     assert_int_equal(number_of(reply.body, "matching"), 3);
     client_close(&client);
@@ -185,9 +203,9 @@ static int crowd(void *argument)
     struct program *program = argument;
     int rc = 0;
 
-    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE, .deadline = edo_now() + EDO_SEC(3600)) {
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
         for (int i = 0; i < 1000; i++)
-            edo_spawn(scope, listens, NULL, .name = "one of a crowd, whose name is long so that there is much to tell");
+            edo_spawn(scope, fidgets, NULL, .name = "one of a crowd, whose name is long so that there is much to tell");
         for (int i = 0; i < 3; i++)
             edo_yield();
         program_says(program, 1);
@@ -197,7 +215,7 @@ static int crowd(void *argument)
     return rc == -ECANCELED ? 0 : rc;
 }
 
-/* Its rows change every second, for the deadline comes nearer: soon there is no room in the kernel's buffers. */
+/* Its rows change every second: soon there is no room in the kernel's buffers. */
 static void test_a_client_that_does_not_read_holds_up_neither_others_nor_the_end(void **state)
 {
     struct program program = {.options = {.workers = 1}};
@@ -241,6 +259,53 @@ static void test_no_more_than_32_are_served_at_a_time_and_the_next_when_one_goes
     program_end(&program);
 }
 
+/* They could be written to as before, and get nothing: only who looks whether they have ended notices it. */
+static void test_clients_that_have_ended_count_no_more_without_being_written_to(void **state)
+{
+    static struct client many[32];
+    struct program program = {.options = {.workers = 1}};
+
+    (void)state;
+    program_start(&program, crowd);
+    for (size_t i = 0; i < EDO_COUNT(many); i++) {
+        follow(&many[i], &program, "?count=1");
+        next_event(&many[i], "tasks");
+    }
+    client_connect(&other, &program.server);
+    client_send(&other, "GET /api/now HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+    for (size_t i = 0; i < EDO_COUNT(many); i++)
+        shutdown(many[i].fd, SHUT_WR);
+    client_reply(&reply, &other);
+    assert_int_equal(reply.status, 200);
+    client_close(&other);
+    for (size_t i = 0; i < EDO_COUNT(many); i++) {
+        while (client_more(&many[i]) > 0)
+            client_drop(&many[i], many[i].size);
+        client_close(&many[i]);
+    }
+    program_end(&program);
+}
+
+static void test_what_a_client_says_is_thrown_away_and_too_much_of_it_ends_the_stream(void **state)
+{
+    static char much[96 * 1024];
+    struct program program = {.options = {.workers = 1}};
+
+    (void)state;
+    program_start(&program, crowd);
+    follow(&client, &program, "?count=1");
+    next_event(&client, "tasks");
+    client_send(&client, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+    for (int i = 0; i < 2; i++)
+        next_event(&client, "tasks");
+    memset(much, 'x', sizeof much);
+    client_send_bytes(&client, much, sizeof much);
+    while (client_more(&client) > 0)
+        client_drop(&client, client.size);
+    client_close(&client);
+    program_end(&program);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +313,8 @@ int main(void)
         cmocka_unit_test(test_stalls_are_told_while_all_workers_are_kept),
         cmocka_unit_test(test_a_client_that_does_not_read_holds_up_neither_others_nor_the_end),
         cmocka_unit_test(test_no_more_than_32_are_served_at_a_time_and_the_next_when_one_goes),
+        cmocka_unit_test(test_clients_that_have_ended_count_no_more_without_being_written_to),
+        cmocka_unit_test(test_what_a_client_says_is_thrown_away_and_too_much_of_it_ends_the_stream),
     };
 
     alarm(50 * EDO_TEST_SCALE);

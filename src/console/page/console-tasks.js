@@ -33,6 +33,16 @@ function notes(row) {
   return found.join(" · ");
 }
 
+// A row as it is `passed` ms later, if nothing happens to its task: such rows are not sent again.
+function later(row, passed) {
+  if (row.age_ms === undefined && row.until_ms === undefined && row.deadline_ms === undefined) return row;
+  const next = {...row};
+  if (row.age_ms !== undefined) next.age_ms = Math.max(0, row.age_ms + passed);
+  if (row.until_ms !== undefined) next.until_ms = Math.max(0, row.until_ms - passed);
+  if (row.deadline_ms !== undefined) next.deadline_ms = Math.max(0, row.deadline_ms - passed);
+  return next;
+}
+
 function makeRow() {
   const link = h("a.mono", {tabindex: -1});
   const name = h("bdi");
@@ -79,7 +89,8 @@ export function tasksView(root) {
   let total = 0;
   let ids = []; // of the window
   let from = 0;
-  let rows = new Map();
+  let rows = new Map(); // id → row, as of `uptime`
+  let uptime;
   let asked = {from: 0, count: 0};
   let active; // id of the row with the mark
   let activeIndex = -1;
@@ -162,7 +173,7 @@ export function tasksView(root) {
     left = undefined;
     grid.classList.add("stale"); // the old rows stay until the new ones are there
     if (back) {
-      ({total, ids, from, rows} = back);
+      ({total, ids, from, rows, uptime} = back);
       resize();
       grid.className = back.classes;
     }
@@ -209,6 +220,9 @@ export function tasksView(root) {
     total = tasks.matching;
     ids = tasks.ids;
     from = tasks.from;
+    const passed = tasks.uptime_ms - uptime; // NaN: one of them is not known
+    if (passed) for (const [id, row] of rows) rows.set(id, later(row, passed));
+    uptime = tasks.uptime_ms;
     for (const row of tasks.rows) rows.set(row.id, row);
     // What the program does not know of any task has no column.
     grid.classList.toggle("ages", ids.some(id => rows.get(id)?.age_ms !== undefined));
@@ -415,7 +429,7 @@ export function tasksView(root) {
       filter.select();
     },
     end(hash) {
-      left = {key: hash, top: grid.scrollTop, total, ids, from, rows, active, classes: grid.className};
+      left = {key: hash, top: grid.scrollTop, total, ids, from, rows, uptime, active, classes: grid.className};
       cancelAnimationFrame(frame);
       clearTimeout(timer);
       clearTimeout(typing);

@@ -217,7 +217,7 @@ class Program:
                 self.orders[key] = found
             first = int(value("from", "0"))
             rows = found[first:first + min(1000, int(value("count", "100")))]
-            return {"snapshot": self.snapshot, "total": len(self.rows), "matching": len(found), "from": first}, [dict(row) for row in rows]
+            return {"snapshot": self.snapshot, "uptime_ms": 1000 * self.snapshot, "total": len(self.rows), "matching": len(found), "from": first}, [dict(row) for row in rows]
 
     def task(self, number):
         row = self.rows.get(number)
@@ -257,6 +257,11 @@ class Program:
             {"kind": "receive", "address": "0x7f10bdb01400", "count": 4, "waiters": ids[30:34]},
             {"kind": "mutex", "address": "0x7f10bda6fca0", "holder": ids[3], "count": 1, "waiters": [ids[2]]},
             *({"kind": "read", "descriptor": 9 + n, "local": "127.0.0.1:4000", "remote": f"127.0.0.1:{51000 + n}", "count": 1, "waiters": [ids[34 + n]]} for n in range(20))]}
+
+
+def lasting(row):
+    """What of a row changes only if something happens to its task."""
+    return {key: value for key, value in row.items() if key not in ("age_ms", "until_ms", "deadline_ms")}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -334,8 +339,8 @@ class Handler(BaseHTTPRequestHandler):
                 self.event("now", now)
                 facts, rows = program.window(query)
                 new = {row["id"]: row for row in rows}
-                self.event("tasks", dict(facts, ids=list(new), rows=[row for number, row in new.items() if sent.get(number) != row]))
-                sent = new
+                self.event("tasks", dict(facts, ids=list(new), rows=[row for number, row in new.items() if sent.get(number) != lasting(row)]))
+                sent = {number: lasting(row) for number, row in new.items()}
                 for stall in program.stalls[:3]:
                     if stalls.get(stall["serial"]) != stall["ended"]:
                         stalls[stall["serial"]] = stall["ended"]
