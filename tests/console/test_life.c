@@ -32,6 +32,20 @@ static unsigned threads_now(void)
     return count;
 }
 
+static void *nothing(void *argument)
+{
+    return argument;
+}
+
+/* ThreadSanitizer begins a thread of its own with the first one of ours. */
+static void begin_foreign_threads(void)
+{
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, nothing, NULL), 0);
+    pthread_join(thread, NULL);
+}
+
 static int descriptors_now(void)
 {
     int lowest = dup(0);
@@ -45,12 +59,14 @@ static int descriptors_now(void)
 static void test_it_says_where_it_is_and_leaves_nothing_behind(void **state)
 {
     struct program program = {.options = {.workers = 1}};
-    unsigned threads = threads_now();
     int descriptors = descriptors_now();
+    unsigned threads;
     char line[64];
     edo_addr address;
 
     (void)state;
+    begin_foreign_threads();
+    threads = threads_now();
     said_begin(&said);
     program_start(&program, stays);
     client_connect(&client, &program.server);
@@ -62,7 +78,8 @@ static void test_it_says_where_it_is_and_leaves_nothing_behind(void **state)
     assert_string_equal(said.text, line);
     client_close(&client);
     assert_int_equal(edo_console_address(&address), -ENOENT);
-    assert_int_equal(threads_now(), threads);
+    while (threads_now() > threads) /* who was joined may be seen for a moment longer */
+        sched_yield();
     assert_int_equal(descriptors_now(), descriptors);
 }
 

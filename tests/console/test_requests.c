@@ -218,6 +218,52 @@ static void test_a_task_with_all_that_is_known_of_it(void **state)
     program_end(&program);
 }
 
+static int turns(void *argument)
+{
+    (void)argument;
+    while (edo_yield() == 0)
+        ;
+    return 0;
+}
+
+static int is_busy(void *argument)
+{
+    struct program *program = argument;
+    int rc = 0;
+
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
+        edo_spawn(scope, turns, NULL, .name = "turner");
+        program_says(program, 1);
+        program_waits(program, 1);
+        edo_scope_cancel(scope);
+    }
+    return rc == -ECANCELED ? 0 : rc;
+}
+
+/* Turns are sampled: so it is asked until some were. */
+static void test_a_measured_task_has_an_age_turns_and_times(void **state)
+{
+    struct program program = {.options = {.workers = 1, .metrics = true}};
+    char path[64];
+    long long id, age;
+
+    (void)state;
+    program_start(&program, is_busy);
+    id = id_of(&program, "turner");
+    age = number_of(reply.body, "age_ms");
+    assert_true(age >= 0);
+    snprintf(path, sizeof path, "/api/task?id=%lld", id);
+    do {
+        asked(&reply, &program, path);
+        assert_int_equal(reply.status, 200);
+    } while (!strstr(reply.body, "\"poll\":{\"count\":") || !strstr(reply.body, "\"delay\":{\"count\":") ||
+             number_of(reply.body, "age_ms") <= age);
+    assert_true(number_of(reply.body, "polls") > 0);
+    assert_true(number_of(reply.body, "busy_us") > 0);
+    assert_has(&reply, "\"buckets\":[{\"to_ns\":");
+    program_end(&program);
+}
+
 static void test_sites_scopes_resources_and_deadlocks(void **state)
 {
     struct program program;
@@ -420,6 +466,7 @@ int main(void)
         cmocka_unit_test(test_tasks_are_sorted_filtered_and_cut_to_a_window),
         cmocka_unit_test(test_every_sort_is_an_order_of_all),
         cmocka_unit_test(test_a_task_with_all_that_is_known_of_it),
+        cmocka_unit_test(test_a_measured_task_has_an_age_turns_and_times),
         cmocka_unit_test(test_sites_scopes_resources_and_deadlocks),
         cmocka_unit_test(test_the_console_is_in_nothing_that_it_shows),
         cmocka_unit_test(test_other_hosts_origins_and_methods_are_refused),

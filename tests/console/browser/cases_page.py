@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The page by itself, before a console without a program (mock.py)."""
+import json
 import re
 
 from harness import DESKTOP, PHONE, Mock, case, rows, text, until, wait_rows
@@ -51,6 +52,16 @@ def nothing_to_show_says_so(bench):
         assert ".stall_after" in text(page, ".panel.all .empty")
         page.goto(mock.url + "#/resources")
         until(page, "document.querySelector('main').innerText.includes('Nobody waits')")
+
+
+@case
+def ages_run_on_though_their_rows_are_not_sent_again(bench):
+    with bench.page(bench.mock("--tasks", "40").url, "tasks") as page:
+        wait_rows(page, "rows.length > 20")
+        before = {row["id"]: row["age"] for row in rows(page)}
+        assert all(before.values())
+        until(page, """(before => [...document.querySelectorAll('.box .row:not([hidden])')]
+            .every(row => row.querySelector('.age').innerText.trim() !== before[row.querySelector('.id').innerText.trim()]))(%s)""" % json.dumps(before))
 
 
 @case
