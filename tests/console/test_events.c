@@ -161,6 +161,7 @@ static int stalls(void *argument)
             edo_spawn(scope, is_stuck, NULL, .name = "stuck");
     }
     program_says(program, 2);
+    program_waits(program, 2); /* its console ends with it */
     return rc;
 }
 
