@@ -50,7 +50,7 @@ static bool edo_symbol_look_at_module(void *context, const struct edo_module *mo
     if (module->kind == EDO_MODULE_LIBRARY)
         edo_peek_text(path, sizeof search->out->module, module->path);
     else
-        strcpy(path, module->kind == EDO_MODULE_VDSO ? "[vdso]" : "/proc/self/exe");
+        snprintf(path, sizeof search->out->module, "%s", module->kind == EDO_MODULE_VDSO ? "[vdso]" : "/proc/self/exe");
     return false;
 }
 
