@@ -10,6 +10,7 @@
  */
 #include <edo/edo.h>
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
