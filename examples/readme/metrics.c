@@ -79,7 +79,7 @@ static int run(void *argument)
     int rc = 0;
 
     (void)argument;
-    if (!runs_more(edo_task_id(), 0)) /* there is no task 0 */
+    if (!runs_more(edo_task_id(), UINT64_MAX)) /* there is no such task */
         return -EIO;
     EDO_SCOPE (scope, &rc) {
         edo_task *handles[2];
