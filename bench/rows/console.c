@@ -6,6 +6,7 @@
  */
 #include "contest.h"
 #include "process.h"
+#include "rows/crowd.h"
 #include "rows/inside.h"
 #include "rows/rows.h"
 #include "viewer.h"
@@ -72,50 +73,33 @@ static int wakeups(const struct bench_row *row)
 
 /* --- Somebody does, while tasks yield ----------------------------------------------------------------------------------- */
 
-struct crowd {
-    size_t tasks, yields; /* of each */
-    double begin, end;
+struct watched {
+    struct bench_crowd crowd;
     bool looks;
 };
 
-/* As in observe.c. */
-static int yielder(void *argument)
-{
-    struct crowd *crowd = argument;
-
-    for (int i = 0; i < 16; i++)
-        edo_yield();
-    if (crowd->begin == 0)
-        crowd->begin = bench_busy();
-    for (size_t i = 0; i < crowd->yields; i++)
-        edo_yield();
-    crowd->end = bench_busy();
-    return 0;
-}
-
 static int yield_all(void *argument)
 {
-    struct crowd *crowd = argument;
+    struct watched *watched = argument;
     struct bench_viewer viewer = {.query = ""};
-    int rc = crowd->looks ? bench_viewer_start(&viewer) : 0;
+    int rc = watched->looks ? bench_viewer_start(&viewer) : 0;
 
-    EDO_SCOPE (scope, &rc) {
-        for (size_t i = 0; i < crowd->tasks && rc == 0; i++)
-            rc = edo_spawn(scope, yielder, crowd);
-    }
-    if (crowd->looks)
+    if (rc == 0)
+        rc = bench_crowd_run(&watched->crowd);
+    if (watched->looks)
         bench_viewer_stop(&viewer);
     return rc;
 }
 
 static int yields(double *out, size_t tasks, bool looks)
 {
-    struct crowd crowd = {.tasks = tasks, .yields = 4 * bench_amount(BENCH_SWITCHES) / tasks, .looks = looks};
+    struct watched watched = {.crowd = {.tasks = tasks, .yields = 4 * bench_amount(BENCH_SWITCHES) / tasks},
+                              .looks = looks};
     int rc =
-        looks ? run_with_console(yield_all, &crowd, 1, true)
-              : edo_run(yield_all, &crowd, EDO_OPTIONS(edo_run_options, .workers = 1, .signals = EDO_SIGNALS_IGNORE));
+        looks ? run_with_console(yield_all, &watched, 1, true)
+              : edo_run(yield_all, &watched, EDO_OPTIONS(edo_run_options, .workers = 1, .signals = EDO_SIGNALS_IGNORE));
 
-    *out = (crowd.end - crowd.begin) / (double)(crowd.tasks * crowd.yields);
+    *out = bench_crowd_yield(&watched.crowd);
     return rc;
 }
 

@@ -4,55 +4,24 @@
  * yields, where there is nothing else to pay, in time.
  */
 #include "contest.h"
+#include "rows/crowd.h"
 #include "rows/inside.h"
 #include "rows/rows.h"
 
 static const struct bench_contest echo = {
     "echo", "edo-bench-echo-task", {{"edo-bench-echo-metrics", "echo"}}, 1, true, 64, 0, 1};
 
-struct crowd {
-    size_t tasks, yields; /* of each */
-    double begin, end;
-};
-
-/* As in yield.c: all go round in step. */
-static int yielder(void *argument)
-{
-    struct crowd *crowd = argument;
-
-    for (int i = 0; i < 16; i++)
-        edo_yield();
-    if (crowd->begin == 0)
-        crowd->begin = bench_busy();
-    for (size_t i = 0; i < crowd->yields; i++)
-        edo_yield();
-    crowd->end = bench_busy();
-    return 0;
-}
-
-static int root(void *argument)
-{
-    struct crowd *crowd = argument;
-    int rc = 0;
-
-    EDO_SCOPE (scope, &rc) {
-        for (size_t i = 0; i < crowd->tasks && rc == 0; i++)
-            rc = edo_spawn(scope, yielder, crowd);
-    }
-    return rc;
-}
-
 static int yields(double *out, size_t tasks, bool metrics)
 {
-    struct crowd crowd = {.tasks = tasks, .yields = bench_amount(BENCH_SWITCHES) / tasks};
+    struct bench_crowd crowd = {.tasks = tasks, .yields = bench_amount(BENCH_SWITCHES) / tasks};
     int core = bench_core(0);
     int rc;
 
     if (core >= 0)
         bench_pin(core);
-    rc = edo_run(root, &crowd,
+    rc = edo_run(bench_crowd_run, &crowd,
                  EDO_OPTIONS(edo_run_options, .workers = 1, .signals = EDO_SIGNALS_IGNORE, .metrics = metrics));
-    *out = (crowd.end - crowd.begin) / (double)(crowd.tasks * crowd.yields);
+    *out = bench_crowd_yield(&crowd);
     return rc;
 }
 

@@ -3,40 +3,11 @@
  * What a trace costs while it is on, and how long it takes to tell what the flight recorder has, which is always on. What that costs is
  * in all the other rows.
  */
+#include "rows/crowd.h"
 #include "rows/inside.h"
 #include "rows/rows.h"
 
 #include <edo/trace.h>
-
-struct crowd {
-    size_t yields; /* of each of two */
-    double begin, end;
-};
-
-static int yielder(void *argument)
-{
-    struct crowd *crowd = argument;
-
-    for (int i = 0; i < 100; i++)
-        edo_yield();
-    if (crowd->begin == 0)
-        crowd->begin = bench_busy();
-    for (size_t i = 0; i < crowd->yields; i++)
-        edo_yield();
-    crowd->end = bench_busy();
-    return 0;
-}
-
-static int root(void *argument)
-{
-    int rc = 0;
-
-    EDO_SCOPE (scope, &rc) {
-        for (int i = 0; i < 2 && rc == 0; i++)
-            rc = edo_spawn(scope, yielder, argument);
-    }
-    return rc;
-}
 
 static int swallow(void *argument, const char *text, size_t size)
 {
@@ -48,7 +19,7 @@ static int swallow(void *argument, const char *text, size_t size)
 /* CPU time: that of the trace's own thread, which writes meanwhile, is in it. */
 static int yields(double *out, bool traced)
 {
-    struct crowd crowd = {.yields = 20000};
+    struct bench_crowd crowd = {.tasks = 2, .yields = 20000};
     size_t size = 0;
     int rc = 0;
 
@@ -56,22 +27,22 @@ static int yields(double *out, bool traced)
         rc = edo_trace_start(-1,
                              EDO_OPTIONS(edo_trace_options, .memory = 16 << 20, .write = swallow, .argument = &size));
     if (rc == 0)
-        rc = bench_inside(root, &crowd, 1);
+        rc = bench_inside(bench_crowd_run, &crowd, 1);
     if (traced)
         edo_trace_stop();
-    *out = (crowd.end - crowd.begin) / (2.0 * (double)crowd.yields);
+    *out = bench_crowd_yield(&crowd);
     return rc;
 }
 
 static int dump(void *argument)
 {
     double *took = argument;
-    struct crowd crowd = {.yields = 5000};
+    struct bench_crowd crowd = {.tasks = 2, .yields = 5000};
     size_t size = 0;
     double begin;
     int rc;
 
-    rc = root(&crowd);
+    rc = bench_crowd_run(&crowd);
     if (rc < 0)
         return rc;
     begin = bench_busy();
