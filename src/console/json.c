@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* JSON, written from left to right. See json.h. */
+#include "base/utf8.h"
 #include "console/json.h"
 
 #include <edo/memory.h>
@@ -52,23 +53,6 @@ void edo_json_raw(struct edo_json *json, const char *text, size_t size)
     json->size += size;
 }
 
-/* How many bytes the UTF-8 character at `text` has; 0: it is none. */
-static size_t utf8_size(const unsigned char *text)
-{
-    size_t size = text[0] >= 0xc2 && text[0] < 0xe0   ? 2
-                  : text[0] >= 0xe0 && text[0] < 0xf0 ? 3
-                  : text[0] >= 0xf0 && text[0] < 0xf5 ? 4
-                                                      : 0;
-
-    for (size_t i = 1; i < size; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
-        (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
-        return 0;
-    return size;
-}
-
 static void quoted(struct edo_json *json, const char *text)
 {
     static const char digits[] = "0123456789abcdef";
@@ -85,7 +69,7 @@ static void quoted(struct edo_json *json, const char *text)
             edo_json_raw(json, (const char *)plain, (size_t)(at - plain));
         if (!*at)
             break;
-        size = *at < 0x80 ? 0 : utf8_size(at);
+        size = *at < 0x80 ? 0 : edo_utf8_size(at);
         if (size > 0) {
             edo_json_raw(json, (const char *)at, size);
             at += size;

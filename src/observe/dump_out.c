@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Where a dump is written to, and its names. See dump_out.h. */
 #include "observe/dump_out.h"
+#include "base/utf8.h"
 #include "observe/peek.h"
 #include "platform/platform.h"
 
@@ -84,23 +85,6 @@ void edo_out_printf(struct edo_out *out, const char *format, ...)
     va_end(arguments);
     if (size > 0)
         edo_out_add(out, text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
-}
-
-/* How many bytes the UTF-8 character at `text` has; 0: it is none. */
-static size_t edo_utf8_size(const unsigned char *text)
-{
-    size_t size = text[0] >= 0xc2 && text[0] < 0xe0   ? 2
-                  : text[0] >= 0xe0 && text[0] < 0xf0 ? 3
-                  : text[0] >= 0xf0 && text[0] < 0xf5 ? 4
-                                                      : 0;
-
-    for (size_t i = 1; i < size; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
-        (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
-        return 0;
-    return size;
 }
 
 void edo_out_quote(struct edo_out *out, const char *text)

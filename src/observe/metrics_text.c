@@ -7,34 +7,20 @@
  * Times are in seconds, as that format's users expect. Histograms are of all workers, and by powers of two: 31 lines.
  */
 #include "observe/metrics.h"
+#include "observe/text.h"
 #include "platform/platform.h"
 #include "runtime/fork.h"
 #include "runtime/sample.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 
-struct edo_text {
-    char *out;
-    size_t capacity;
-    size_t size; /* what it would be, were there room */
+struct edo_exposition {
+    struct edo_text text;
     int64_t now;
     struct edo_runtime *only; /* NULL: all of the process, each sample with a label that says which */
 };
-
-EDO_PRINTF(2, 3) static void edo_text_add(struct edo_text *text, const char *format, ...)
-{
-    size_t room = text->size < text->capacity ? text->capacity - text->size : 0;
-    va_list arguments;
-    int size;
-
-    va_start(arguments, format);
-    size = vsnprintf(room ? text->out + text->size : NULL, room, format, arguments);
-    va_end(arguments);
-    text->size += size > 0 ? (size_t)size : 0;
-}
 
 enum edo_field_kind { EDO_FIELD_INT, EDO_FIELD_COUNT, EDO_FIELD_SECONDS };
 
@@ -111,43 +97,43 @@ static const struct edo_field edo_measured_fields[] = {
      EDO_FIELD_SECONDS},
 };
 
-static void edo_text_head(struct edo_text *text, const char *name, const char *help, const char *type)
+static void edo_text_head(struct edo_exposition *out, const char *name, const char *help, const char *type)
 {
-    edo_text_add(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+    edo_text_add(&out->text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-static void edo_text_field_head(struct edo_text *text, const struct edo_field *field)
+static void edo_text_field_head(struct edo_exposition *out, const struct edo_field *field)
 {
     size_t size = strlen(field->name);
     bool counter = size > 6 && strcmp(field->name + size - 6, "_total") == 0;
 
-    edo_text_head(text, field->name, field->help, counter ? "counter" : "gauge");
+    edo_text_head(out, field->name, field->help, counter ? "counter" : "gauge");
 }
 
 /* Not by way of a double: that has no more than 53 bits, and printf a decimal comma in some places. */
-static void edo_text_seconds(struct edo_text *text, int64_t ns)
+static void edo_text_seconds(struct edo_exposition *out, int64_t ns)
 {
-    edo_text_add(text, "%" PRId64 ".%09d", ns / EDO_SEC(1), (int)(ns % EDO_SEC(1)));
+    edo_text_add(&out->text, "%" PRId64 ".%09d", ns / EDO_SEC(1), (int)(ns % EDO_SEC(1)));
 }
 
-static void edo_text_value(struct edo_text *text, const struct edo_field *field, const void *of)
+static void edo_text_value(struct edo_exposition *out, const struct edo_field *field, const void *of)
 {
     const char *at = (const char *)of + field->offset;
 
     if (field->kind == EDO_FIELD_INT)
-        edo_text_add(text, "%d", *(const int *)(const void *)at);
+        edo_text_add(&out->text, "%d", *(const int *)(const void *)at);
     else if (field->kind == EDO_FIELD_COUNT)
-        edo_text_add(text, "%" PRIu64, *(const uint64_t *)(const void *)at);
+        edo_text_add(&out->text, "%" PRIu64, *(const uint64_t *)(const void *)at);
     else
-        edo_text_seconds(text, *(const int64_t *)(const void *)at);
-    edo_text_add(text, "\n");
+        edo_text_seconds(out, *(const int64_t *)(const void *)at);
+    edo_text_add(&out->text, "\n");
 }
 
 /* --- Families ------------------------------------------------------------------------------------------------------------ */
 
 /* What is written of each runtime. */
 struct edo_family {
-    struct edo_text *text;
+    struct edo_exposition *out;
     const struct edo_field *field;
     int times;
     const char *name;
@@ -164,19 +150,19 @@ static void edo_family_write(void *context, struct edo_runtime *runtime)
 
 static void edo_text_each(struct edo_family *family)
 {
-    if (family->text->only)
-        family->write(family, family->text->only);
+    if (family->out->only)
+        family->write(family, family->out->only);
     else
         edo_runtimes_each(edo_family_write, family);
 }
 
 /* Between braces, before other labels, which begin with `comma` then. */
-static const char *edo_text_label(char label[48], const struct edo_text *text, const struct edo_runtime *runtime,
+static const char *edo_text_label(char label[48], const struct edo_exposition *out, const struct edo_runtime *runtime,
                                   const char *comma)
 {
     label[0] = '\0';
-    if (!text->only)
-        snprintf(label, 48, "runtime=\"%" PRIu64 "\"%s", runtime->id_base >> 48, comma);
+    if (!out->only)
+        snprintf(label, 48, "runtime=\"%" PRIu64 "\"%s", runtime->id_base >> EDO_ID_RUNTIME_SHIFT, comma);
     return label;
 }
 
@@ -185,12 +171,13 @@ static void edo_family_runtime(struct edo_family *family, struct edo_runtime *ru
     edo_metrics metrics;
     char label[48];
 
-    edo_runtime_counted(&metrics, runtime, family->text->now);
-    if (family->text->only)
-        edo_text_add(family->text, "%s ", family->field->name);
+    edo_runtime_counted(&metrics, runtime, family->out->now);
+    if (family->out->only)
+        edo_text_add(&family->out->text, "%s ", family->field->name);
     else
-        edo_text_add(family->text, "%s{%s} ", family->field->name, edo_text_label(label, family->text, runtime, ""));
-    edo_text_value(family->text, family->field, &metrics);
+        edo_text_add(&family->out->text, "%s{%s} ", family->field->name,
+                     edo_text_label(label, family->out, runtime, ""));
+    edo_text_value(family->out, family->field, &metrics);
 }
 
 static void edo_family_workers(struct edo_family *family, struct edo_runtime *runtime)
@@ -200,17 +187,17 @@ static void edo_family_workers(struct edo_family *family, struct edo_runtime *ru
     for (int worker = 0; worker < runtime->worker_count; worker++) {
         edo_worker_metrics metrics;
 
-        edo_worker_counted(&metrics, &runtime->workers[worker], family->text->now);
-        edo_text_add(family->text, "%s{%sworker=\"%d\"} ", family->field->name,
-                     edo_text_label(label, family->text, runtime, ","), worker);
-        edo_text_value(family->text, family->field, &metrics);
+        edo_worker_counted(&metrics, &runtime->workers[worker], family->out->now);
+        edo_text_add(&family->out->text, "%s{%sworker=\"%d\"} ", family->field->name,
+                     edo_text_label(label, family->out, runtime, ","), worker);
+        edo_text_value(family->out, family->field, &metrics);
     }
 }
 
 /* Buckets are cumulative, and the last one, of all, is as long as time. */
 static void edo_family_times(struct edo_family *family, struct edo_runtime *runtime)
 {
-    struct edo_text *text = family->text;
+    struct edo_exposition *out = family->out;
     edo_histogram histogram;
     uint64_t sum = 0;
     char label[48], braced[64] = "";
@@ -218,21 +205,21 @@ static void edo_family_times(struct edo_family *family, struct edo_runtime *runt
     if (!runtime->options.metrics)
         return;
     edo_times_counted(&histogram, runtime, family->times, -1);
-    if (!text->only)
-        snprintf(braced, sizeof braced, "{%s}", edo_text_label(label, text, runtime, ""));
-    edo_text_label(label, text, runtime, ",");
+    if (!out->only)
+        snprintf(braced, sizeof braced, "{%s}", edo_text_label(label, out, runtime, ""));
+    edo_text_label(label, out, runtime, ",");
     for (int bucket = 0; bucket < EDO_HISTOGRAM_BUCKETS - 1; bucket++) {
         sum += histogram.buckets[bucket];
         if (bucket % 4 != 0)
             continue;
-        edo_text_add(text, "%s_bucket{%sle=\"", family->name, label);
-        edo_text_seconds(text, edo_times_limit(bucket));
-        edo_text_add(text, "\"} %" PRIu64 "\n", sum);
+        edo_text_add(&out->text, "%s_bucket{%sle=\"", family->name, label);
+        edo_text_seconds(out, edo_times_limit(bucket));
+        edo_text_add(&out->text, "\"} %" PRIu64 "\n", sum);
     }
-    edo_text_add(text, "%s_bucket{%sle=\"+Inf\"} %" PRIu64 "\n%s_sum%s ", family->name, label, histogram.count,
+    edo_text_add(&out->text, "%s_bucket{%sle=\"+Inf\"} %" PRIu64 "\n%s_sum%s ", family->name, label, histogram.count,
                  family->name, braced);
-    edo_text_seconds(text, histogram.sum);
-    edo_text_add(text, "\n%s_count%s %" PRIu64 "\n", family->name, braced, histogram.count);
+    edo_text_seconds(out, histogram.sum);
+    edo_text_add(&out->text, "\n%s_count%s %" PRIu64 "\n", family->name, braced, histogram.count);
 }
 
 static void edo_family_found(struct edo_family *family, struct edo_runtime *runtime)
@@ -240,57 +227,55 @@ static void edo_family_found(struct edo_family *family, struct edo_runtime *runt
     family->found |= runtime->options.metrics;
 }
 
-#define EDO_COUNT_IN(table) (sizeof(table) / sizeof *(table))
-
-static void edo_text_fields(struct edo_text *text, const struct edo_field *fields, size_t count,
+static void edo_text_fields(struct edo_exposition *out, const struct edo_field *fields, size_t count,
                             void (*write)(struct edo_family *family, struct edo_runtime *runtime))
 {
     for (size_t i = 0; i < count; i++) {
-        struct edo_family family = {.text = text, .field = &fields[i], .write = write};
+        struct edo_family family = {.out = out, .field = &fields[i], .write = write};
 
-        edo_text_field_head(text, &fields[i]);
+        edo_text_field_head(out, &fields[i]);
         edo_text_each(&family);
     }
 }
 
-static void edo_text_times(struct edo_text *text, int times, const char *name, const char *help)
+static void edo_text_times(struct edo_exposition *out, int times, const char *name, const char *help)
 {
-    struct edo_family family = {.text = text, .times = times, .name = name, .write = edo_family_times};
+    struct edo_family family = {.out = out, .times = times, .name = name, .write = edo_family_times};
 
-    edo_text_head(text, name, help, "histogram");
+    edo_text_head(out, name, help, "histogram");
     edo_text_each(&family);
 }
 
-static ssize_t edo_text_all(struct edo_text *text)
+static ssize_t edo_text_all(struct edo_exposition *out)
 {
-    struct edo_family measured = {.text = text, .write = edo_family_found};
+    struct edo_family measured = {.out = out, .write = edo_family_found};
 
-    edo_text_fields(text, edo_runtime_fields, EDO_COUNT_IN(edo_runtime_fields), edo_family_runtime);
-    edo_text_fields(text, edo_worker_fields, EDO_COUNT_IN(edo_worker_fields), edo_family_workers);
+    edo_text_fields(out, edo_runtime_fields, EDO_COUNT(edo_runtime_fields), edo_family_runtime);
+    edo_text_fields(out, edo_worker_fields, EDO_COUNT(edo_worker_fields), edo_family_workers);
     edo_text_each(&measured);
     if (measured.found) {
-        edo_text_fields(text, edo_measured_fields, EDO_COUNT_IN(edo_measured_fields), edo_family_workers);
-        edo_text_times(text, EDO_TIMES_POLL, "edo_poll_seconds", "How long tasks kept their worker (sampled).");
-        edo_text_times(text, EDO_TIMES_DELAY, "edo_delay_seconds",
+        edo_text_fields(out, edo_measured_fields, EDO_COUNT(edo_measured_fields), edo_family_workers);
+        edo_text_times(out, EDO_TIMES_POLL, "edo_poll_seconds", "How long tasks kept their worker (sampled).");
+        edo_text_times(out, EDO_TIMES_DELAY, "edo_delay_seconds",
                        "How long ready tasks waited for their turn (sampled).");
     }
-    return (ssize_t)text->size;
+    return (ssize_t)out->text.size;
 }
 
 ssize_t edo_metrics_print(char *out, size_t capacity)
 {
     struct edo_task *task = edo_task_self();
-    struct edo_text text = {.out = out, .capacity = capacity, .now = edo_platform->now()};
+    struct edo_exposition all = {.text = {out, capacity, 0}, .now = edo_platform->now()};
 
     if (!task)
         return -EPERM;
-    text.only = task->home->runtime;
-    return edo_text_all(&text);
+    all.only = task->home->runtime;
+    return edo_text_all(&all);
 }
 
 ssize_t edo_metrics_print_all(char *out, size_t capacity)
 {
-    struct edo_text text = {.out = out, .capacity = capacity, .now = edo_platform->now()};
+    struct edo_exposition all = {.text = {out, capacity, 0}, .now = edo_platform->now()};
 
-    return edo_in_forked_child() ? -EPERM : edo_text_all(&text);
+    return edo_in_forked_child() ? -EPERM : edo_text_all(&all);
 }

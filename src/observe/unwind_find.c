@@ -58,39 +58,41 @@ uint64_t edo_cursor_fixed(struct edo_cursor *cursor, size_t size)
     return value;
 }
 
-uint64_t edo_cursor_unsigned(struct edo_cursor *cursor)
+/* A LEB128 number; of the last byte: which it is, and how many bits it ends. What does not end in ten is none. */
+static uint64_t leb128(struct edo_cursor *cursor, unsigned char *last, unsigned *bits)
 {
     uint64_t value = 0;
-    unsigned char byte;
 
     for (unsigned shift = 0; shift < 70; shift += 7) {
-        byte = next(cursor);
+        *last = next(cursor);
+        *bits = shift + 7;
         if (shift < 64)
-            value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80))
+            value |= (uint64_t)(*last & 0x7f) << shift;
+        if (!(*last & 0x80))
             return value;
     }
     cursor->failed = true;
+    *last = 0;
     return 0;
+}
+
+uint64_t edo_cursor_unsigned(struct edo_cursor *cursor)
+{
+    unsigned char last;
+    unsigned bits;
+
+    return leb128(cursor, &last, &bits);
 }
 
 int64_t edo_cursor_signed(struct edo_cursor *cursor)
 {
-    uint64_t value = 0;
-    unsigned char byte;
+    unsigned char last;
+    unsigned bits;
+    uint64_t value = leb128(cursor, &last, &bits);
 
-    for (unsigned shift = 0; shift < 70; shift += 7) {
-        byte = next(cursor);
-        if (shift < 64)
-            value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80)) {
-            if ((byte & 0x40) && shift < 57)
-                value |= UINT64_MAX << (shift + 7);
-            return (int64_t)value;
-        }
-    }
-    cursor->failed = true;
-    return 0;
+    if ((last & 0x40) && bits < 64)
+        value |= UINT64_MAX << bits;
+    return (int64_t)value;
 }
 
 void edo_cursor_skip(struct edo_cursor *cursor, uint64_t size)
