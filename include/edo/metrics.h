@@ -58,7 +58,7 @@ typedef struct edo_metrics {
 
     uint64_t handoffs;         /* workers taken from a thread that kept them */
     uint64_t stalls_computing; /* times a task kept its worker for too long, and used the processor meanwhile */
-    uint64_t stalls_blocked;   /* and did not: it was blocked in the kernel */
+    uint64_t stalls_blocked;   /* and did not: blocked in the kernel, or the processor was others' */
     uint64_t stalls_kept;      /* looks at a stall that could not be helped: no thread was left to hand the worker to */
 
     uint64_t regions; /* blocking regions that were begun (edo/blocking.h); files and callbacks use some, too */

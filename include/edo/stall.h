@@ -32,7 +32,8 @@ extern "C" {
 
 enum edo_stall_kind {
     EDO_STALL_COMPUTING = 1, /* it uses the processor */
-    EDO_STALL_BLOCKED = 2    /* it does not: it is blocked in the kernel */
+    EDO_STALL_BLOCKED = 2,   /* it does not: it is blocked in the kernel */
+    EDO_STALL_STARVED = 3    /* it would, and hardly gets it: others have the processor. Nothing is wrong with the task */
 };
 
 typedef struct edo_stall_frame {

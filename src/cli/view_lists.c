@@ -68,10 +68,13 @@ static void edo_stall_frames(struct edo_canvas *canvas, int row, int end, const 
     const json_t *frames = json_object_get(stall, "frames");
     edo_str call = edo_fact_text(stall, "syscall");
     edo_str channel = edo_fact_text(stall, "wait_channel");
+    edo_str kind = edo_fact_text(stall, "kind");
     double suppressed = edo_fact_number(stall, "suppressed", 0);
 
     edo_page_line(&page, 0, EDO_STYLE_STRONG, "where it %s%s%.*s%s%.*s%s",
-                  edo_str_equal(edo_fact_text(stall, "kind"), EDO_STR("blocked")) ? "blocks" : "computes",
+                  edo_str_equal(kind, EDO_STR("blocked"))   ? "blocks"
+                  : edo_str_equal(kind, EDO_STR("starved")) ? "would run, had it a processor"
+                                                            : "computes",
                   call.size ? ", in " : "", EDO_STR_ARG(call), channel.size ? " (" : "", EDO_STR_ARG(channel),
                   channel.size ? ")" : "");
     if (suppressed > 0)

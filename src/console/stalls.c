@@ -72,7 +72,10 @@ static void write_down(struct edo_console_stall *place, const edo_stall *stall)
     edo_json_open(json, NULL, '{');
     edo_json_uint(json, "serial", stall->serial);
     edo_json_bool(json, "ended", stall->ended);
-    edo_json_text(json, "kind", stall->kind == EDO_STALL_BLOCKED ? "blocked" : "computing");
+    edo_json_text(json, "kind",
+                  stall->kind == EDO_STALL_BLOCKED   ? "blocked"
+                  : stall->kind == EDO_STALL_STARVED ? "starved"
+                                                     : "computing");
     if (stall->task)
         edo_json_id(json, "task", stall->task);
     edo_json_text(json, "name", stall->name ? stall->name : stall->site ? stall->site->function : "task");

@@ -59,6 +59,7 @@ struct edo_stalls {
     uint64_t suppressed; /* since the last report */
     struct edo_stall_limit limit;
     struct note open[OPEN];
+    int open_kind[OPEN];
     struct edo_capture capture;
     struct edo_walk walk;
     struct edo_walker walker;
@@ -216,6 +217,8 @@ static void report(struct edo_stalls *stalls, const struct note *note)
 
     edo_capture_thread(capture, &note->seen, stalls->signal);
     stall.duration = note->seen.noticed - note->seen.since;
+    if (note->seen.blocked && capture->call == EDO_CAPTURE_NO_CALL && capture->running)
+        stall.kind = EDO_STALL_STARVED;
     walk_captured(stalls, &note->seen);
     name_frames(stalls);
     if (capture->call >= 0) {
@@ -234,6 +237,7 @@ static void report(struct edo_stalls *stalls, const struct note *note)
     stall.suppressed = stalls->suppressed;
     stalls->suppressed = 0;
     stalls->open[note->serial % OPEN] = *note;
+    stalls->open_kind[note->serial % OPEN] = stall.kind;
     deliver(stalls, &stall);
 }
 
@@ -245,6 +249,7 @@ static void report_end(struct edo_stalls *stalls, const struct note *note)
     if (open->serial != note->serial)
         return;
     stall = describe(open);
+    stall.kind = stalls->open_kind[note->serial % OPEN];
     stall.ended = true;
     stall.duration = note->ended - open->seen.since;
     open->serial = 0;

@@ -57,9 +57,11 @@ size_t edo_stall_text(char *buffer, size_t size, const edo_stall *stall)
         edo_text_add(&text, "\n");
         return text.size;
     }
-    edo_text_add(
-        &text, stall->kind == EDO_STALL_BLOCKED ? " has blocked its thread %d for " : " has computed on thread %d for ",
-        stall->thread);
+    edo_text_add(&text,
+                 stall->kind == EDO_STALL_BLOCKED   ? " has blocked its thread %d for "
+                 : stall->kind == EDO_STALL_STARVED ? " has hardly got a processor on thread %d for "
+                                                    : " has computed on thread %d for ",
+                 stall->thread);
     add_duration(&text, stall->duration);
     if (stall->syscall)
         edo_text_add(&text, ", in %s", stall->syscall);

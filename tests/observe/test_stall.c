@@ -221,6 +221,26 @@ static void test_s6_a_task_that_computes_is_reported_with_its_function(void **st
     }
 }
 
+static int64_t hardly_any(pthread_t thread)
+{
+    (void)thread;
+    return 0;
+}
+
+static void test_a_task_that_gets_no_processor_is_reported_as_starved(void **state)
+{
+    char text[4096];
+
+    (void)state;
+    table.thread_cpu = hardly_any;
+    run_one(computes, NULL, &usual);
+    assert_int_equal(world.reports[0].stall.kind, EDO_STALL_STARVED);
+    assert_int_equal(world.reports[1].stall.kind, EDO_STALL_STARVED);
+    assert_true(world.reports[1].stall.ended);
+    edo_stall_text(text, sizeof text, &(edo_stall){.size = sizeof(edo_stall), .kind = EDO_STALL_STARVED, .thread = 7});
+    assert_non_null(strstr(text, " has hardly got a processor on thread 7 for "));
+}
+
 static void test_without_a_signal_a_task_that_computes_has_no_backtrace(void **state)
 {
     edo_run_options options = usual;
@@ -736,6 +756,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_s6_a_task_that_computes_is_reported_with_its_function),
+        TEST(test_a_task_that_gets_no_processor_is_reported_as_starved),
         TEST(test_without_a_signal_a_task_that_computes_has_no_backtrace),
         TEST(test_a_signal_that_is_not_answered_costs_the_backtrace_alone),
         TEST(test_without_proc_nobody_is_signalled),

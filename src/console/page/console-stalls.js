@@ -25,10 +25,11 @@ function update(element, stall) {
   say(parts.call, stall.syscall ? clean(stall.syscall, 60) : stall.kind === "blocked" ? "no system call" : "");
   say(parts.duration, stall.ended ? us(stall.duration_us) : "going on, " + us(stall.duration_us));
   parts.bar.style.width = share(stall.duration_us) + "%";
-  const preempted = stall.kind === "blocked" && !stall.syscall && !stall.wait_channel;
-  parts.body.replaceChildren(h("p", null, "Task ", taskLink(stall.task, stall.name), stall.kind === "computing" ? " computes without a pause" : preempted ? " does not run, and is in no system call" : " blocks its thread",
+  const starved = stall.kind === "starved";
+  const fault = stall.kind === "blocked" && !stall.syscall;
+  parts.body.replaceChildren(h("p", null, "Task ", taskLink(stall.task, stall.name), stall.kind === "computing" ? " computes without a pause" : starved ? " would run, but hardly gets a processor" : " blocks its thread",
     stall.syscall ? [" in the system call ", h("bdi.mono", null, clean(stall.syscall, 60))] : "", stall.wait_channel ? [", the kernel waits in ", h("bdi.mono", null, clean(stall.wait_channel, 60))] : "", ". ",
-    preempted ? "Its thread waits for a processor, or for memory." : stall.kind === "blocked" ? "Move the call into edo_blocking, or a region." : "Put edo_checkpoint into the loop, or move it into edo_blocking.",
+    starved ? "Other threads or programs have them: it is not the task's fault." : fault ? "It is in no system call: the kernel makes its memory ready." : stall.kind === "blocked" ? "Move the call into edo_blocking, or a region." : "Put edo_checkpoint into the loop, or move it into edo_blocking.",
     stall.suppressed ? ` Not reported before this one: ${count(stall.suppressed)}.` : ""), frames(stall.frames));
 }
 
