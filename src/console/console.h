@@ -10,6 +10,7 @@
  *     rows.c      tasks as JSON, and as words
  *     groups.c    places where tasks were spawned; what they wait for together
  *     details.c   one task; scopes
+ *     tree.c      the tree of scopes and tasks: a window of its rows
  *     now.c       the program and its workers
  *     stalls.c    the last reports of stalls
  *     events.c    the event stream
@@ -214,8 +215,18 @@ void edo_console_tasks(struct edo_json *json, const struct edo_console_looks *lo
                        const struct edo_console_view *view);
 int edo_console_sites(struct edo_json *json, const struct edo_console_looks *looks, size_t runtime);
 void edo_console_scopes(struct edo_json *json, const struct edo_console_looks *looks, size_t runtime);
+/* "12.0": the same scope in any snapshot, by its owner. Nothing, where it is none. */
+void edo_console_scope_key(struct edo_json *json, const char *key, edo_snapshot *snapshot, size_t runtime,
+                           uint32_t number);
+void edo_console_scope_facts(struct edo_json *json, uint32_t number, const edo_snapshot_scope *scope, int64_t now);
 int edo_console_resources(struct edo_json *json, const struct edo_console_looks *looks, size_t runtime);
 void edo_console_task(struct edo_json *json, const struct edo_console_looks *looks, size_t runtime, size_t task);
+
+/* --- tree.c ------------------------------------------------------------------------------------------------------------------ */
+
+/* Reads the parameters of /api/tree and answers. */
+int edo_console_tree(edo_http_exchange *x, const struct edo_console_looks *looks, size_t runtime,
+                     const struct edo_console_view *view);
 
 /* --- events.c ---------------------------------------------------------------------------------------------------------------- */
 

@@ -34,6 +34,15 @@ void edo_console_frames(struct edo_json *json, const char *key, const edo_stall_
     edo_json_close(json, ']');
 }
 
+void edo_console_scope_key(struct edo_json *json, const char *key, edo_snapshot *snapshot, size_t runtime,
+                           uint32_t number)
+{
+    edo_snapshot_scope scope = {.size = sizeof scope};
+
+    if (edo_snapshot_get_scope(&scope, snapshot, runtime, number) == 0 && scope.owner)
+        edo_json_printf(json, key, "%" PRIu64 ".%" PRIu32, scope.owner, scope.level);
+}
+
 /* --- Waits ------------------------------------------------------------------------------------------------------------------ */
 
 /* As edo_dump has it in JSON (docs/guide/dumps.md), but for numbers of tasks, which are strings. */
@@ -56,6 +65,7 @@ static void one_wait(struct edo_json *json, edo_snapshot *snapshot, size_t runti
         edo_json_id(json, "holder", wait->task);
     if (wait->scope != EDO_SNAPSHOT_NONE)
         edo_json_uint(json, "scope", wait->scope);
+    edo_console_scope_key(json, "scope_key", snapshot, runtime, wait->scope);
     if (wait->what == EDO_FOR_JOB) {
         edo_json_text(json, "function", edo_snapshot_symbol(snapshot, wait->address, false));
         edo_json_bool(json, "queued", wait->queued);
@@ -79,12 +89,13 @@ static void waits(struct edo_json *json, edo_snapshot *snapshot, size_t runtime,
 
 /* --- Scopes ----------------------------------------------------------------------------------------------------------------- */
 
-static void one_scope(struct edo_json *json, uint32_t number, const edo_snapshot_scope *scope, int64_t now)
+/* The members, without braces. */
+void edo_console_scope_facts(struct edo_json *json, uint32_t number, const edo_snapshot_scope *scope, int64_t now)
 {
     char site[192];
 
-    edo_json_open(json, NULL, '{');
     edo_json_uint(json, "number", number);
+    edo_json_printf(json, "key", "%" PRIu64 ".%" PRIu32, scope->owner, scope->level);
     if (scope->parent != EDO_SNAPSHOT_NONE)
         edo_json_uint(json, "parent", scope->parent);
     edo_json_id(json, "owner", scope->owner);
@@ -103,6 +114,12 @@ static void one_scope(struct edo_json *json, uint32_t number, const edo_snapshot
     }
     edo_json_true(json, "shield", scope->shield);
     edo_json_true(json, "supervises", scope->supervises);
+}
+
+static void one_scope(struct edo_json *json, uint32_t number, const edo_snapshot_scope *scope, int64_t now)
+{
+    edo_json_open(json, NULL, '{');
+    edo_console_scope_facts(json, number, scope, now);
     edo_json_close(json, '}');
 }
 

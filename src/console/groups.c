@@ -203,6 +203,7 @@ static void put_resource(struct edo_json *json, edo_snapshot *snapshot, size_t r
         edo_json_id(json, wait->what == EDO_FOR_JOIN ? "task" : "holder", wait->task);
     if (wait->scope != EDO_SNAPSHOT_NONE)
         edo_json_uint(json, "scope", wait->scope);
+    edo_console_scope_key(json, "scope_key", snapshot, runtime, wait->scope);
     edo_json_uint(json, "count", group->count);
     edo_json_open(json, "waiters", '[');
     for (uint64_t i = 0; i < group->count && i < WAITERS; i++)

@@ -166,17 +166,16 @@ int edo_console_fail(edo_http_exchange *x, int status, const char *why)
 }
 
 /* What a request is about; looks are fresh. -1: the response was sent. */
-static ssize_t runtime_of(edo_http_exchange *x, struct edo_console_looks *looks, int *rc)
+static ssize_t runtime_of(struct edo_console_view *view, edo_http_exchange *x, struct edo_console_looks *looks, int *rc)
 {
-    struct edo_console_view view;
     ssize_t runtime;
 
-    *rc = edo_console_view_read(&view, x);
+    *rc = edo_console_view_read(view, x);
     if (*rc != 0)
         return -1;
-    runtime = edo_console_runtime(looks->snapshot, view.number);
+    runtime = edo_console_runtime(looks->snapshot, view->number);
     if (runtime < 0)
-        *rc = edo_console_fail(x, 404, view.number == UINT64_MAX ? "there is no runtime" : "that runtime has ended");
+        *rc = edo_console_fail(x, 404, view->number == UINT64_MAX ? "there is no runtime" : "that runtime has ended");
     return runtime;
 }
 
@@ -268,20 +267,23 @@ static int send_task(edo_http_exchange *x, struct edo_console_looks *looks, size
     return edo_console_send(x, 200, &json);
 }
 
-enum { NOW, SITES, SCOPES, RESOURCES, TASK };
+enum { NOW, SITES, SCOPES, TREE, RESOURCES, TASK };
 
 /* What is about one runtime. */
 static int send_part(edo_http_exchange *x, struct edo_console_looks *looks, int part)
 {
     struct edo_json json = {.data = NULL};
+    struct edo_console_view view;
     int rc;
-    ssize_t runtime = runtime_of(x, looks, &rc);
+    ssize_t runtime = runtime_of(&view, x, looks, &rc);
 
     if (runtime < 0)
         return rc < 0 ? rc : 0;
     rc = 0;
     if (part == TASK)
         return send_task(x, looks, (size_t)runtime);
+    if (part == TREE)
+        return edo_console_tree(x, looks, (size_t)runtime, &view);
     if (part == NOW)
         edo_console_now(&json, looks, (size_t)runtime);
     else if (part == SITES)
@@ -310,11 +312,8 @@ static int answer(edo_http_exchange *x, struct edo_console *console)
     static const struct {
         const char *path;
         int part;
-    } parts[] = {{"/api/now", NOW},
-                 {"/api/sites", SITES},
-                 {"/api/scopes", SCOPES},
-                 {"/api/resources", RESOURCES},
-                 {"/api/task", TASK}};
+    } parts[] = {{"/api/now", NOW},   {"/api/sites", SITES},         {"/api/scopes", SCOPES},
+                 {"/api/tree", TREE}, {"/api/resources", RESOURCES}, {"/api/task", TASK}};
     edo_str path = edo_http_path(x);
     int rc;
 

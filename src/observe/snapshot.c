@@ -282,7 +282,8 @@ int edo_snapshot_get_scope(edo_snapshot_scope *out, edo_snapshot *snapshot, size
                                .deadline = scope->deadline,
                                .cancelled = cancelled_by(scope->flags),
                                .shield = (scope->flags & EDO_SCOPE_SHIELD) != 0,
-                               .supervises = (scope->flags & EDO_SCOPE_SUPERVISE) != 0};
+                               .supervises = (scope->flags & EDO_SCOPE_SUPERVISE) != 0,
+                               .level = (uint32_t)index - owner->scopes};
     if (all.cancelled)
         all.cancelled_at = edo_names_site(&snapshot->names, scope->cancel_site);
     return edo_snapshot_give(out, &all, sizeof all);

@@ -19,6 +19,13 @@ static int waits_for_word(void *argument)
     return 0;
 }
 
+static int is_deaf(void *argument)
+{
+    EDO_SHIELD (EDO_FOREVER)
+        program_waits(argument, 1);
+    return 0;
+}
+
 static int sleeps(void *argument)
 {
     (void)argument;
@@ -297,6 +304,205 @@ static void test_sites_scopes_resources_and_deadlocks(void **state)
     program_end(&program);
 }
 
+/* --- The tree ------------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * root: hall { listener x 7, keeper: den (cancelled: its owner waits for a child that does not hear of it), nest: outer { inner { 1 } } }
+ */
+static int keeps(void *argument)
+{
+    struct program *program = argument;
+    int rc = 0;
+
+    EDO_SCOPE (den, &rc, .name = "den") {
+        edo_spawn(den, is_deaf, program, .name = "deaf");
+        edo_scope_cancel(den);
+    }
+    return 0;
+}
+
+static int nests(void *argument)
+{
+    int rc = 0;
+
+    (void)argument;
+    EDO_SCOPE (outer, &rc, .name = "outer")
+        EDO_SCOPE (inner, &rc, .name = "inner") {
+            edo_spawn(inner, sleeps, NULL, .name = "egg");
+        }
+    return 0;
+}
+
+static int grows(void *argument)
+{
+    struct program *program = argument;
+    int rc = 0;
+
+    EDO_SCOPE (hall, &rc, .policy = EDO_SUPERVISE, .name = "hall", .deadline = edo_now() + EDO_SEC(7200)) {
+        for (int i = 0; i < 7; i++)
+            edo_spawn(hall, waits_for_word, NULL, .name = "listener");
+        edo_spawn(hall, keeps, program, .name = "keeper");
+        edo_spawn(hall, nests, NULL, .name = "nest");
+        for (int i = 0; i < 20; i++)
+            edo_yield();
+        program_says(program, 1);
+        program_waits(program, 1);
+        edo_scope_cancel(hall);
+    }
+    return rc == -ECANCELED ? 0 : rc;
+}
+
+/* Its rows, as "depth kind name-or-number|": "0 task root|0 scope detached|...". */
+static void rows_of(char *out, size_t size)
+{
+    size_t used = 0;
+
+    out[0] = '\0';
+    for (const char *at = reply.body; (at = strstr(at, "{\"row\":\"")) != NULL; at++) {
+        const char *end = strstr(at + 1, "{\"row\":\"");
+        const char *name = strstr(at, "\"name\":\"");
+        int kind = (int)strcspn(at + 8, "\"");
+
+        end = end ? end : strstr(at, "],\"ending\"");
+        used += (size_t)snprintf(out + used, size - used, "%lld %.*s ", number_of(at, "depth"), kind, at + 8);
+        if (name && name < end)
+            used += (size_t)snprintf(out + used, size - used, "%.*s|", (int)strcspn(name + 8, "\""), name + 8);
+        else
+            used += (size_t)snprintf(out + used, size - used, "+%lld+%lld|", number_of(at, "scopes"),
+                                     number_of(at, "tasks"));
+    }
+}
+
+static void assert_rows(struct program *program, const char *expected, const char *query, ...) EDO_PRINTF(3, 4);
+static void assert_rows(struct program *program, const char *expected, const char *query, ...)
+{
+    char path[512] = "/api/tree", rows[4096];
+    va_list arguments;
+
+    va_start(arguments, query);
+    vsnprintf(path + 9, sizeof path - 9, query, arguments);
+    va_end(arguments);
+    asked(&reply, program, path);
+    assert_int_equal(reply.status, 200);
+    rows_of(rows, sizeof rows);
+    assert_text(rows, expected);
+}
+
+/* What stands before a scope's name. */
+static void key_of(char out[64], struct program *program, const char *name)
+{
+    char text[64];
+    const char *at;
+
+    asked(&reply, program, "/api/tree?count=20");
+    snprintf(text, sizeof text, "\"name\":\"%s\",\"", name);
+    for (at = strstr(reply.body, "\"row\":\"scope\""); strncmp(at, text, strlen(text)) != 0; at++)
+        if (strncmp(at, "\"key\":\"", 7) == 0)
+            snprintf(out, 64, "%.*s", (int)strcspn(at + 7, "\""), at + 7);
+}
+
+static long long of_all(const char *key)
+{
+    return number_of(strstr(reply.body, "],\"ending\":["), key);
+}
+
+#define ROOTS   "0 task root|0 scope detached|1 scope root|2 scope hall|"
+#define BENEATH "3 scope den|4 scope +0+0|4 task deaf|3 scope outer|4 scope inner|5 task egg|"
+#define FIVE    "3 task listener|3 task listener|3 task listener|3 task listener|3 task listener|"
+
+static void test_the_tree_has_scopes_and_of_their_tasks_a_few(void **state)
+{
+    struct program program = {.options = {.workers = 1}};
+    char hall[64], root[64], inner[64];
+    const char *at;
+
+    (void)state;
+    program_start(&program, grows);
+    key_of(hall, &program, "hall");
+    key_of(root, &program, "root");
+    key_of(inner, &program, "inner");
+    assert_rows(&program, ROOTS BENEATH FIVE "3 more +0+4|", "%s", "");
+    assert_int_equal(number_of(reply.body, "scopes"), 7);
+    assert_int_equal(of_all("total"), 16);
+    at = strstr(reply.body, "\"name\":\"hall\"");
+    assert_int_equal(number_of(at, "tasks"), 9);
+    assert_int_equal(number_of(at, "inside"), 11);
+    assert_int_equal(number_of(at, "deadline_ms") / 100000, 71);
+    at = strstr(reply.body, "\"name\":\"den\"");
+    assert_non_null(strstr(at, "\"cancelled\":\"cancelled by the program\",\"cancelled_at\":\"test_requests.c:"));
+    assert_non_null(strstr(at, "\"owner_name\":\"keeper\""));
+    assert_int_equal(number_of(at, "waiting"), 1);
+    assert_non_null(strstr(at, "\"waited\":true"));
+    assert_true(strstr(at, "\"waited\":true") < strstr(at, "\"row\":"));
+    at = strstr(reply.body, "\"ending\":[{\"number\":");
+    assert_non_null(at);
+    assert_non_null(strstr(at, "\"name\":\"den\""));
+    assert_int_equal(number_of(at, "tasks"), 1);
+    assert_null(strstr(at, "},{"));
+
+    assert_rows(&program, ROOTS BENEATH FIVE "3 task listener|3 task listener|3 task keeper|3 task nest|", "?open=%s",
+                hall);
+    assert_rows(&program, ROOTS, "?shut=%s", hall);
+    assert_rows(&program, "0 task root|0 scope detached|1 scope root|", "?shut=%s,%s&open=%s", root, hall, hall);
+    assert_rows(&program, "2 scope hall|3 scope den|4 scope +0+0|4 task deaf|", "?from=3&count=4");
+    assert_rows(&program, "3 task listener|3 task listener|3 more +0+4|", "?from=13&count=9");
+    assert_rows(&program, "", "?from=99");
+    assert_rows(&program, ROOTS, "?shut=123456.0,1.999,%s", hall); /* the first two have ended */
+
+    /* What is asked for is seen, whatever was shut around it. */
+    assert_rows(&program, ROOTS BENEATH FIVE "3 more +0+4|", "?at=%s&shut=%s,%s", inner, root, hall);
+    assert_int_equal(of_all("at"), 8);
+    assert_rows(&program, "0 task root|", "?at=123456.0&count=1");
+    assert_has_not(&reply, "\"at\":");
+    program_end(&program);
+}
+
+/* 130 scopes in one: a hundred are shown, or all; and one that is asked for, with those before it. */
+static int opens(void *argument)
+{
+    int rc = 0;
+
+    (void)argument;
+    EDO_SCOPE (cell, &rc, .name = "cell")
+        edo_sleep(EDO_SEC(3600));
+    return 0;
+}
+
+static int swarms(void *argument)
+{
+    struct program *program = argument;
+    int rc = 0;
+
+    EDO_SCOPE (hive, &rc, .policy = EDO_SUPERVISE, .name = "hive") {
+        for (int i = 0; i < 130; i++)
+            edo_spawn(hive, opens, NULL, .name = "bee");
+        for (int i = 0; i < 20; i++)
+            edo_yield();
+        program_says(program, 1);
+        program_waits(program, 1);
+        edo_scope_cancel(hive);
+    }
+    return rc == -ECANCELED ? 0 : rc;
+}
+
+static void test_of_many_scopes_the_tree_has_a_hundred_and_those_that_are_asked_for(void **state)
+{
+    struct program program = {.options = {.workers = 1}};
+    char hive[64];
+
+    (void)state;
+    program_start(&program, swarms);
+    key_of(hive, &program, "hive");
+    assert_rows(&program, "3 more +30+125|", "?from=109");
+    assert_int_equal(of_all("total"), 110);
+    assert_rows(&program, "", "?open=%s&count=0", hive);
+    assert_int_equal(of_all("total"), 4 + 2 * 130);
+    asked(&reply, &program, "/api/tasks?sort=id&order=desc&count=1");
+    assert_rows(&program, "3 scope cell|", "?at=%lld.0&from=133&count=1", number_of(reply.body, "id"));
+    assert_int_equal(of_all("at"), 133);
+    program_end(&program);
+}
+
 static int add(void *argument, const char *text, size_t size)
 {
     char *out = argument;
@@ -390,7 +596,10 @@ static void test_bad_parameters_say_what_to_do(void **state)
         "/api/tasks?from=-1",       "/api/tasks?from=1e9",   "/api/tasks?count=1001",
         "/api/tasks?count=",        "/api/tasks?filter=%zz", "/api/tasks?filter=a%00b",
         "/api/tasks?runtime=first", "/api/events?count=x",   "/api/tasks?from=99999999999999999999",
-        "/api/resources?runtime=x",
+        "/api/resources?runtime=x", "/api/tree?open=1",      "/api/tree?open=1.",
+        "/api/tree?shut=1.2x",      "/api/tree?open=.2",     "/api/tree?at=1.2,1.3",
+        "/api/tree?open=-1.2",      "/api/tree?at=x",        "/api/tree?shut=99999999999999999999.1",
+        "/api/tree?from=x",
     };
     static char longest[600];
     struct program program;
@@ -468,6 +677,8 @@ int main(void)
         cmocka_unit_test(test_a_task_with_all_that_is_known_of_it),
         cmocka_unit_test(test_a_measured_task_has_an_age_turns_and_times),
         cmocka_unit_test(test_sites_scopes_resources_and_deadlocks),
+        cmocka_unit_test(test_the_tree_has_scopes_and_of_their_tasks_a_few),
+        cmocka_unit_test(test_of_many_scopes_the_tree_has_a_hundred_and_those_that_are_asked_for),
         cmocka_unit_test(test_the_console_is_in_nothing_that_it_shows),
         cmocka_unit_test(test_other_hosts_origins_and_methods_are_refused),
         cmocka_unit_test(test_bad_parameters_say_what_to_do),

@@ -86,6 +86,11 @@ static void look(void)
         CHECK(scope.name && strcmp(scope.name, "hall") == 0);
         CHECK_RC(scope.live, 3);
         CHECK(task.deadline != EDO_FOREVER && task.deadline == scope.deadline);
+        CHECK_RC(scope.owner, edo_task_id());
+        CHECK_RC(scope.level, 2); /* in the runtime's two, which are the root task's as well */
+        CHECK(scope.supervises && scope.cancelled == EDO_REASON_NONE);
+        CHECK_RC(edo_snapshot_get_scope(&scope, snapshot, 0, scope.parent), 0);
+        CHECK_RC(scope.level, 1);
         if (BACKTRACES) {
             ssize_t count = edo_snapshot_backtrace(frames, EDO_COUNT(frames), snapshot, 0, (size_t)at);
             bool found = false;

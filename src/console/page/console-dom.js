@@ -46,6 +46,9 @@ export function clean(text, most = 200) {
 export const taskLink = (id, name) =>
   h("a", {href: "#/task/" + encodeURIComponent(id)}, h("span.mono", null, "#" + clean(id, 24)), name ? " " : "", name ? h("bdi", null, clean(name, 80)) : "");
 
+// Why something is cancelled: "cancelled by the program", "cancelled: deadline at server.c:12".
+export const cancelWords = (reason, at) => (String(reason).startsWith("cancelled") ? "" : "cancelled: ") + clean(reason, 40) + (at === undefined ? "" : " at " + clean(at, 80));
+
 // Numbers, in the same shape on every machine.
 const whole = new Intl.NumberFormat("en-US", {maximumFractionDigits: 0});
 export const count = n => (n === undefined ? "–" : whole.format(n));

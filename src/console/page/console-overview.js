@@ -3,9 +3,10 @@
 // What one looks at first: how many tasks and what they do, whether something is wrong, how busy the workers are, how long
 // tasks run and wait.
 import {chart, histogram, since, sparkline, WINDOW} from "./console-charts.js";
-import {clean, clock, compact, count, empty, h, keyed, mark, panel, percent, say, taskLink, us} from "./console-dom.js";
+import {cancelWords, clean, clock, compact, count, empty, h, keyed, mark, panel, percent, say, taskLink, us} from "./console-dom.js";
 import {get, live, on, watch} from "./console-live.js";
 import {ring} from "./console-resources.js";
+import {scopeLink} from "./console-task.js";
 import {STATES} from "./console-tasks.js";
 
 const COUNTERS = [
@@ -44,11 +45,13 @@ function statesPart() {
   };
 }
 
-// What is wrong, worst first: deadlocks, stalls that go on, warnings, stalls that were.
+// What is wrong, worst first: deadlocks, stalls that go on, scopes that are cancelled and do not end, warnings, stalls that were.
 function troublePart() {
   const list = h("ul.troubles");
   const well = empty("Nothing is wrong: no deadlock, no warning, no stall.");
   let deadlocks = [];
+  let found = []; // scopes that are cancelled, and have tasks
+  let ending = [];
   let warned = [];
   let turn = 0;
   let loading = false;
@@ -56,7 +59,13 @@ function troublePart() {
     if (loading) return;
     loading = true;
     try {
-      if (turn++ % 5 === 0) deadlocks = (await get("resources")).deadlocks || [];
+      if (turn++ % 5 === 0) {
+        deadlocks = (await get("resources")).deadlocks || [];
+        // One that is about to end is no trouble: it has to be there for two looks.
+        const before = found;
+        found = (await get("tree", {count: 0})).ending || [];
+        ending = found.filter(scope => before.some(one => one.key === scope.key));
+      }
       warned = now.warned ? (await get("tasks", {state: "warned", count: 4})).tasks : [];
       draw();
     } catch { /* the stream tells of a loss */ }
@@ -66,6 +75,8 @@ function troublePart() {
     const items = [
       ...deadlocks.slice(0, 3).map(ids => ({key: "deadlock " + ids, kind: "deadlock", make: () => h("ol.rings", null, ring(ids))})),
       ...live.stalls.filter(stall => !stall.ended).slice(0, 4).map(stall => ({key: "stall on " + stall.serial, kind: "stalling", make: () => [taskLink(stall.task, stall.name), h("span.dim", null, ` is ${stall.kind} since `), clock(stall.at_ms).slice(0, 8)]})),
+      ...ending.slice(0, 3).map(scope => ({key: "ending " + scope.key + scope.tasks, kind: "not ending", make: () => ["scope ", scopeLink(scope.key, h("bdi", null, clean(scope.name, 80) || clean(scope.site, 80) || "scope")),
+        h("span.dim", null, ` is ${clean(scope.cancelled, 40) === "deadline" ? "past its deadline" : cancelWords(scope.cancelled)}; `), `${count(scope.tasks)} ${scope.tasks === 1 ? "task goes" : "tasks go"} on`]})),
       ...warned.map(row => ({key: "warned " + row.id + row.warnings, kind: "warning", make: () => [taskLink(row.id, row.name), " ", h("bdi", null, (row.warnings || []).map(one => clean(one)).join(", "))]})),
       ...live.stalls.filter(stall => stall.ended).map(stall => ({key: "stall " + stall.serial, kind: "stalled", make: () => [taskLink(stall.task, stall.name), h("span.dim", null, ` ${stall.kind} for `), us(stall.duration_us), h("span.dim", null, " at "), clock(stall.at_ms).slice(0, 8)]})),
     ].slice(0, 6);

@@ -3,6 +3,7 @@
 // What tasks wait for, most waiters first, who holds it, and rings of tasks that wait for each other.
 import {clean, count, empty, h, keyed, panel, say, taskLink} from "./console-dom.js";
 import {get, on, watch} from "./console-live.js";
+import {scopeLink} from "./console-task.js";
 
 export function ring(ids, names) {
   return h("li.ring", null, ids.map((id, i) => [i ? h("span.arrow", {"aria-label": "waits for"}, " → ") : "", taskLink(id, names?.get(id))]), h("span.arrow", {"aria-label": "waits for"}, " → "),
@@ -70,7 +71,7 @@ export function resourcesView(root) {
         one.remote !== undefined ? [h("span.dim", null, " ↔ "), h("bdi.mono", null, clean(one.remote, 80))] : "",
         one.descriptor !== undefined ? h("span.dim", null, " descriptor " + one.descriptor) : "",
         one.task !== undefined ? taskLink(one.task) : "",
-        one.scope !== undefined ? h("span.dim", null, "scope " + one.scope) : "",
+        one.scope !== undefined ? scopeLink(one.scope_key, "scope " + one.scope) : "",
         one.function !== undefined ? h("bdi.mono", null, clean(one.function, 80)) : "",
       ].flat().filter(Boolean));
       holder.replaceChildren(...(one.holder !== undefined ? [taskLink(one.holder)] : []));

@@ -2,16 +2,17 @@
 //
 // One task: what is known of it, what it waits for, the scopes it is in, its stack, its times, what it did last. Asked for anew
 // with every snapshot; once the task has ended the page stays as it was seen last, and says so.
-import {clean, count, empty, frames, h, ms, panel, percent, say, taskLink, us} from "./console-dom.js";
+import {cancelWords, clean, count, empty, frames, h, ms, panel, percent, say, taskLink, us} from "./console-dom.js";
 import {histogram} from "./console-charts.js";
 import {get, live, on, watch} from "./console-live.js";
 import {chosen, stateOf} from "./console-tasks.js";
 
 const mono = text => h("bdi.mono", null, clean(text, 400));
+export const scopeLink = (key, ...words) => (key === undefined ? words : h("a", {href: "#/scopes?" + new URLSearchParams({at: key})}, words));
 const tasksAt = site => h("a", {href: "#/tasks?" + new URLSearchParams({site})}, mono(site));
 
 // One wait as the JSON of edo_dump tells it.
-export function waitWords(wait) {
+export function waitWords(wait, scopes = []) {
   const words = [h("b", null, clean(wait.for, 40))];
   const more = (...things) => words.push(" ", ...things);
   if (wait.local !== undefined) more(mono(wait.local));
@@ -21,7 +22,7 @@ export function waitWords(wait) {
   if (wait.function !== undefined) more(mono(wait.function));
   if (wait.in !== undefined) more(h("span.dim", null, "in "), mono(wait.in));
   if (wait.queued) more(h("span.dim", null, "queued: no thread has it yet"));
-  if (wait.scope !== undefined) more(h("span.dim", null, "the tasks of scope "), String(wait.scope));
+  if (wait.scope !== undefined) more(h("span.dim", null, "the tasks of "), scopeLink(wait.scope_key, h("bdi", null, clean(scopes.find(scope => scope.number === wait.scope)?.name) || "scope " + wait.scope)));
   if (wait.task !== undefined) more(taskLink(wait.task));
   if (wait.holder !== undefined) more(h("span.dim", null, "held by "), taskLink(wait.holder));
   return words;
@@ -94,9 +95,9 @@ export function taskView(root, id) {
       ["age", task.age_ms === undefined ? undefined : ms(task.age_ms)],
       ["polls", task.polls === undefined ? undefined : count(task.polls)],
       ["busy", task.busy_us === undefined ? undefined : us(task.busy_us) + (task.age_ms ? `, ${share(task.busy_us / 1e3 / task.age_ms)} of its age` : "")],
-      ["wait ends in", task.until_ms === undefined ? undefined : ms(task.until_ms)],
-      ["deadline in", task.deadline_ms === undefined ? undefined : ms(task.deadline_ms)],
-      ["cancelled", task.cancelled === undefined ? undefined : clean(task.cancelled)],
+      ["wait ends in", task.until_ms === undefined ? undefined : task.until_ms > 0 ? ms(task.until_ms) : "0: it is due"],
+      ["deadline in", task.deadline_ms === undefined ? undefined : task.deadline_ms > 0 ? ms(task.deadline_ms) : "it has passed"],
+      ["cancelled", task.cancelled === undefined ? undefined : clean(task.cancelled).replace(/^cancelled /, "")],
     ].filter(([, value]) => value !== undefined);
     renew(facts, list.map(([name, value]) => name + (value.textContent ?? value)), () => list.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
   }
@@ -104,16 +105,15 @@ export function taskView(root, id) {
   function show(task) {
     shown = task.id;
     head(task);
-    renew(waits, [task.waits, task.wait, task.state], () => task.waits?.length ? task.waits.map(wait => h("li", null, waitWords(wait)))
+    renew(waits, [task.waits, task.wait, task.state], () => task.waits?.length ? task.waits.map(wait => h("li", null, waitWords(wait, task.scopes)))
       : h("li", null, task.state === "waiting" ? (task.wait ? h("bdi", null, clean(task.wait)) : "something that is not known") : h("span.dim", null, "nothing: it is " + task.state)));
-    renew(scopes, task.scopes, () => (task.scopes || []).map(scope => h("li", null, h("span.number.mono", null, "#" + scope.number), " ",
-      h("bdi", null, clean(scope.name) || "scope"), scope.site ? [" ", h("span.dim", null, mono(scope.site))] : "",
+    renew(scopes, task.scopes, () => (task.scopes || []).map(scope => h("li", null, scopeLink(scope.key, h("bdi", null, clean(scope.name) || (scope.shield ? "shield" : "scope"))), scope.site ? [" ", h("span.dim", null, mono(scope.site))] : "",
       h("div.note", null, [
         scope.live !== undefined ? `${count(scope.live)} ${scope.live === 1 ? "task" : "tasks"}` : "",
-        scope.deadline_ms !== undefined ? "deadline in " + ms(scope.deadline_ms) : "",
+        scope.deadline_ms === undefined ? "" : scope.deadline_ms > 0 ? "deadline in " + ms(scope.deadline_ms) : "deadline has passed",
         scope.supervises ? "supervises" : "",
-        scope.shield ? "shields" : "",
-        scope.cancelled !== undefined ? "cancelled: " + clean(scope.cancelled) : "",
+        scope.shield ? "holds back cancellation" : "",
+        scope.cancelled !== undefined ? cancelWords(scope.cancelled, scope.cancelled_at) : "",
       ].filter(Boolean).join(" · "), scope.owner !== undefined && scope.owner !== shown ? [" · opened by ", taskLink(scope.owner)] : ""))));
     renew(stack, [task.frames, task.dormant, task.state], () => task.frames?.length ? frames(task.frames)
       : empty(task.dormant ? "A dormant task has no stack: that is what makes it cheap." : task.state === "running" ? "It runs: its stack changes too fast to be read. A stall report has one." : "No frames were found. Build with -fno-omit-frame-pointer."));

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // The table of tasks: sorted and filtered by the program, which sends a window of rows around what is to be seen and then only
-// what changes. In the document are the rows that are visible and a few more, whatever the number of tasks; a row's element
-// follows its task through the table. The rows stand in a box as high as all of them would be; past TALLEST, where browsers
-// give up, the box grows no more, and scrolling goes by share.
-import {clean, compact, count, h, keyed, mark, ms, say, us} from "./console-dom.js";
+// what changes. In the document are the rows that are visible and a few more, whatever the number of tasks (console-lines.js);
+// a row's element follows its task through the table.
+import {cancelWords, clean, compact, count, h, keyed, mark, ms, say, us} from "./console-dom.js";
+import {Lines} from "./console-lines.js";
 import {get, live, on, watch} from "./console-live.js";
 import {go, parameters} from "./console-route.js";
 
-const TALLEST = 15e6; // px
 const AROUND = 100; // rows asked for on either side of those that are visible
 const MARGIN = 8; // rows drawn on either side
 
@@ -25,11 +24,11 @@ export function stateOf(row) {
 }
 
 // What a row says beside what it waits for.
-function notes(row) {
+export function notes(row) {
   const found = [];
-  if (row.until_ms !== undefined) found.push(ms(row.until_ms) + " left");
-  if (row.deadline_ms !== undefined) found.push("deadline in " + ms(row.deadline_ms));
-  if (row.cancelled !== undefined) found.push("cancelled: " + clean(row.cancelled, 40));
+  if (row.until_ms !== undefined) found.push(row.until_ms > 0 ? ms(row.until_ms) + " left" : "due");
+  if (row.deadline_ms !== undefined) found.push(row.deadline_ms > 0 ? "deadline in " + ms(row.deadline_ms) : "deadline has passed");
+  if (row.cancelled !== undefined) found.push(cancelWords(row.cancelled));
   return found.join(" · ");
 }
 
@@ -94,7 +93,6 @@ export function tasksView(root) {
   let asked = {from: 0, count: 0};
   let active; // id of the row with the mark
   let activeIndex = -1;
-  let height = 26;
   let drawn = new Map(); // id → item
   const spare = [];
   let frame = 0;
@@ -118,6 +116,7 @@ export function tasksView(root) {
     h("div.cell." + key, {role: "columnheader"}, h("button", {type: "button", tabindex: -1, class: kind, onclick: () => sort(key)}, title))));
   const box = h("div.box", {role: "rowgroup"});
   const grid = h("div.grid", {role: "grid", tabindex: 0, "aria-label": "Tasks", id: "tasks"}, h("div", {role: "rowgroup", class: "heads"}, head), box);
+  const lines = new Lines(grid, head.parentNode, box);
   const none = h("div.none", {hidden: true});
   const sites = h("div.sites", {hidden: true, tabindex: 0});
   root.append(h("div.tasks", null,
@@ -174,7 +173,7 @@ export function tasksView(root) {
     grid.classList.add("stale"); // the old rows stay until the new ones are there
     if (back) {
       ({total, ids, from, rows, uptime} = back);
-      resize();
+      lines.resize(total);
       grid.className = back.classes;
     }
     grid.scrollTop = back ? back.top : 0;
@@ -185,20 +184,10 @@ export function tasksView(root) {
 
   // --- which rows
 
-  const many = () => Math.max(1, Math.ceil((grid.clientHeight - headHeight()) / height));
-  const headHeight = () => head.parentNode.offsetHeight;
-  function first() {
-    const whole = total * height;
-    const seen = grid.clientHeight - headHeight();
-    if (whole <= TALLEST) return grid.scrollTop / height;
-    return (grid.scrollTop / Math.max(1, TALLEST - seen)) * (total - seen / height);
-  }
-  const yOf = (index, start) => (total * height <= TALLEST ? index * height : grid.scrollTop + (index - start) * height);
-
   // Asks for other rows if those that are visible, or soon will be, are not among those asked for.
   function ask(now) {
-    const start = Math.max(0, Math.floor(first()));
-    const end = start + many();
+    const start = Math.max(0, Math.floor(lines.first()));
+    const end = start + lines.many();
     const near = AROUND / 2;
     const inside = asked.count && (asked.from === 0 || start - near >= asked.from) && (asked.from + asked.count >= Math.max(total, 1) || end + near <= asked.from + asked.count);
     if (inside) return;
@@ -209,7 +198,7 @@ export function tasksView(root) {
       return;
     }
     askedAt = performance.now();
-    asked = {from: Math.max(0, start - AROUND), count: Math.min(1000, many() + 2 * AROUND)};
+    asked = {from: Math.max(0, start - AROUND), count: Math.min(1000, lines.many() + 2 * AROUND)};
     const wanted = {};
     for (const key of KEYS) if (wish[key]) wanted[key] = wish[key];
     watch({...wanted, ...asked});
@@ -229,7 +218,7 @@ export function tasksView(root) {
     grid.classList.toggle("turns", ids.some(id => rows.get(id)?.polls !== undefined));
     if (rows.size > ids.length) rows = new Map(ids.filter(id => rows.has(id)).map(id => [id, rows.get(id)]));
     grid.classList.remove("stale");
-    resize();
+    lines.resize(total);
     mark(grid, "aria-rowcount", total + 1);
     shown.classList.toggle("some", total !== tasks.total);
     say(shown, total === tasks.total ? count(total) + " tasks" : `${count(total)} of ${count(tasks.total)} tasks`);
@@ -242,11 +231,6 @@ export function tasksView(root) {
     ask();
   });
 
-  function resize() {
-    const size = Math.min(TALLEST, total * height) + "px";
-    if (box.style.height !== size) box.style.height = size;
-  }
-
   // --- drawing
 
   function paint() {
@@ -255,9 +239,9 @@ export function tasksView(root) {
   }
 
   function draw() {
-    const start = first();
+    const start = lines.first();
     const begin = Math.max(0, Math.floor(start) - MARGIN);
-    const end = Math.min(total, Math.ceil(start) + many() + MARGIN);
+    const end = Math.min(total, Math.ceil(start) + lines.many() + MARGIN);
     const next = new Map();
     for (let index = begin; index < end; index++) {
       const id = ids[index - from];
@@ -278,7 +262,7 @@ export function tasksView(root) {
         drawn.set(id, item);
       }
       fill(item, rows.get(id), index);
-      const y = yOf(index, start);
+      const y = lines.yOf(index, start);
       if (item.y !== y) item.element.style.transform = `translateY(${(item.y = y)}px)`;
       if (id === active) activeIndex = index;
       mark(item.element, "aria-selected", id === active ? "true" : undefined);
@@ -295,19 +279,13 @@ export function tasksView(root) {
     if (!total) return;
     activeIndex = Math.max(0, Math.min(total - 1, to));
     active = ids[activeIndex - from];
-    // The row into view, beneath the head.
-    const seen = grid.clientHeight - headHeight();
-    const start = first();
-    if (total * height > TALLEST) {
-      if (activeIndex < start || activeIndex > start + seen / height - 1) grid.scrollTop = (activeIndex / total) * (TALLEST - seen);
-    } else if (activeIndex * height < grid.scrollTop) grid.scrollTop = activeIndex * height;
-    else if ((activeIndex + 1) * height > grid.scrollTop + seen) grid.scrollTop = (activeIndex + 1) * height - seen;
+    lines.reveal(activeIndex);
     paint();
   }
 
   function key(event) {
-    const page = many() - 1;
-    const base = activeIndex < 0 ? Math.floor(first()) - 1 : activeIndex;
+    const page = lines.many() - 1;
+    const base = activeIndex < 0 ? Math.floor(lines.first()) - 1 : activeIndex;
     const steps = {ArrowDown: base + 1, ArrowUp: Math.max(0, base - 1), PageDown: base + page, PageUp: base - page, Home: 0, End: total - 1};
     if (event.key === "Enter" && active !== undefined) open(active);
     else if (event.key in steps && !event.ctrlKey && !event.metaKey && !event.altKey) step(steps[event.key]);
@@ -328,7 +306,7 @@ export function tasksView(root) {
   filter.addEventListener("keydown", event => {
     if (event.key === "ArrowDown" || event.key === "Enter") {
       grid.hidden ? sites.focus() : grid.focus();
-      if (!grid.hidden) step(Math.floor(first()));
+      if (!grid.hidden) step(Math.floor(lines.first()));
       event.preventDefault();
     } else if (event.key === "Escape") {
       if (filter.value) {
@@ -405,8 +383,8 @@ export function tasksView(root) {
   });
   const narrow = matchMedia("(max-width: 760px)");
   function measure() {
-    height = narrow.matches ? 50 : 26;
-    resize();
+    lines.height = narrow.matches ? 50 : 26;
+    lines.resize();
     for (const item of drawn.values()) item.y = undefined;
     paint();
     if (wish.by !== "site" && asked.count) ask();

@@ -6,12 +6,13 @@ import {choose, connect, live, on, pause, stalling} from "./console-live.js";
 import {overviewView} from "./console-overview.js";
 import {resourcesView} from "./console-resources.js";
 import {go, route} from "./console-route.js";
+import {scopesView} from "./console-scopes.js";
 import {stallsView} from "./console-stalls.js";
 import {taskView} from "./console-task.js";
 import {tasksView} from "./console-tasks.js";
 
 const $ = id => document.getElementById(id);
-const VIEWS = {overview: ["Overview", overviewView], tasks: ["Tasks", tasksView], stalls: ["Stalls", stallsView], resources: ["Resources", resourcesView], task: [undefined, taskView]};
+const VIEWS = {overview: ["Overview", overviewView], tasks: ["Tasks", tasksView], scopes: ["Scopes", scopesView], stalls: ["Stalls", stallsView], resources: ["Resources", resourcesView], task: [undefined, taskView]};
 
 // --- views
 

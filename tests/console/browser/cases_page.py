@@ -48,6 +48,9 @@ def nothing_to_show_says_so(bench):
         page.goto(mock.url + "#/tasks")
         page.wait_for_selector(".none:visible")
         assert "There is no task" in text(page, ".none")
+        page.goto(mock.url + "#/scopes")
+        page.wait_for_selector(".none:visible")
+        assert "There is no scope" in text(page, ".none")
         page.goto(mock.url + "#/stalls")
         assert ".stall_after" in text(page, ".panel.all .empty")
         page.goto(mock.url + "#/resources")
@@ -233,7 +236,7 @@ def hostile_names_are_text(bench):
     mock = bench.mock("--tasks", "300", "--hostile")
     for size in (DESKTOP, PHONE):
         with bench.page(mock.url, "tasks", size, allowed="404") as page:
-            for view in ("tasks", "tasks?by=site", *(f"task/{n}" for n in range(20, 30)), "resources", "stalls", "overview"):
+            for view in ("tasks", "tasks?by=site", "scopes", *(f"task/{n}" for n in range(20, 30)), "resources", "stalls", "overview"):
                 page.goto(mock.url + "#/" + view)
                 page.wait_for_timeout(1500 if view in ("overview", "resources") else 250)
                 found = page.evaluate("""() => ({hurt: window.hurt, elements: document.querySelectorAll('main script, main img, main iframe, main object').length,
@@ -242,9 +245,120 @@ def hostile_names_are_text(bench):
                     turned: /[\\u202a-\\u202e\\u2066-\\u2069]/.test(document.body.textContent), hidden: /\\u0000/.test(document.body.textContent)})""")
                 assert found.get("hurt") is None and not found["elements"] and not found["turned"] and not found["hidden"], (view, found)
                 assert found["wide"] <= 0 and found["widest"] <= 0 and found["long"] <= 1001, (view, found)
-                if view == "tasks":
+                if view in ("tasks", "scopes"):
                     wait_rows(page)
                     assert "<script>window.hurt=1</script>" in page.inner_text(".box")
+
+
+def tree(page):
+    """The rows of the tree that are visible, in order: depth and what stands in its first cell."""
+    return page.evaluate("""() => [...document.querySelectorAll('.box .row:not([hidden])')].sort((a, b) => a.ariaRowIndex - b.ariaRowIndex)
+        .map(row => row.ariaLevel + ' ' + row.querySelector('.cell.tree').innerText.replace(/[\\n\\s]+/g, ' ').trim())""")
+
+
+def wait_tree(page, test):
+    """Until the rows' first words are so; `rows` are their elements by name."""
+    until(page, """(() => { const rows = [...document.querySelectorAll('.box .row:not([hidden])')];
+        const named = name => rows.find(row => row.dataset.row === 'scope' && row.querySelector('.cell.tree bdi').textContent === name); return %s; })()""" % test)
+
+
+SCOPES = "[...document.querySelectorAll('.box .row:not([hidden])')].filter(row => row.dataset.row === 'scope')"
+
+
+@case
+def scopes_are_a_tree_with_some_of_their_tasks(bench):
+    with bench.page(bench.mock("--tasks", "1000").url, "scopes") as page:
+        wait_tree(page, "named('clients')")
+        seen = tree(page)
+        assert [row.lstrip("0123456789 ▾") for row in seen[:5]] == ["#1 client", "detached", "root", "serve", "clients"] or seen[0].startswith("1 #1"), seen[:5]
+        assert [row.split()[0] for row in seen[1:6]] == ["1", "2", "3", "4", "5"], seen[:6]
+        assert "cancelled: timeout at server.c:61" in page.inner_text(".box")
+        assert "its owner waits for its end" in page.inner_text(".box")
+        assert "1,000 tasks" in text(page, ".bar .shown")
+        assert page.get_attribute(".grid", "role") == "treegrid"
+        # Shut, and opened again, by the triangle.
+        before = page.get_attribute(".grid", "aria-rowcount")
+        page.click(".box .row:has(bdi:text-is('clients')) .turn")
+        wait_tree(page, "named('clients').ariaExpanded === 'false'")
+        assert "request" not in page.inner_text(".box")
+        assert "with those beneath" in page.inner_text(".box")
+        assert int(page.get_attribute(".grid", "aria-rowcount")) < int(before)
+        page.click(".box .row:has(bdi:text-is('clients')) .turn")
+        wait_tree(page, "named('clients').ariaExpanded === 'true' && named('request')")
+        # All the tasks of one, on demand; and they stay while time goes by.
+        page.keyboard.press("ArrowRight")
+        until(page, f"Number(document.querySelector('.grid').ariaRowCount) > {before} + 100")
+        page.wait_for_timeout(1500)
+        assert int(page.get_attribute(".grid", "aria-rowcount")) > int(before) + 100
+        # A task's page, and back to where the tree was left.
+        page.evaluate("document.querySelector('.grid').scrollTop = 1300")
+        until(page, "document.elementFromPoint(900, 500)?.closest('.row')?.dataset.row === 'task'")
+        page.mouse.click(900, 500)
+        page.wait_for_selector("h1 bdi")
+        page.keyboard.press("Escape")
+        until(page, "document.querySelector('.grid')?.scrollTop === 1300")
+        assert int(page.get_attribute(".grid", "aria-rowcount")) > int(before) + 100
+
+
+@case
+def keys_lead_through_the_tree(bench):
+    with bench.page(bench.mock("--tasks", "1000").url, "scopes") as page:
+        wait_tree(page, "named('clients')")
+        for _ in range(5):
+            page.keyboard.press("ArrowDown")
+        wait_tree(page, "named('clients').ariaSelected === 'true'")
+        assert page.get_attribute(".grid", "aria-activedescendant") == page.get_attribute("[aria-selected=true]", "id")
+        page.keyboard.press("ArrowLeft")
+        wait_tree(page, "named('clients').ariaExpanded === 'false'")
+        page.keyboard.press("ArrowLeft")
+        wait_tree(page, "named('serve').ariaSelected === 'true'")
+        page.keyboard.press("ArrowRight")  # all of it: its tasks are many
+        until(page, "Number(document.querySelector('.grid').ariaRowCount) > 200")
+        page.keyboard.press("End")
+        until(page, "document.querySelector('[aria-selected=true]')?.dataset.row === 'task'")
+        page.keyboard.press("ArrowLeft")  # its scope is far above
+        wait_tree(page, "named('serve')?.ariaSelected === 'true'")
+        page.keyboard.press("ArrowLeft")
+        until(page, "Number(document.querySelector('.grid').ariaRowCount) < 20")
+        page.keyboard.press("Home")
+        page.keyboard.press("Enter")
+        until(page, "document.querySelector('h1')?.innerText.includes('#1')")
+
+
+@case
+def a_task_leads_to_its_scope_whatever_is_shut_around_it(bench):
+    with bench.page(bench.mock("--tasks", "1000").url, "scopes") as page:
+        wait_tree(page, "named('serve')")
+        page.click(".box .row:has(bdi:text-is('root')) .turn >> nth=-1")
+        wait_tree(page, "!named('serve')")
+        page.goto(page.url.split("#")[0] + "#/task/7")
+        page.click(".panel.scopes a >> text=clients")
+        wait_tree(page, "named('clients')?.ariaSelected === 'true'")
+        assert "at=2.0" in page.url
+        page.click(".box .row:has(bdi:text-is('serve')) .turn")
+        wait_tree(page, "named('serve').ariaExpanded === 'false'")
+        page.goto(page.url.split("#")[0] + "#/scopes?at=nonsense%00")
+        wait_tree(page, "named('serve')")
+
+
+@case
+def a_scope_of_a_hundred_thousand_tasks_is_few_elements(bench):
+    with bench.page(bench.mock("--tasks", "100000").url, "scopes") as page:
+        wait_tree(page, "named('clients')")
+        page.click(".box .row:has(bdi:text-is('clients')) .turn")
+        wait_tree(page, "named('clients').ariaExpanded === 'false'")
+        page.click(".box .row[data-row=more]:not([hidden])")
+        until(page, "Number(document.querySelector('.grid').ariaRowCount) > 25000")
+        for share in (0.5, 0.1, 1, 0.9):
+            page.evaluate("share => { const grid = document.querySelector('.grid'); grid.scrollTop = share * (grid.scrollHeight - grid.clientHeight); }", share)
+            page.wait_for_function("""() => {
+                const grid = document.querySelector('.grid');
+                const middle = document.elementFromPoint(400, 500).closest('.row');
+                return middle && Math.abs(middle.ariaRowIndex - 2 - (grid.scrollTop + 500 - grid.getBoundingClientRect().top - 28) / 26) < 2;
+            }""")
+            assert page.locator(".box .row").count() < 120
+        page.keyboard.press("Home")
+        wait_tree(page, "named('clients')")
 
 
 # Text on text: elements with text of their own whose boxes share more than a sliver; and text that is cut without a sign.
@@ -298,7 +412,7 @@ NAMELESS = """() => [...document.querySelectorAll('button, a, input, select, [ro
 
 
 # What is there once a view has its data.
-FILLED = {"overview": ".page:not([hidden]) .troubles li", "tasks": ".box .row", "tasks?by=site": ".sites td", "task/7": ".frames li", "stalls": ".stall", "resources": ".resources td"}
+FILLED = {"overview": ".page:not([hidden]) .troubles li", "tasks": ".box .row", "tasks?by=site": ".sites td", "scopes": ".box .row", "task/7": ".frames li", "stalls": ".stall", "resources": ".resources td"}
 
 
 @case
@@ -308,7 +422,7 @@ def every_view_fits_and_can_be_read(bench):
     for size, schemes in ((DESKTOP, ("light", "dark")), (PHONE, ("light", "dark")), ({"width": 800, "height": 600}, ("light",))):
         for scheme in schemes:
             with bench.page(mock.url, "overview", size, scheme) as page:
-                for view in ("overview", "tasks", "tasks?by=site", "task/7", "stalls", "resources"):
+                for view in ("overview", "tasks", "tasks?by=site", "scopes", "task/7", "stalls", "resources"):
                     page.goto(mock.url + "#/" + view)
                     until(page, f"document.querySelector('{FILLED[view]}')")
                     where = (view, size["width"], scheme)

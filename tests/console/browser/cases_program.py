@@ -59,6 +59,23 @@ def a_programs_locks_and_rings_are_shown(bench):
 
 
 @case
+def a_program_that_does_not_end_shows_which_task_keeps_it(bench):
+    with bench.page(bench.shop("900").url, "overview") as page:
+        until(page, "document.querySelector('.troubles').innerText.includes('not ending')", 30000)
+        page.click(".troubles a >> text=sale")
+        until(page, "document.querySelector('[aria-selected=true]')?.innerText.includes('cancelled: deadline at shop.c')")
+        assert "sell" in text(page, "[aria-selected=true]")
+        page.click(".box .row:has-text('charge card') >> nth=-1")
+        until(page, "document.querySelector('h1 bdi')?.textContent === 'charge card'")
+        until(page, "document.querySelector('.panel.scopes').innerText.includes('holds back cancellation')")
+        page.click(".panel.scopes a >> text=sale")
+        until(page, "document.querySelector('[aria-selected=true]')?.innerText.includes('its owner waits for its end')")
+        page.goto(page.url.split("#")[0] + "#/task/" + page.locator("[aria-selected=true] .cell.by a").get_attribute("href").split("/")[-1])
+        page.click(".panel.waits a >> text=sale")
+        until(page, "document.querySelector('[aria-selected=true]')?.innerText.includes('sale')")
+
+
+@case
 def a_programs_hostile_names_are_text(bench):
     with bench.page(bench.shop("200", "hostile").url, "tasks?filter=hurt") as page:
         wait_rows(page, "rows.length > 20")
@@ -67,6 +84,16 @@ def a_programs_hostile_names_are_text(bench):
         page.goto(page.url.split("#")[0] + "#/tasks?filter=WWWW")
         wait_rows(page, "rows.some(row => row.innerText.includes('WWWW'))")
         assert page.evaluate("document.querySelector('main').scrollWidth <= innerWidth")
+        page.goto(page.url.split("#")[0] + "#/scopes")
+        page.click(".box .row:has(bdi:text-is('shop')) .turn")
+        until(page, "document.querySelector('[aria-selected=true]').ariaExpanded === 'false'")
+        page.keyboard.press("ArrowRight")
+        until(page, "document.querySelector('[aria-selected=true]').ariaExpanded === 'true'")
+        page.keyboard.press("ArrowRight")
+        until(page, "document.querySelector('.grid').ariaRowCount > 200")
+        page.keyboard.press("End")
+        until(page, "document.querySelector('.box')?.innerText.includes('<script>window.hurt=1</script>')")
+        assert page.evaluate("window.hurt === undefined && !document.querySelector('main img, main script')")
 
 
 @case

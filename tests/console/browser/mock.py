@@ -60,6 +60,7 @@ class Program:
         self.worker_polls = [0] * 4
         self.stalls = []
         self.orders = {}
+        self.scopes_of = None
         self.poll = histogram(self.rng, 4000, 9.2, 1.1)
         self.delay = histogram(self.rng, 4000, 7.4, 1.3)
         if not options.empty:
@@ -224,8 +225,8 @@ class Program:
         if not row:
             return None
         facts = dict(row, site_file="/src/shop/" + row["site"].split(":")[0], site_line=41, waits=[], scopes=[
-            {"number": 3, "name": "client", "site": "server.c:44", "deadline_ms": 1800, "owner": "2", "live": 1},
-            {"number": 2, "name": "serve", "site": "server.c:20", "owner": "1", "live": len(self.rows)}, {"number": 1, "name": "root"}],
+            {"number": 3, "key": "2.0", "name": "clients", "site": "server.c:44", "deadline_ms": 1800, "owner": "2", "live": 1},
+            {"number": 2, "key": "1.2", "name": "serve", "site": "server.c:20", "owner": "1", "live": len(self.rows)}, {"number": 1, "key": "1.1", "name": "root"}],
             frames=[{"function": "edo_park", "offset": 97, "module": "libedo.so.0", "module_offset": 70097}, {"function": "edo_read", "offset": 12, "module": "libedo.so.0", "module_offset": 1234},
                     {"function": "serve", "offset": 220, "module": "shop", "module_offset": 8220}, {"module": "shop", "module_offset": 812}],
             history=[{"ago_us": ago, "event": event, "worker": ago % 3} for ago, event in ((12, "park"), (90, "run"), (130, "wake"), (402110, "park"), (402340, "run"), (402350, "wake"), (5402110, "spawn"))])
@@ -235,6 +236,97 @@ class Program:
             facts["poll"] = histogram(random.Random(int(number)), 200, 9.2, 0.8)
             facts["delay"] = histogram(random.Random(int(number) + 1), 200, 7.4, 1)
         return facts
+
+    def scopes(self):
+        """The tree: the first task has opened three scopes, one in the other; one task in fifty a scope for the next one."""
+        if self.scopes_of == self.snapshot:
+            return self.nodes
+        self.scopes_of = self.snapshot
+        nodes = {}
+
+        def add(key, parent, name, site, **facts):
+            node = {"key": key, "number": len(nodes), "owner": key.split(".")[0], "name": name, "rows": [], "children": [], "depth": nodes[parent]["depth"] + 1 if parent else 0, **facts}
+            if site:
+                node["site"] = site
+            nodes[key] = node
+            if parent:
+                nodes[parent]["children"].append(node)
+
+        if "1" in self.rows:
+            add("1.0", None, "detached", None, supervises=True)
+            add("1.1", "1.0", "root", None)
+            add("1.2", "1.1", "serve", "server.c:20", supervises=True)
+        if "2" in self.rows:
+            add("2.0", "1.2", "clients", "server.c:44", supervises=True)
+        names = HOSTILE if self.options.hostile else ["request"]
+        for number in self.rows:
+            if int(number) % 50 == 0 and "2.0" in nodes:
+                add(number + ".0", "2.0", names[int(number) // 50 % len(names)], "server.c:61", deadline_ms=int(number) * 7 % 5000)
+        if "50.0" in nodes:
+            nodes["50.0"].update(cancelled="timeout", cancelled_at="server.c:61", deadline_ms=0, waited=True)
+        for number, row in self.rows.items():
+            home = nodes.get(f"{int(number) - 1}.0") if int(number) % 50 == 1 else None
+            if number == "1" or not nodes:
+                continue
+            (home or nodes.get("2.0" if int(number) % 10 < 7 and number != "2" else "1.2") or nodes["1.2"])["rows"].append(row)
+        for node in reversed(nodes.values()):
+            node["inside"] = len(node["rows"]) + sum(child["inside"] for child in node["children"])
+        self.nodes = nodes
+        return nodes
+
+    def tree(self, query):
+        with self.changed:
+            nodes = self.scopes()
+            keys = {name: set(query.get(name, [""])[0].split(",")) for name in ("open", "shut", "at")}
+            path = set()
+            at = next(iter(keys["at"]))
+            if at in nodes:
+                path = {key for key, node in nodes.items() if any(child["key"] == at or child["key"] in path for child in node["children"])}
+                for _ in range(3):
+                    path |= {key for key, node in nodes.items() if any(child["key"] in path for child in node["children"])}
+            found = []
+            place = None
+
+            def walk(node, around):
+                nonlocal place
+                here = len(found)
+                fold = "all" if node["key"] in keys["open"] else "shut" if node["key"] in keys["shut"] and node["key"] not in path else "some"
+                if node["key"] == at:
+                    place = len(found)
+                found.append((dict(node, **around), fold))
+                if fold == "shut":
+                    return
+                most = 100 if fold == "some" and node["key"] not in path else len(node["children"])
+                for child in node["children"][:most]:
+                    walk(child, {"around": here})
+                tasks = node["rows"][:5] if fold == "some" else node["rows"]
+                found.extend((row, (node["depth"] + 1, here)) for row in tasks)
+                if len(node["rows"]) > len(tasks) or len(node["children"]) > most:
+                    found.append(({"row": "more", "around": here, "depth": node["depth"] + 1, "key": node["key"], "tasks": len(node["rows"]) - len(tasks), "scopes": max(0, len(node["children"]) - most)}, None))
+
+            if "1" in self.rows:
+                found.append((self.rows["1"], (0, None)))
+            for node in nodes.values():
+                if node["depth"] == 0:
+                    walk(node, {})
+
+            def tell(one, more):
+                if more is None:
+                    return one
+                if isinstance(more, tuple):
+                    return dict(one, row="task", depth=more[0], **({} if more[1] is None else {"around": more[1]}))
+                row = {key: value for key, value in one.items() if key not in ("rows", "children")}
+                states = dict.fromkeys(("running", "region", "ready", "new", "waiting"), 0)
+                for task in one["rows"]:
+                    states[task["state"]] += 1
+                return dict(row, row="scope", fold=more, tasks=len(one["rows"]), scopes=len(one["children"]), states=states, live=len(one["rows"]), owner_name=self.rows[one["owner"]]["name"],
+                            dormant=sum("dormant" in task for task in one["rows"]), warned=sum("warnings" in task for task in one["rows"]))
+
+            first = int(query.get("from", ["0"])[0])
+            tree = {"snapshot": self.snapshot, "uptime_ms": 1000 * self.snapshot, "scopes": len(nodes), "tasks": len(self.rows), "total": len(found), "from": first,
+                    "ending": [dict(key=node["key"], name=node["name"], tasks=len(node["rows"]), cancelled=node["cancelled"]) for node in nodes.values() if "cancelled" in node and node["rows"]],
+                    "rows": [tell(*one) for one in found[first:first + min(1000, int(query.get("count", ["100"])[0]))]]}
+            return tree if place is None else dict(tree, at=place)
 
     def sites(self):
         sites = {}
@@ -308,6 +400,8 @@ class Handler(BaseHTTPRequestHandler):
             self.json(task or {"error": f"task {query['id'][0]} has ended"}, 200 if task else 404)
         elif name == "/api/sites":
             self.json({"snapshot": program.snapshot, "sites": program.sites()})
+        elif name == "/api/tree":
+            self.json(program.tree(query))
         elif name == "/api/resources":
             self.json(dict(program.resources(), snapshot=program.snapshot))
         elif name == "/api/stalls":

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A program for the console's page to look at: a shop in which everything happens that the page shows. Visitors talk to clients
- * over sockets, orders queue for a mutex whose holder waits, transfers wait for each other in a ring, thumbnails compute too long and
- * reports block their thread. All of it goes on until SIGINT.
+ * over sockets, orders queue for a mutex whose holder waits, transfers wait for each other in a ring, a sale is out of time and does not
+ * end, thumbnails compute too long and reports block their thread. All of it goes on until SIGINT.
  *
  *     shop [SESSIONS [calm|hostile]]
  *
@@ -149,6 +149,50 @@ static int transfer(void *argument)
     return rc;
 }
 
+/* --- A sale that has taken too long: its time is up, but one of its tasks does not hear of that --------------------------- */
+
+static int charge(void *argument)
+{
+    int rc = 0;
+
+    (void)argument;
+    EDO_SHIELD (EDO_FOREVER) /* what is begun is to be finished: but the bank does not answer */
+        rc = edo_sleep(EDO_SEC(3600));
+    return rc;
+}
+
+static int wraps(void *argument)
+{
+    (void)argument;
+    return edo_sleep(EDO_SEC(3600));
+}
+
+static int sale(void *argument)
+{
+    int rc = 0;
+
+    (void)argument;
+    EDO_SCOPE (sale, &rc, .name = "sale", .deadline = edo_now() + EDO_MS(300)) {
+        rc = edo_spawn(sale, charge, NULL, .name = "charge card");
+        if (rc == 0)
+            rc = edo_spawn(sale, wraps, NULL, .name = "wrap");
+    }
+    return rc;
+}
+
+/* One that has its time: its scope ends in an hour. */
+static int stocktaking(void *argument)
+{
+    int rc = 0;
+
+    (void)argument;
+    EDO_SCOPE (shelves, &rc, .name = "shelves", .deadline = edo_now() + EDO_SEC(3600)) {
+        for (int i = 0; i < 3 && rc == 0; i++)
+            rc = edo_spawn(shelves, wraps, NULL, .name = "count shelf");
+    }
+    return rc;
+}
+
 /* --- What runs: short turns, too long ones, and such that block --------------------------------------------------------- */
 
 static int render(void *argument)
@@ -259,6 +303,10 @@ static int open_shop(edo_scope *shop, edo_listener *listener)
         rc = edo_spawn(shop, transfer, back, .name = "transfer back");
     for (int i = 0; i < MAILERS && rc == 0; i++)
         rc = edo_spawn(shop, mailer, NULL, .name = "mailer");
+    if (rc == 0)
+        rc = edo_spawn(shop, sale, NULL, .name = "sell");
+    if (rc == 0)
+        rc = edo_spawn(shop, stocktaking, NULL, .name = "stocktaking");
     if (rc == 0)
         rc = edo_spawn(shop, thumbnail, NULL, .name = "thumbnail");
     if (rc == 0)
