@@ -13,11 +13,13 @@ void edo_keys_view(struct edo_top *top, int view)
     if (top->view < EDO_VIEW_TASK)
         top->back = top->view;
     top->view = view;
-    top->scrolls[view] = view == EDO_VIEW_TASKS ? top->scrolls[view] : (struct edo_scroll){0, 0, 1};
+    top->scrolls[view] =
+        view == EDO_VIEW_TASKS || view == EDO_VIEW_SCOPES ? top->scrolls[view] : (struct edo_scroll){0, 0, 1};
     json_decref(top->answer);
     top->answer = NULL;
     top->refusal[0] = 0;
     top->asked = 0;
+    top->due = true;
 }
 
 /* Other tasks are asked for: those that are known are not they. */
@@ -33,6 +35,90 @@ static void edo_keys_task(struct edo_top *top, edo_str id)
     memcpy(top->task, id.data, id.size); /* before it goes with the answer it may stand in */
     top->task[id.size] = 0;
     edo_keys_view(top, EDO_VIEW_TASK);
+}
+
+/* --- What is opened and shut ---------------------------------------------------------------------------------------------------- */
+
+/* Takes a key out of a list. */
+static void edo_keys_remove(char *keys, edo_str key)
+{
+    for (char *at = keys; *at; at += strcspn(at, ",") + (at[strcspn(at, ",")] == ',')) {
+        size_t size = strcspn(at, ",");
+
+        if (size == key.size && memcmp(at, key.data, size) == 0) {
+            memmove(at, at + size + (at[size] == ','), strlen(at + size + (at[size] == ',')) + 1);
+            return;
+        }
+    }
+}
+
+/* Puts one behind the others; the oldest make room for it. */
+static void edo_keys_append(char keys[EDO_KEYS_SIZE], edo_str key)
+{
+    size_t used;
+
+    while ((used = strlen(keys)) + key.size + 2 > EDO_KEYS_SIZE) {
+        char *comma = strchr(keys, ',');
+
+        memmove(keys, comma ? comma + 1 : keys + used, comma ? strlen(comma) : 1);
+    }
+    if (used > 0 && keys[used - 1] != ',')
+        keys[used++] = ',';
+    memcpy(keys + used, key.data, key.size);
+    keys[used + key.size] = 0;
+}
+
+static void edo_keys_fold(struct edo_top *top, const json_t *row, bool open, bool shut)
+{
+    edo_str key = edo_fact_text(row, "key");
+
+    if (key.size == 0 || key.size > 64 || strspn(key.data, "0123456789.") < key.size)
+        return;
+    edo_keys_remove(top->opened, key);
+    edo_keys_remove(top->shut, key);
+    if (open)
+        edo_keys_append(top->opened, key);
+    if (shut)
+        edo_keys_append(top->shut, key);
+}
+
+/* Shut, then some of it, then all. */
+static void edo_keys_sideways(struct edo_top *top, bool right)
+{
+    const json_t *row = edo_scopes_row(top);
+    edo_str fold = edo_fact_text(row, "fold");
+    bool shut = edo_str_equal(fold, EDO_STR("shut"));
+    bool all = edo_str_equal(fold, EDO_STR("all"));
+    bool hollow = edo_scopes_kind(row) != EDO_ROW_SCOPE || edo_scopes_is_hollow(row);
+    double around = edo_fact_number(row, "around", -1);
+
+    if (edo_scopes_kind(row) == EDO_ROW_MORE && right)
+        edo_keys_fold(top, row, true, false);
+    else if (!hollow && right && !all)
+        edo_keys_fold(top, row, !shut, false);
+    else if (!hollow && !right && !shut)
+        edo_keys_fold(top, row, false, !all);
+    else if (!right && around >= 0 && around < (double)edo_view_rows(top))
+        top->scrolls[EDO_VIEW_SCOPES].chosen = (int64_t)around;
+}
+
+static void edo_keys_enter_scope(struct edo_top *top, const json_t *row)
+{
+    char buffer[24];
+
+    switch (edo_scopes_kind(row)) {
+    case EDO_ROW_TASK:
+        edo_keys_task(top, edo_fact_id(row, "id", buffer));
+        break;
+    case EDO_ROW_MORE:
+        edo_keys_fold(top, row, true, false);
+        break;
+    case EDO_ROW_SCOPE:
+        edo_keys_fold(top, row, false, !edo_str_equal(edo_fact_text(row, "fold"), EDO_STR("shut")));
+        break;
+    default:
+        break;
+    }
 }
 
 static void edo_keys_enter(struct edo_top *top)
@@ -56,6 +142,9 @@ static void edo_keys_enter(struct edo_top *top)
         if (id.size == 0)
             id = edo_str_of(json_string_value(json_array_get(json_object_get(row, "waiters"), 0)));
         edo_keys_task(top, id);
+        break;
+    case EDO_VIEW_SCOPES:
+        edo_keys_enter_scope(top, edo_scopes_row(top));
         break;
     case EDO_VIEW_SITES:
         row = json_array_get(json_object_get(top->answer, "sites"), (size_t)chosen);
@@ -91,7 +180,7 @@ static void edo_keys_move(struct edo_top *top, int64_t by)
 {
     struct edo_scroll *scroll = &top->scrolls[top->view];
     int64_t rows = edo_view_rows(top);
-    bool page = top->view >= EDO_VIEW_TIMES;
+    bool page = top->view == EDO_VIEW_TIMES || top->view >= EDO_VIEW_TASK;
     int64_t *moved = page ? &scroll->first : &scroll->chosen;
 
     *moved = by > rows - *moved ? rows - 1 : *moved + by;
@@ -201,6 +290,7 @@ bool edo_keys_take(struct edo_top *top, int key)
     case '3':
     case '4':
     case '5':
+    case '6':
         edo_keys_view(top, key - '1');
         break;
     case 's':
@@ -214,6 +304,8 @@ bool edo_keys_take(struct edo_top *top, int key)
     default:
         break;
     }
+    if (top->view == EDO_VIEW_SCOPES && (key == EDO_KEY_LEFT || key == EDO_KEY_RIGHT))
+        edo_keys_sideways(top, key == EDO_KEY_RIGHT);
     if (top->view != EDO_VIEW_TASKS)
         return true;
     switch (key) {
@@ -309,6 +401,22 @@ void edo_keys_stream_path(char out[EDO_LINK_PATH], struct edo_top *top)
         path_put(&path, "&runtime=%s", top->runtime);
 }
 
+/* The screen that is seen, one before it and two behind; so it changes once for each screen that is scrolled. */
+static void edo_keys_tree_path(struct edo_path *path, const struct edo_top *top)
+{
+    const struct edo_scroll *scroll = &top->scrolls[EDO_VIEW_SCOPES];
+    int64_t seen = scroll->seen < 12 ? 12 : scroll->seen > EDO_FACTS_WINDOW / 4 ? EDO_FACTS_WINDOW / 4 : scroll->seen;
+    int64_t from = scroll->first / seen * seen - seen;
+
+    path_put(path, "/api/tree?from=%lld&count=%lld", (long long)(from > 0 ? from : 0), (long long)(4 * seen));
+    if (top->opened[0])
+        path_put(path, "&open=%s", top->opened);
+    if (top->shut[0])
+        path_put(path, "&shut=%s", top->shut);
+    if (top->runtime)
+        path_put(path, "&runtime=%s", top->runtime);
+}
+
 void edo_keys_ask_path(char out[EDO_LINK_PATH], const struct edo_top *top)
 {
     struct edo_path path = {out, 0};
@@ -318,6 +426,9 @@ void edo_keys_ask_path(char out[EDO_LINK_PATH], const struct edo_top *top)
     case EDO_VIEW_TASK:
         path_put(&path, "/api/task?id=%s%s%s", top->task, top->runtime ? "&runtime=" : "",
                  top->runtime ? top->runtime : "");
+        break;
+    case EDO_VIEW_SCOPES:
+        edo_keys_tree_path(&path, top);
         break;
     case EDO_VIEW_SITES:
     case EDO_VIEW_RESOURCES:

@@ -6,7 +6,7 @@
  * another stream in its place; when the connection is lost it says so and tries again each second, for ever. A console from
  * which nothing comes for three seconds and five of its intervals counts as lost: a machine that has gone says no goodbye.
  *
- * edo_link_ask answers one question at a time: what the stream does not tell (one task, spawn sites, resources).
+ * edo_link_ask answers one question at a time: what the stream does not tell (one task, spawn sites, resources, scopes).
  *
  * Both own nothing that is drawn: they parse, and hand on.
  */

@@ -58,16 +58,22 @@ static void edo_top_answer(struct edo_top *top, struct edo_said_value *said)
     }
 }
 
+/* Asks what the view needs: where that is another question than the last one, or the console has looked again. */
 static void edo_top_ask(struct edo_top_run *run)
 {
+    struct edo_top *top = &run->top;
     struct edo_wish question;
 
-    edo_keys_ask_path(question.path, &run->top);
-    if (!question.path[0] || run->top.asked != 0 || !run->top.linked)
+    edo_keys_ask_path(question.path, top);
+    if (!question.path[0] || top->asked != 0 || !top->linked ||
+        (!top->due && strcmp(question.path, top->question) == 0))
         return;
-    question.serial = ++run->top.serial;
-    if (edo_try_send(run->link.asked, &question) == 0)
-        run->top.asked = question.serial;
+    question.serial = ++top->serial;
+    if (edo_try_send(run->link.asked, &question) < 0)
+        return;
+    top->asked = question.serial;
+    top->due = false;
+    memcpy(top->question, question.path, sizeof top->question);
 }
 
 static void edo_top_said(struct edo_top_run *run, struct edo_said_value *said, uint64_t wished)
@@ -89,7 +95,7 @@ static void edo_top_said(struct edo_top_run *run, struct edo_said_value *said, u
         break;
     case EDO_SAID_NOW:
         edo_facts_now(&top->facts, said->value);
-        edo_top_ask(run); /* what a view shows is as old as the rest */
+        top->due = true; /* what a view shows is as old as the rest */
         break;
     case EDO_SAID_TASKS:
         if (said->serial == wished)

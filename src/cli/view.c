@@ -13,6 +13,8 @@ int64_t edo_view_rows(const struct edo_top *top)
         return top->facts.stall_count;
     case EDO_VIEW_RESOURCES:
         return (int64_t)json_array_size(json_object_get(top->answer, "resources"));
+    case EDO_VIEW_SCOPES:
+        return (int64_t)edo_fact_number(top->answer, "total", 0);
     default:
         return INT64_MAX / 2; /* a page: its end is found when it is drawn */
     }
@@ -20,8 +22,8 @@ int64_t edo_view_rows(const struct edo_top *top)
 
 static void edo_view_tabs(struct edo_top *top, struct edo_canvas *canvas, int row)
 {
-    static const char *const names[] = {"1 tasks", "2 sites", "3 stalls", "4 resources", "5 times"};
-    int shown = top->view == EDO_VIEW_TASK || top->view == EDO_VIEW_HELP ? top->back : top->view;
+    static const char *const names[] = {"1 tasks", "2 sites", "3 stalls", "4 resources", "5 times", "6 scopes"};
+    int shown = top->view >= EDO_VIEW_TASK ? top->back : top->view;
     int at = 0;
 
     for (int i = 0; i < (int)EDO_COUNT(names); i++) {
@@ -41,6 +43,7 @@ static void edo_view_keys(struct edo_top *top, struct edo_canvas *canvas, int ro
         [EDO_VIEW_STALLS] = "q quit  Enter task  Esc back  Tab next  ? help",
         [EDO_VIEW_RESOURCES] = "q quit  Enter holder's page  Esc back  Tab next  ? help",
         [EDO_VIEW_TIMES] = "q quit  Esc back  Tab next  ? help",
+        [EDO_VIEW_SCOPES] = "q quit  Enter task, or opens and shuts  Left Right  Esc back  Tab next  ? help",
         [EDO_VIEW_TASK] = "q quit  Esc back  PgUp PgDn  ? help",
         [EDO_VIEW_HELP] = "q quit  Esc back",
     };
@@ -64,8 +67,8 @@ void edo_view_draw(struct edo_top *top, struct edo_canvas *canvas)
     static void (*const bodies[EDO_VIEW_COUNT])(struct edo_top *, struct edo_canvas *, int, int) = {
         [EDO_VIEW_TASKS] = edo_view_tasks,   [EDO_VIEW_SITES] = edo_view_sites,
         [EDO_VIEW_STALLS] = edo_view_stalls, [EDO_VIEW_RESOURCES] = edo_view_resources,
-        [EDO_VIEW_TIMES] = edo_view_times,   [EDO_VIEW_TASK] = edo_view_task,
-        [EDO_VIEW_HELP] = edo_view_help,
+        [EDO_VIEW_TIMES] = edo_view_times,   [EDO_VIEW_SCOPES] = edo_view_scopes,
+        [EDO_VIEW_TASK] = edo_view_task,     [EDO_VIEW_HELP] = edo_view_help,
     };
     int row;
 

@@ -17,7 +17,8 @@ enum edo_view {
     EDO_VIEW_STALLS,
     EDO_VIEW_RESOURCES,
     EDO_VIEW_TIMES,
-    EDO_VIEW_TASK,
+    EDO_VIEW_SCOPES,
+    EDO_VIEW_TASK, /* from here on none of those among which Tab goes */
     EDO_VIEW_HELP,
     EDO_VIEW_COUNT
 };
@@ -28,6 +29,8 @@ struct edo_scroll {
     int64_t first;
     int seen;
 };
+
+enum { EDO_KEYS_SIZE = 600 };
 
 struct edo_top {
     const char *address;
@@ -49,12 +52,16 @@ struct edo_top {
     int64_t window_from;
     int window_count;
 
+    char opened[EDO_KEYS_SIZE]; /* keys of scopes, with commas, oldest first */
+    char shut[EDO_KEYS_SIZE];
+
     char task[24];  /* whose page it is */
     json_t *answer; /* to the view's question; NULL: none yet */
     char refusal[EDO_LINK_TEXT];
-    uint64_t asked;  /* serial of the open question; 0: none is */
-    uint64_t serial; /* the last one given away */
-    int asked_view;
+    uint64_t asked;               /* serial of the open question; 0: none is */
+    uint64_t serial;              /* the last one given away */
+    bool due;                     /* it is to be asked, even if it is the last one again */
+    char question[EDO_LINK_PATH]; /* the last one */
 };
 
 extern const char *const edo_sort_keys[]; /* NULL at the end */
@@ -73,7 +80,14 @@ void edo_view_stalls(struct edo_top *top, struct edo_canvas *canvas, int row, in
 void edo_view_resources(struct edo_top *top, struct edo_canvas *canvas, int row, int end);
 void edo_view_task(struct edo_top *top, struct edo_canvas *canvas, int row, int end);
 void edo_view_times(struct edo_top *top, struct edo_canvas *canvas, int row, int end);
+void edo_view_scopes(struct edo_top *top, struct edo_canvas *canvas, int row, int end);
 void edo_view_help(struct edo_top *top, struct edo_canvas *canvas, int row, int end);
+
+/* A row of the tree of scopes: which one is chosen, NULL where it is not known. */
+enum edo_row { EDO_ROW_NONE, EDO_ROW_SCOPE, EDO_ROW_TASK, EDO_ROW_MORE };
+const json_t *edo_scopes_row(const struct edo_top *top);
+int edo_scopes_kind(const json_t *row);
+bool edo_scopes_is_hollow(const json_t *row);
 
 /* How many rows the view's list has. */
 int64_t edo_view_rows(const struct edo_top *top);

@@ -190,10 +190,11 @@ void edo_view_times(struct edo_top *top, struct edo_canvas *canvas, int row, int
 static void edo_help_page(struct edo_top *top, struct edo_page *page)
 {
     static const char *const lines[] = {
-        "Tab, 1 to 5    tasks, spawn sites, stalls, resources, times",
-        "Enter          a task's page; of a spawn site, its tasks",
+        "Tab, 1 to 6    tasks, spawn sites, stalls, resources, times, scopes",
+        "Enter          a task's page; of a spawn site, its tasks; opens and shuts a scope",
         "Esc            back; takes filters away",
         "arrows, j k, PgUp PgDn, Home End",
+        "Left, Right    less of a scope, more of it",
         "< >            sort by the column to the left, to the right",
         "r              the other way round",
         "/              filter: a piece of a name, site, function or wait",

@@ -114,6 +114,44 @@ def matches(r, wanted, state, site):
     return (not site or r["site"] == site) and wanted in (r["name"] + r["site"] + r["function"] + r.get("wait", "")).lower()
 
 
+def tree(query, turn, options):
+    """root: detached { root { hall { all tasks, den (cancelled) { 2 } } } }"""
+    opened, shut = query.get("open", [""])[0].split(","), query.get("shut", [""])[0].split(",")
+    names = HOSTILE if options.mode == "hostile" else ["den"]
+    rows = [dict(row(0, turn, options), row="task", depth=0)]
+
+    places = {}
+
+    def around(depth):
+        return {"around": places[depth - 1]} if depth else {}
+
+    def scope(key, depth, name, tasks, scopes, **facts):
+        places[depth] = len(rows)
+        fold = "all" if key in opened else "shut" if key in shut else "some"
+        rows.append({"row": "scope", "key": key, "number": len(rows), "depth": depth, **around(depth), "owner": key.split(".")[0], "owner_name": "x", "name": name, "live": tasks, "tasks": tasks,
+                     "scopes": scopes, "inside": tasks, "states": {"running": 0, "region": 0, "ready": 0, "new": 0, "waiting": tasks}, "dormant": 0, "warned": 0, "fold": fold, **facts})
+        return fold
+
+    def tasks(key, depth, first, count, fold):
+        shown = min(count, 5) if fold == "some" else count
+        rows.extend((first + i, depth, around(depth)) for i in range(shown))
+        if shown < count:
+            rows.append({"row": "more", "depth": depth, **around(depth), "key": key, "tasks": count - shown, "scopes": 0})
+
+    if scope("1.0", 0, "detached", 0, 1, supervises=True) != "shut" and scope("1.1", 1, "root", 0, 1) != "shut":
+        hall = scope("1.2", 2, "hall", options.tasks - 1, 3, site="server.c:20", deadline_ms=120000)
+        if hall != "shut":
+            for k in range(3):
+                name = names[(k + turn) % len(names)] if options.mode == "hostile" else "den"
+                fold = scope("%d.0" % (k + 2), 3, name, 2, 0, site="server.c:30", **({"cancelled": "deadline", "waited": True, "deadline_ms": 0} if k == 0 else {}))
+                if fold != "shut":
+                    tasks("%d.0" % (k + 2), 4, 10 + 2 * k, 2, fold)
+            tasks("1.2", 3, 1, options.tasks - 1, hall)
+    first, count = int(query.get("from", ["0"])[0]), int(query.get("count", ["100"])[0])
+    window = [dict(row(r[0], turn, options), row="task", depth=r[1], **r[2]) if isinstance(r, tuple) else r for r in rows[first:first + count]]
+    return {"snapshot": turn, "scopes": 6, "tasks": options.tasks, "from": first, "rows": window, "total": len(rows)}
+
+
 def answer(path, query, turn, options):
     if path == "/api/program":
         return {"program": "mock\x1b[5m" if options.mode == "hostile" else "mock", "pid": 123, "version": "0.1.0", "started_ms": 1699999940000,
@@ -129,6 +167,8 @@ def answer(path, query, turn, options):
         return {"snapshot": turn, "sites": [{"site": "server.c:%d" % (40 + k), "function": "serve", "count": 900 - k, "running": 1, "region": 0,
                                              "ready": 2, "new": 0, "waiting": 897, "dormant": 800, "warned": k, "busy_us": 1234567}
                                             for k in range(5)]}
+    if path == "/api/tree":
+        return tree(query, turn, options)
     if path == "/api/resources":
         return {"snapshot": turn, "all": 2, "deadlocks": [["3", "7", "9"]],
                 "resources": [{"kind": "mutex", "address": "0x7f0012345678", "holder": "12", "count": 3, "waiters": ["13", "14", "15"]},

@@ -154,6 +154,10 @@ for size in 80x24 200x50 40x12; do
     sees "$size: a deadlock" 'deadlock: tasks 3 7 9'
     keys 5
     sees "$size: times" 'to +8.0us +1,000'
+    keys 6
+    sees "$size: scopes" "^    ▾ hall"
+    keys 5
+    until_true shows 'to +8.0us +1,000'
     keys '?'
     sees "$size: help" 'edo top: what the tasks'
     keys Escape
@@ -206,6 +210,61 @@ sees "q is a letter while a filter is typed" 'filter /zä %&=q'
 keys Escape q
 restored
 verdict "q ends" $?
+
+# --- The tree of scopes ---------------------------------------------------------------------------------------------------------------
+
+top 80 24 "$port"
+until_true shows '^ +1 client'
+keys 6
+sees "scopes, what keeps them" '^      ▾ den +2 +cancelled: deadline, its owner'
+sees "their tasks beneath" '^        #12 reader +ready'
+keys Down Down Down Enter
+sees "Enter shuts a scope" '^    ▸ hall +59'
+until_true shows_not 'den'
+verdict "with all that is in it" $?
+keys Right
+sees "right opens it" '^      ▾ den'
+keys Right
+until_true grep -q '/api/tree?.*open=1.2' "$dir/log"
+verdict "and then all of it" $?
+keys End
+sees "to its last task" '^      #60 reader'
+keys Left
+sees "left goes out to its scope" '^    ▾ hall'
+keys Left End
+sees "and shows less of it" '^      54 tasks more'
+keys Left
+until_true shows '^    ▾ hall'
+keys Left
+sees "and then shuts it" '^    ▸ hall'
+keys Left Left
+sees "outwards" '^  ▸ root'
+keys Enter
+until_true shows '^    ▸ hall'
+verdict "what was shut within stays so" $?
+keys Home Enter
+sees "Enter on a task is its page" '^task #1  client'
+keys Escape
+sees "and Esc leads back" '^    ▸ hall'
+keys q
+unmock
+
+# A console that looks once is asked once, however often is drawn.
+mock --interval 1000000
+top 80 24 "$port"
+until_true shows '^ +1 client'
+for view in 2 6 4; do
+    keys $view
+    until_true shows '(spawned at|scope, and its|resource)'
+    for _ in 1 2 3 4 5 6 7 8; do keys Down; done
+done
+keys 1
+until_true shows '^ +1 client'
+[ "$(grep -c -e '/api/sites' -e '/api/tree' -e '/api/resources' "$dir/log")" -le 4 ]
+verdict "nothing is asked for again before there is something new" $?
+keys q
+unmock
+mock
 
 # --- Resizing ------------------------------------------------------------------------------------------------------------------------
 
