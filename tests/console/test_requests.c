@@ -446,6 +446,8 @@ static void test_the_tree_has_scopes_and_of_their_tasks_a_few(void **state)
     assert_rows(&program, "0 task root|0 scope detached|1 scope root|", "?shut=%s,%s&open=%s", root, hall, hall);
     assert_rows(&program, "2 scope hall|3 scope den|4 scope +0+0|4 task deaf|", "?from=3&count=4");
     assert_rows(&program, "3 task listener|3 task listener|3 more +0+4|", "?from=13&count=9");
+    assert_int_equal(number_of(reply.body, "around"), 3);
+    assert_int_equal(number_of(strstr(reply.body, "\"row\":\"more\""), "around"), 3);
     assert_rows(&program, "", "?from=99");
     assert_rows(&program, ROOTS, "?shut=123456.0,1.999,%s", hall); /* the first two have ended */
 

@@ -17,7 +17,8 @@ DESKTOP = {"width": 1280, "height": 860}
 PICTURES = [
     ("overview-light", "overview", "light", DESKTOP), ("overview-dark", "overview", "dark", DESKTOP), ("tasks-dark", "tasks?by=site", "dark", DESKTOP),
     ("tasks-light", "tasks?sort=wait", "light", {"width": 1200, "height": 700}), ("task-light", "task", "light", DESKTOP), ("stalls-dark", "stalls", "dark", DESKTOP),
-    ("overview-phone", "overview", "light", PHONE), ("tasks-phone", "tasks?sort=wait", "dark", PHONE),
+    ("scopes-light", "scopes", "light", DESKTOP), ("scopes-dark", "scopes", "dark", DESKTOP), ("scopes-phone", "scopes", "light", PHONE),
+    ("resources-light", "resources", "light", DESKTOP), ("overview-phone", "overview", "light", PHONE), ("tasks-phone", "tasks?sort=wait", "dark", PHONE),
 ]
 
 
