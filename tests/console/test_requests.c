@@ -307,16 +307,18 @@ static void test_sites_scopes_resources_and_deadlocks(void **state)
 /* --- The tree ------------------------------------------------------------------------------------------------------------------- */
 
 /*
- * root: hall { listener x 7, keeper: den (cancelled: its owner waits for a child that does not hear of it), nest: outer { inner { 1 } } }
+ * root: hall { listener x 7, keeper: attic (cancelled) { den (its owner waits for a child that does not hear of it) }, nest: outer { inner { 1 } } }
  */
 static int keeps(void *argument)
 {
     struct program *program = argument;
     int rc = 0;
 
-    EDO_SCOPE (den, &rc, .name = "den") {
-        edo_spawn(den, is_deaf, program, .name = "deaf");
-        edo_scope_cancel(den);
+    EDO_SCOPE (attic, &rc, .name = "attic") {
+        EDO_SCOPE (den, &rc, .name = "den") {
+            edo_spawn(den, is_deaf, program, .name = "deaf");
+            edo_scope_cancel(attic);
+        }
     }
     return 0;
 }
@@ -407,7 +409,7 @@ static long long of_all(const char *key)
 }
 
 #define ROOTS   "0 task root|0 scope detached|1 scope root|2 scope hall|"
-#define BENEATH "3 scope den|4 scope +0+0|4 task deaf|3 scope outer|4 scope inner|5 task egg|"
+#define BENEATH "3 scope attic|4 scope den|5 scope +0+0|5 task deaf|3 scope outer|4 scope inner|5 task egg|"
 #define FIVE    "3 task listener|3 task listener|3 task listener|3 task listener|3 task listener|"
 
 static void test_the_tree_has_scopes_and_of_their_tasks_a_few(void **state)
@@ -422,8 +424,8 @@ static void test_the_tree_has_scopes_and_of_their_tasks_a_few(void **state)
     key_of(root, &program, "root");
     key_of(inner, &program, "inner");
     assert_rows(&program, ROOTS BENEATH FIVE "3 more +0+4|", "%s", "");
-    assert_int_equal(number_of(reply.body, "scopes"), 7);
-    assert_int_equal(of_all("total"), 16);
+    assert_int_equal(number_of(reply.body, "scopes"), 8);
+    assert_int_equal(of_all("total"), 17);
     at = strstr(reply.body, "\"name\":\"hall\"");
     assert_int_equal(number_of(at, "tasks"), 9);
     assert_int_equal(number_of(at, "inside"), 11);
@@ -444,8 +446,8 @@ static void test_the_tree_has_scopes_and_of_their_tasks_a_few(void **state)
                 hall);
     assert_rows(&program, ROOTS, "?shut=%s", hall);
     assert_rows(&program, "0 task root|0 scope detached|1 scope root|", "?shut=%s,%s&open=%s", root, hall, hall);
-    assert_rows(&program, "2 scope hall|3 scope den|4 scope +0+0|4 task deaf|", "?from=3&count=4");
-    assert_rows(&program, "3 task listener|3 task listener|3 more +0+4|", "?from=13&count=9");
+    assert_rows(&program, "2 scope hall|3 scope attic|4 scope den|5 scope +0+0|", "?from=3&count=4");
+    assert_rows(&program, "3 task listener|3 task listener|3 more +0+4|", "?from=14&count=9");
     assert_int_equal(number_of(reply.body, "around"), 3);
     assert_int_equal(number_of(strstr(reply.body, "\"row\":\"more\""), "around"), 3);
     assert_rows(&program, "", "?from=99");
@@ -453,7 +455,7 @@ static void test_the_tree_has_scopes_and_of_their_tasks_a_few(void **state)
 
     /* What is asked for is seen, whatever was shut around it. */
     assert_rows(&program, ROOTS BENEATH FIVE "3 more +0+4|", "?at=%s&shut=%s,%s", inner, root, hall);
-    assert_int_equal(of_all("at"), 8);
+    assert_int_equal(of_all("at"), 9);
     assert_rows(&program, "0 task root|", "?at=123456.0&count=1");
     assert_has_not(&reply, "\"at\":");
     program_end(&program);

@@ -50,6 +50,7 @@ function troublePart() {
   const list = h("ul.troubles");
   const well = empty("Nothing is wrong: no deadlock, no warning, no stall.");
   let deadlocks = [];
+  const names = new Map(); // of tasks in them
   let found = []; // scopes that are cancelled, and have tasks
   let ending = [];
   let warned = [];
@@ -60,7 +61,8 @@ function troublePart() {
     loading = true;
     try {
       if (turn++ % 5 === 0) {
-        deadlocks = (await get("resources")).deadlocks || [];
+        deadlocks = ((await get("resources")).deadlocks || []).slice(0, 3);
+        for (const id of deadlocks.flat().slice(0, 12)) if (!names.has(id)) names.set(id, (await get("task", {id})).name);
         // One that is about to end is no trouble: it has to be there for two looks.
         const before = found;
         found = (await get("tree", {count: 0})).ending || [];
@@ -73,7 +75,7 @@ function troublePart() {
   }
   function draw() {
     const items = [
-      ...deadlocks.slice(0, 3).map(ids => ({key: "deadlock " + ids, kind: "deadlock", make: () => h("ol.rings", null, ring(ids))})),
+      ...deadlocks.map(ids => ({key: "deadlock " + ids, kind: "deadlock", make: () => h("ol.rings", null, ring(ids, names))})),
       ...live.stalls.filter(stall => !stall.ended).slice(0, 4).map(stall => ({key: "stall on " + stall.serial, kind: "stalling", make: () => [taskLink(stall.task, stall.name), h("span.dim", null, ` is ${stall.kind} since `), clock(stall.at_ms).slice(0, 8)]})),
       ...ending.slice(0, 3).map(scope => ({key: "ending " + scope.key + scope.tasks, kind: "not ending", make: () => ["scope ", scopeLink(scope.key, h("bdi", null, clean(scope.name, 80) || clean(scope.site, 80) || "scope")),
         h("span.dim", null, ` is ${clean(scope.cancelled, 40) === "deadline" ? "past its deadline" : cancelWords(scope.cancelled)}; `), `${count(scope.tasks)} ${scope.tasks === 1 ? "task goes" : "tasks go"} on`]})),
