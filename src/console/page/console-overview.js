@@ -117,8 +117,8 @@ function workersPart() {
         const key = [worker.task, worker.parked, worker.stalled_ms].join();
         if (row.key === key) return;
         row.key = key;
-        row.parts.runs.replaceChildren(...[worker.task !== undefined ? taskLink(worker.task) : h("span.dim", null, worker.parked ? "sleeps" : "searches"),
-          worker.stalled_ms !== undefined ? h("span.stalled", null, `stalled for ${us(worker.stalled_ms * 1e3)}`) : ""].filter(Boolean));
+        row.parts.runs.replaceChildren(...[worker.stalled_ms !== undefined ? h("span.stalled", null, `stalled ${us(worker.stalled_ms * 1e3)}`) : "",
+          worker.task !== undefined ? taskLink(worker.task) : h("span.dim", null, worker.parked ? "sleeps" : "searches")].filter(Boolean));
       });
     },
   };

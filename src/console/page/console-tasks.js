@@ -369,7 +369,7 @@ export function tasksView(root) {
     }, (row, one) => {
       say(row.parts.function, clean(one.function, 60));
       say(row.parts.number, count(one.count));
-      row.bar.style.width = (one.count / most) * 100 + "%";
+      row.bar.style.width = one.count > most / 50 ? (one.count / most) * 100 + "%" : 0; // less is a dot
       for (const state of [...STATES, "dormant", "warned"]) say(row.parts[state], one[state] ? count(one[state]) : "");
       say(row.parts.busy_us, one.busy_us === undefined ? "" : us(one.busy_us));
     });

@@ -256,10 +256,10 @@ def tree(page):
         .map(row => row.ariaLevel + ' ' + row.querySelector('.cell.tree').innerText.replace(/[\\n\\s]+/g, ' ').trim())""")
 
 
-def wait_tree(page, test):
+def wait_tree(page, test, timeout=30000):
     """Until the rows' first words are so; `rows` are their elements by name."""
     until(page, """(() => { const rows = [...document.querySelectorAll('.box .row:not([hidden])')];
-        const named = name => rows.find(row => row.dataset.row === 'scope' && row.querySelector('.cell.tree bdi').textContent === name); return %s; })()""" % test)
+        const named = name => rows.find(row => row.dataset.row === 'scope' && row.querySelector('.cell.tree bdi').textContent === name); return %s; })()""" % test, timeout)
 
 
 SCOPES = "[...document.querySelectorAll('.box .row:not([hidden])')].filter(row => row.dataset.row === 'scope')"
@@ -348,7 +348,7 @@ def a_scope_of_a_hundred_thousand_tasks_is_few_elements(bench):
         page.click(".box .row:has(bdi:text-is('clients')) .turn")
         wait_tree(page, "named('clients').ariaExpanded === 'false'")
         page.click(".box .row[data-row=more]:not([hidden])")
-        until(page, "Number(document.querySelector('.grid').ariaRowCount) > 25000")
+        until(page, "Number(document.querySelector('.grid').ariaRowCount) > 25000", 30000)
         for share in (0.5, 0.1, 1, 0.9):
             page.evaluate("share => { const grid = document.querySelector('.grid'); grid.scrollTop = share * (grid.scrollHeight - grid.clientHeight); }", share)
             page.wait_for_function("""() => {
