@@ -31,7 +31,7 @@ function list(keys) {
 }
 
 function makeRow() {
-  const parts = {indent: h("i.indent"), turn: h("button.turn", {type: "button", tabindex: -1}), name: h("bdi"), id: h("a.mono", {tabindex: -1}), warned: h("span.warned", {role: "img"}, "⚠"),
+  const parts = {indent: h("i.indent"), turn: h("span.turn", {"aria-hidden": "true"}), name: h("bdi"), id: h("a.mono", {tabindex: -1}), warned: h("span.warned", {role: "img"}, "⚠"),
     more: h("button.more", {type: "button", tabindex: -1}), bad: h("b.bad"), text: h("bdi"), note: h("span.note"), site: h("bdi.mono")};
   const cells = {};
   for (const [name] of COLUMNS) cells[name] = h("div.cell." + name, {role: "gridcell"});
@@ -74,9 +74,6 @@ function fill(item, row, index) {
   mark(element, "aria-expanded", scope && !hollow ? String(row.fold !== "shut") : undefined);
   element.style.setProperty("--depth", row.depth);
   say(parts.turn, !scope || hollow ? "" : row.fold === "shut" ? "▸" : "▾");
-  parts.turn.disabled = !scope || hollow;
-  mark(parts.turn, "aria-label", scope && !hollow ? (row.fold === "shut" ? "Open" : "Shut") : undefined);
-  mark(parts.turn, "aria-hidden", !scope || hollow ? "true" : undefined);
   parts.id.hidden = !task;
   parts.more.hidden = !more;
   parts.name.hidden = more;

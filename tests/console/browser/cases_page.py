@@ -193,8 +193,9 @@ def a_task_tells_what_it_waits_for_and_where(bench):
         assert "0x32c" in text(page, ".frames")
         assert page.locator(".histogram:visible").count() == 2
         assert "park" in text(page, ".history")
-        assert page.locator(".panel.scopes a").first.get_attribute("href") == "#/task/2"
-        page.click(".panel.scopes a >> nth=0")
+        assert page.locator(".panel.scopes a").first.get_attribute("href") == "#/scopes?at=2.0"
+        assert page.locator(".panel.scopes .note a").first.get_attribute("href") == "#/task/2"
+        page.click(".panel.scopes .note a >> nth=0")
         until(page, "document.querySelector('h1')?.innerText.includes('#2')")
         page.go_back()
         until(page, "document.querySelector('h1')?.innerText.includes('#7')")
