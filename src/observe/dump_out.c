@@ -29,7 +29,7 @@ int edo_out_begin(struct edo_out **out, int fd, const edo_dump_options *options)
     return 0;
 }
 
-static void edo_out_flush(struct edo_out *out)
+void edo_out_flush(struct edo_out *out)
 {
     size_t done = 0;
 
@@ -47,6 +47,12 @@ static void edo_out_flush(struct edo_out *out)
             out->rc = n < 0 ? (int)n : -EIO;
     }
     out->used = 0;
+}
+
+void edo_out_reserve(struct edo_out *out, size_t size)
+{
+    if (size > sizeof out->text - out->used)
+        edo_out_flush(out);
 }
 
 int edo_out_end(struct edo_out *out)

@@ -52,6 +52,10 @@ int edo_out_end(struct edo_out *out);
 void edo_out_put(struct edo_out *out, const char *text);
 void edo_out_printf(struct edo_out *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* What is put next, up to so many bytes, is handed on in one piece. Hand on now what is there. */
+void edo_out_reserve(struct edo_out *out, size_t size);
+void edo_out_flush(struct edo_out *out);
+
 /* Between quotes, with what would break a line, or JSON, escaped. */
 void edo_out_quote(struct edo_out *out, const char *text);
 

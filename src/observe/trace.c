@@ -15,13 +15,9 @@
 #include "runtime/hooks.h"
 #include "runtime/options.h"
 
-#include <edo/error.h>
-
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -35,8 +31,7 @@ static struct {
     pthread_mutex_t lock;
     bool on;
     bool stopping;     /* it is off, its writer not gone yet */
-    bool environments; /* it was begun for $EDO_TRACE_FILE */
-    int file;          /* then: to be closed */
+    bool environments; /* it was begun for $EDO_TRACE_FILE: trace_file.c has the file */
     int files;         /* begun so far for that */
     uint64_t room;     /* of a ring, in events */
     uint64_t dropped;
@@ -146,12 +141,13 @@ static void edo_trace_drain(struct edo_traced_runtime *traced)
     edo_trace_json_counters(edo_tracer.out, traced, ticks, &edo_tracer.clock);
 }
 
-/* Of each runtime that is traced. Under the lock. */
+/* Of each runtime that is traced, and handed on: who is killed has a trace up to now. Under the lock. */
 static void edo_trace_write(void)
 {
     for (struct edo_traced_runtime *traced = edo_tracer.all; traced; traced = traced->next)
         if (atomic_load_explicit(&traced->runtime->tracing, memory_order_relaxed))
             edo_trace_drain(traced);
+    edo_out_flush(edo_tracer.out);
 }
 
 static void *edo_trace_main(void *none)
@@ -231,13 +227,13 @@ static int edo_trace_finish(void)
             edo_trace_drain(traced);
         }
     if (edo_tracer.dropped > 0)
-        edo_out_printf(edo_tracer.out, ",\n{\"ph\":\"M\",\"name\":\"dropped\",\"pid\":0,\"args\":{\"events\":%llu}}",
-                       (unsigned long long)edo_tracer.dropped);
-    edo_trace_json_end(edo_tracer.out);
+        edo_trace_json_dropped(edo_tracer.out, edo_tracer.dropped, edo_ticks(), &edo_tracer.clock);
+    if (!edo_tracer.environments)
+        edo_out_put(edo_tracer.out, EDO_TRACE_JSON_END);
     rc = edo_out_end(edo_tracer.out);
     edo_tracer.out = NULL;
     if (edo_tracer.environments)
-        edo_platform_system.close(edo_tracer.file);
+        edo_trace_file_close(rc);
     __atomic_store_n(&edo_tracer.stop, 1, __ATOMIC_RELEASE);
     edo_platform_system.futex_wake(&edo_tracer.stop, 1);
     edo_tracer.on = false;
@@ -288,29 +284,18 @@ int edo_trace_stop(void)
 
 /* --- What runtimes tell ----------------------------------------------------------------------------------------------------- */
 
-/* The first run that finds it in the environment has the file as named, later ones "NAME.2" and so on. Under the lock. */
+/* Under the lock. */
 static void edo_trace_begin_file(const char *name)
 {
-    edo_trace_options options = {.size = sizeof options};
-    char numbered[4096];
-    int rc;
+    edo_trace_options options = {.size = sizeof options, .write = edo_trace_file_write};
+    int rc = edo_trace_file_open(name, ++edo_tracer.files);
 
-    if (++edo_tracer.files > 1) {
-        snprintf(numbered, sizeof numbered, "%s.%d", name, edo_tracer.files);
-        name = numbered;
-    }
-    rc = edo_platform_system.open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (rc >= 0) {
-        int file = rc;
-
-        rc = edo_trace_begin(file, &options);
-        if (rc < 0)
-            edo_platform_system.close(file);
-        edo_tracer.environments = rc == 0;
-        edo_tracer.file = file;
-    }
     if (rc < 0)
-        fprintf(stderr, "edo: no trace: EDO_TRACE_FILE=%s: %s; the program runs on\n", name, edo_strerror(rc));
+        return;
+    rc = edo_trace_begin(-1, &options);
+    edo_tracer.environments = rc == 0;
+    if (rc < 0)
+        edo_trace_file_close(rc);
 }
 
 static void edo_trace_runtime_begins(struct edo_runtime *runtime)

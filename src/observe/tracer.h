@@ -63,8 +63,10 @@ struct edo_trace_clock {
     struct edo_moment later; /* when the rate was measured */
 };
 
+/* What ends the array of events. */
+#define EDO_TRACE_JSON_END "\n]\n"
+
 void edo_trace_json_begin(struct edo_out *out);
-void edo_trace_json_end(struct edo_out *out);
 
 /* The names of a runtime's tracks; what its rings have; its counters at this moment. */
 void edo_trace_json_names(struct edo_out *out, const struct edo_traced_runtime *traced);
@@ -72,6 +74,20 @@ void edo_trace_json_event(struct edo_out *out, const struct edo_traced_runtime *
                           const struct edo_trace_clock *clock);
 void edo_trace_json_counters(struct edo_out *out, const struct edo_traced_runtime *traced, uint64_t ticks,
                              const struct edo_trace_clock *clock);
+
+/* The last event, if some had no room. */
+void edo_trace_json_dropped(struct edo_out *out, uint64_t dropped, uint64_t ticks, const struct edo_trace_clock *clock);
+
+/* --- trace_file.c ------------------------------------------------------------------------------------------------------------ */
+
+/* $EDO_TRACE_FILE, begun for the `number`th time: 0; why it cannot be written is said on stderr, and returned. */
+int edo_trace_file_open(const char *name, int number);
+
+/* As in edo_trace_options: what lies on the disk is whole JSON each time. */
+int edo_trace_file_write(void *none, const char *text, size_t size);
+
+/* `rc`: what edo_trace_file_write has failed with, if it has, which is said on stderr. */
+void edo_trace_file_close(int rc);
 
 /* --- trace_note.c ----------------------------------------------------------------------------------------------------------- */
 

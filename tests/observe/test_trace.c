@@ -85,8 +85,7 @@ static void test_turns_wakes_spawns_and_sleeps_are_in_it(void **state)
     assert_true(events_count(&events, 's', "wake") >= 20);
     assert_true(events_count(&events, 'f', "wake") >= 20);
     assert_true(events_count(&events, 'C', "tasks") >= 1);
-    assert_int_equal(events_count(&events, 'C', "tasks"), events_count(&events, 'C', "ready"));
-    assert_int_equal(events_count(&events, 'M', "dropped"), 0);
+    assert_int_equal(events_count(&events, 'i', "dropped"), 0);
     free(events.all);
 }
 
@@ -170,7 +169,7 @@ static void check_crowd(const edo_run_options *options, bool taken)
         assert_true(events_count(&events, 'i', "stall") >= 1);
         for (size_t i = 0; i < events.count; i++)
             tracks +=
-                events.all[i].phase == 'X' && events.all[i].tid > 1000000 && strcmp(events.all[i].name, "stalls") == 0;
+                events.all[i].phase == 'X' && events.all[i].tid > 10000000 && strcmp(events.all[i].name, "stalls") == 0;
         assert_int_equal(tracks, 1); /* the rest of its turn is its thread's */
     }
     free(events.all);
@@ -286,7 +285,7 @@ static void test_what_has_no_room_is_dropped_and_counted(void **state)
     assert_int_equal(run_alone(too_fast, NULL), 0);
     events = events_of(&trace);
     events_check(&events);
-    assert_int_equal(events_count(&events, 'M', "dropped"), 1);
+    assert_int_equal(events_count(&events, 'i', "dropped"), 1);
     assert_true(events.count < 100000);
     free(events.all);
 }
@@ -337,6 +336,7 @@ static void test_the_environment_asks_for_one(void **state)
     char directory[] = "/tmp/edo-trace-XXXXXX";
     char name[64];
     char second[80];
+    char nowhere[80];
     struct events events;
 
     (void)state;
@@ -346,7 +346,8 @@ static void test_the_environment_asks_for_one(void **state)
     setenv("EDO_TRACE_FILE", name, 1);
     assert_int_equal(run_alone(unnamed, NULL), 0);
     assert_int_equal(run_alone(unnamed, NULL), 0);
-    setenv("EDO_TRACE_FILE", directory, 1); /* cannot be written: the program runs on */
+    snprintf(nowhere, sizeof nowhere, "%s/none/trace.json", directory);
+    setenv("EDO_TRACE_FILE", nowhere, 1); /* cannot be written: the program runs on */
     assert_int_equal(run_alone(unnamed, NULL), 0);
     unsetenv("EDO_TRACE_FILE");
     assert_int_equal(edo_trace_stop(), -EALREADY);

@@ -94,7 +94,9 @@ struct event {
     double time; /* µs; -1: it has none */
     double duration;
     char name[64];
-    char id[32];
+    char category[16];
+    char scope;            /* of an instant: 't', 'p', 'g' */
+    unsigned long long id; /* of an arrow */
     unsigned long long task;
     bool ended;
     size_t place; /* in the file */
@@ -103,13 +105,13 @@ struct event {
 struct events {
     struct event *all;
     size_t count;
+    bool cut; /* its end is missing: so may be where an arrow begins, which is said by another worker */
 };
 
 /* The text behind "key": in this line; NULL. */
 static inline const char *event_field(const char *line, const char *key)
 {
-    const char *end = strchr(line, '\n');
-    const char *at = end ? memmem(line, (size_t)(end - line), key, strlen(key)) : NULL;
+    const char *at = strstr(line, key);
 
     return at ? at + strlen(key) : NULL;
 }
@@ -123,34 +125,45 @@ static inline void event_text(char *out, size_t size, const char *from)
 
 static inline struct events events_of(const struct dumped *trace)
 {
-    struct events events = {NULL, 0};
+    struct events events = {NULL, 0, false};
     const char *end = trace->text ? json_value(trace->text, 0) : NULL;
-    const char *line;
+    const char *from, *to;
 
     if (!end || *json_space(end))
         fail_msg("no JSON:\n%s", trace->text ? trace->text : "(nothing)");
-    for (line = strchr(trace->text, '\n'); line && line[1] == '{'; line = strchr(line + 1, '\n')) {
+    /* Each line by itself: AddressSanitizer measures to its end what a function is to search. */
+    for (from = memchr(trace->text, '\n', trace->size); from && from[1] == '{'; from = to) {
         struct event event = {.time = -1, .place = events.count};
         const char *at;
+        char *line;
+
+        to = memchr(from + 1, '\n', (size_t)(trace->text + trace->size - from - 1));
+        assert_non_null(to);
+        line = strndup(from + 1, (size_t)(to - from - 1));
+        assert_non_null(line);
 
         if ((events.count & (events.count - 1)) == 0) /* grows to the next power of two */
             events.all = realloc(events.all, (events.count ? 2 * events.count : 1) * sizeof event);
         assert_non_null(events.all);
-        at = event_field(line + 1, "\"ph\":\"");
+        at = event_field(line, "\"ph\":\"");
         assert_non_null(at);
         event.phase = *at;
-        event.pid = (at = event_field(line + 1, "\"pid\":")) ? atoi(at) : -1;
-        event.tid = (at = event_field(line + 1, "\"tid\":")) ? atoi(at) : -1;
-        if ((at = event_field(line + 1, "\"ts\":")))
+        event.pid = (at = event_field(line, "\"pid\":")) ? atoi(at) : -1;
+        event.tid = (at = event_field(line, "\"tid\":")) ? atoi(at) : -1;
+        if ((at = event_field(line, "\"ts\":")))
             event.time = strtod(at, NULL);
-        if ((at = event_field(line + 1, "\"dur\":")))
+        if ((at = event_field(line, "\"dur\":")))
             event.duration = strtod(at, NULL);
-        if ((at = event_field(line + 1, "\"task\":\"")))
+        if ((at = event_field(line, "\"task\":\"")))
             event.task = strtoull(at, NULL, 10);
-        event.ended = event_field(line + 1, "\"ended\":true") != NULL;
-        event_text(event.name, sizeof event.name, event_field(line + 1, "\"name\":\""));
-        event_text(event.id, sizeof event.id, event_field(line + 1, "\"id\":\""));
+        event.ended = event_field(line, "\"ended\":true") != NULL;
+        event_text(event.category, sizeof event.category, event_field(line, "\"cat\":\""));
+        event.scope = (at = event_field(line, "\"s\":\"")) ? *at : 0;
+        event_text(event.name, sizeof event.name, event_field(line, "\"name\":\""));
+        if ((at = event_field(line, "\"id\":")))
+            event.id = strtoull(at, NULL, 10);
         events.all[events.count++] = event;
+        free(line);
     }
     return events;
 }
@@ -178,41 +191,109 @@ static inline int events_order(const void *a, const void *b)
 
 static inline int events_by_id(const void *a, const void *b)
 {
-    return strcmp(((const struct event *)a)->id, ((const struct event *)b)->id);
+    unsigned long long x = ((const struct event *)a)->id;
+    unsigned long long y = ((const struct event *)b)->id;
+
+    return x < y ? -1 : x > y;
+}
+
+/* A track, or (tid -1) a process, has a name. */
+static inline bool events_named(const struct events *events, int pid, int tid)
+{
+    for (size_t i = 0; i < events->count; i++) {
+        const struct event *event = &events->all[i];
+
+        if (event->phase == 'M' && event->pid == pid && event->tid == tid &&
+            strcmp(event->name, tid < 0 ? "process_name" : "thread_name") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What the Trace Event Format asks of an event by itself, for the kinds that there are. */
+static inline void event_check(const struct events *events, const struct event *event)
+{
+    static const char *const told[] = {"process_name", "process_sort_index", "thread_name", "thread_sort_index"};
+    bool known = event->phase != 'M';
+
+    for (size_t i = 0; i < EDO_COUNT(told); i++)
+        known |= strcmp(event->name, told[i]) == 0;
+    if (!known || !event->phase || !strchr("MXisfC", event->phase) || !event->name[0] || event->pid < 0)
+        fail_msg("a '%c' \"%s\" that the format does not know", event->phase, event->name);
+    if (event->phase == 'M')
+        return;
+    assert_true(event->time >= 0 && event->duration >= 0);
+    if (event->scope != 'g' && !events_named(events, event->pid, -1))
+        fail_msg("process %d has no name", event->pid);
+    if (event->phase == 'C')
+        return;
+    assert_true(event->category[0] && event->tid > 0 && event->tid != event->pid); /* such is a main thread */
+    if (event->scope != 'g' && !events_named(events, event->pid, event->tid))
+        fail_msg("track %d of process %d has no name", event->tid, event->pid);
+    if (event->phase == 'i')
+        assert_true(event->scope == 't' || event->scope == 'p' || event->scope == 'g');
+}
+
+/* Arrows: a number for each, which leads from an instant to a slice, not back in time. */
+static inline void events_check_arrows(const struct events *events)
+{
+    struct event *begins = calloc(events->count + 1, sizeof *begins);
+    struct event *ends = calloc(events->count + 1, sizeof *ends);
+    size_t begun = 0;
+    size_t ended = 0;
+
+    assert_non_null(begins);
+    assert_non_null(ends);
+    for (size_t i = 1; i < events->count; i++) {
+        const struct event *event = &events->all[i];
+        const struct event *before = event - 1; /* the one at which it begins or ends */
+
+        if (event->phase != 's' && event->phase != 'f')
+            continue;
+        if (before->phase != (event->phase == 's' ? 'i' : 'X') || before->pid != event->pid ||
+            before->tid != event->tid || before->time != event->time)
+            fail_msg("arrow %llu hangs in the air", event->id);
+        if (event->phase == 's')
+            begins[begun++] = *event;
+        else
+            ends[ended++] = *event;
+    }
+    qsort(begins, begun, sizeof *begins, events_by_id);
+    qsort(ends, ended, sizeof *ends, events_by_id);
+    for (size_t i = 0; i < begun; i++)
+        if (begins[i].id == 0 || begins[i].id >= 1ULL << 53 || (i > 0 && begins[i].id == begins[i - 1].id))
+            fail_msg("the number of arrow %llu", begins[i].id);
+    for (size_t i = 0; i < ended; i++) {
+        const struct event *begin = bsearch(&ends[i], begins, begun, sizeof *begins, events_by_id);
+
+        if (!begin && events->cut)
+            continue;
+        if (!begin || begin->time > ends[i].time + 0.002 || strcmp(begin->name, ends[i].name) != 0 ||
+            strcmp(begin->category, ends[i].category) != 0 || (i > 0 && ends[i].id == ends[i - 1].id))
+            fail_msg("the arrow %llu has no begin", ends[i].id);
+    }
+    free(begins);
+    free(ends);
 }
 
 /*
- * The rules that any trace keeps: slices of a track never overlap (to the ns that times are cut to), and are written in the order of
- * their times; every arrow's end has a begin that is no later.
+ * The rules that any trace keeps: those of the format (see event_check); slices of a track never overlap (to the ns that times are cut
+ * to), and are written in the order of their times; every arrow's end has a begin that is no later.
  */
 static inline void events_check(const struct events *events)
 {
     struct event *slices = calloc(events->count + 1, sizeof *slices);
-    struct event *begins = calloc(events->count + 1, sizeof *begins);
     size_t count = 0;
-    size_t begun = 0;
 
     assert_non_null(slices);
-    assert_non_null(begins);
     for (size_t i = 0; i < events->count; i++) {
         const struct event *event = &events->all[i];
 
-        if (event->phase != 'M')
-            assert_true(event->time >= 0 && event->duration >= 0);
+        event_check(events, event);
         if (event->phase == 'X')
             slices[count++] = *event;
-        if (event->phase == 's')
-            begins[begun++] = *event;
     }
-    qsort(begins, begun, sizeof *begins, events_by_id);
-    for (size_t i = 0; i < events->count; i++) {
-        const struct event *event = &events->all[i];
-        const struct event *begin =
-            event->phase == 'f' ? bsearch(event, begins, begun, sizeof *begins, events_by_id) : event;
-
-        if (!begin || begin->time > event->time + 0.002)
-            fail_msg("the arrow %s has no begin", event->id);
-    }
+    events_check_arrows(events);
     qsort(slices, count, sizeof *slices, events_order);
     for (size_t i = 1; i < count; i++)
         if (slices[i].pid == slices[i - 1].pid && slices[i].tid == slices[i - 1].tid) {
@@ -222,7 +303,6 @@ static inline void events_check(const struct events *events)
             if (slices[i].time > slices[i - 1].time + 0.002)
                 assert_true(slices[i].place > slices[i - 1].place);
         }
-    free(begins);
     free(slices);
 }
 

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: MIT
 #
 # The USDT probes of the library: that they are there, with their arguments, and that each is one nop. Where gdb is, that it finds
-# them. Usage: usdt.sh <shared library> <built with them: 1 or 0>   (reports in TAP)
+# them, stops a program at them, and reads their arguments. Usage: usdt.sh <shared library> <built with them: 1 or 0> [tests/gdb's program]
+# (reports in TAP)
 set -u
 library=$1
 with=$2
+program=${3:-}
 export LC_ALL=C
 
 if [ "$with" = 0 ]; then
@@ -35,7 +37,7 @@ verdict() { # <what must hold> <file that names what breaks it>
     fi
 }
 
-echo 1..4
+echo 1..5
 cat >"$dir/wanted" <<END
 region_begin 1
 region_end 1
@@ -72,4 +74,20 @@ if command -v gdb >/dev/null; then
     done >"$dir/wrong"
 fi
 verdict "gdb sees them (where there is gdb)" "$dir/wrong"
+
+# Two tasks of the program, which it spawns in its root: "word", and one that has no name.
+: >"$dir/wrong"
+# shellcheck disable=SC2016 # gdb's own
+if [ -n "$program" ] && gdb -nx -batch -ex 'break main' -ex run "$program" 2>/dev/null | grep -q '^Breakpoint 1, '; then
+    gdb -nx -q -batch -ex 'set breakpoint pending on' -ex 'break -probe-stap edo:task_spawn' -ex 'run waits' \
+        -ex 'printf "spawn: %d, task %lu %s by %lu\n", $_probe_argc, $_probe_arg0, (char *)$_probe_arg1, $_probe_arg3' -ex continue \
+        -ex 'printf "spawn: %d, task %lu %lu by %lu\n", $_probe_argc, $_probe_arg0, $_probe_arg1, $_probe_arg3' -ex delete \
+        -ex 'break -probe-stap edo:task_run' -ex continue -ex 'printf "run: task %lu\n", $_probe_arg0' -ex delete \
+        -ex 'break -probe-stap edo:task_park' -ex continue -ex 'printf "park: %d, task %lu\n", $_probe_argc, $_probe_arg0' \
+        "$program" >"$dir/stopped" 2>&1 </dev/null
+    for line in '^spawn: 4, task 2 word by 1$' '^spawn: 4, task 3 0 by 1$' '^run: task [1-9]' '^park: 1, task [1-9]'; do
+        grep -q "$line" "$dir/stopped" || { echo "no line with $line in:" && cat "$dir/stopped"; } >>"$dir/wrong"
+    done
+fi
+verdict "gdb stops at them and reads their arguments (where it may)" "$dir/wrong"
 exit $status

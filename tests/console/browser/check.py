@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """
-The console's page in a real Chromium, driven by Playwright: what is shown, what keys and clicks do, what hostile names do not.
+The console's page in a real Chromium, driven by Playwright: what is shown, what keys and clicks do, what hostile names do not. And traces in
+the viewers that they are for.
 An error of the browser's console or a breach of the content security policy fails the case in which it happens.
 
 Usage: check.py [PATTERN]: the cases whose name matches (TAP on stdout, "N passed, M failed" last).
@@ -14,6 +15,7 @@ import traceback
 import cases_page  # noqa: F401 their cases
 import cases_program  # noqa: F401
 import cases_speed  # noqa: F401
+import cases_traces  # noqa: F401
 from harness import CASES, Bench, launch
 from playwright.sync_api import sync_playwright
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """
-The pictures of docs/: a program (shop.c) in the console's page. Usage: screenshots.py DIRECTORY [NAME]...
+The pictures of docs/: a program (shop.c) in the console's page, the trace of another (kitchen.c) in Perfetto's.
+Usage: screenshots.py DIRECTORY [NAME]...
 """
 import os
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from harness import HERE, PHONE, Shop, launch, wait_rows
 from playwright.sync_api import sync_playwright
+from traces import Viewers, record
 
 DESKTOP = {"width": 1280, "height": 860}
 
@@ -31,11 +33,31 @@ def show(page, url, view):
         page.wait_for_selector(".frames li")
 
 
+def show_trace(browser, file):
+    viewers = Viewers(record())
+    page = browser.new_context(viewport={"width": 1200, "height": 830}).new_page()
+    ask = viewers.perfetto(page)
+    turns = ask("""select turn.id from flow join slice wake on wake.id = slice_out join slice turn on turn.id = slice_in
+                   where turn.name like 'cook%' and wake.name = 'wake' and turn.ts - wake.ts > 50000 order by turn.ts""")
+    page.evaluate("id => { app.sidebar.toggleVisibility(); app.trace.selection.selectSqlEvent('slice', id); }", turns[0]["id"])
+    page.evaluate("() => { return waitForPerfettoIdle(); }")
+    page.screenshot(path=file, clip={"x": 0, "y": 114, "width": 1200, "height": 320})  # above what it tells of the chosen turn
+    page.context.close()
+    viewers.end()
+
+
 def main():
     directory = Path(sys.argv[1])
     pictures = [picture for picture in PICTURES if len(sys.argv) < 3 or picture[0] in sys.argv[2:]]
     directory.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("FONTCONFIG_FILE", str(HERE / "fonts.conf"))
+    if len(sys.argv) < 3 or "trace" in sys.argv[2:]:
+        with sync_playwright() as playwright:
+            browser = launch(playwright)
+            show_trace(browser, directory / "trace.png")
+            browser.close()
+    if not pictures:
+        return
     shop = Shop("900")
     try:
         with sync_playwright() as playwright:
