@@ -6,6 +6,7 @@
 
 static struct client client, other;
 static struct reply reply;
+static struct program running; /* not in the tests' frames: the teardown ends it, too */
 
 /* Opens a stream, and takes its head. */
 static void follow(struct client *on, struct program *program, const char *query)
@@ -93,13 +94,13 @@ static int grows(void *argument)
 
 static void test_a_stream_begins_with_all_and_goes_on_with_what_has_changed(void **state)
 {
-    struct program program = {.options = {.workers = 1}};
     long long snapshot, uptime;
 
     (void)state;
-    program_start(&program, grows);
-    follow(&client, &program, "?filter=old");
-    follow(&other, &program, "?sort=name");
+    running = (struct program){.options = {.workers = 1}};
+    program_start(&running, grows);
+    follow(&client, &running, "?filter=old");
+    follow(&other, &running, "?sort=name");
     next_event(&client, "now");
     assert_int_equal(number_of(reply.body, "tasks"), 5);
     snapshot = number_of(reply.body, "snapshot");
@@ -115,8 +116,8 @@ static void test_a_stream_begins_with_all_and_goes_on_with_what_has_changed(void
     assert_int_equal(number_of(reply.body, "snapshot"), snapshot); /* one for both */
     assert_int_equal(number_of(reply.body, "uptime_ms"), uptime);
     assert_int_equal(count_of("\"name\":"), 5);
-    program_lets(&program, 1);
-    program_reaches(&program, 2);
+    program_lets(&running, 1);
+    program_reaches(&running, 2);
     next_event(&other, "now");
     while (number_of(reply.body, "tasks") < 6)
         next_event(&other, "now");
@@ -132,12 +133,26 @@ static void test_a_stream_begins_with_all_and_goes_on_with_what_has_changed(void
     assert_int_equal(number_of(reply.body, "matching"), 3);
     client_close(&client);
     client_close(&other);
-    program_end(&program);
+    program_end(&running);
 }
 
 /* --- Stalls ---------------------------------------------------------------------------------------------------------------------- */
 
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static bool shut; /* the gate, by the test */
+
+static void shut_gate(void)
+{
+    pthread_mutex_lock(&gate);
+    shut = true;
+}
+
+static void open_gate(void)
+{
+    if (shut)
+        pthread_mutex_unlock(&gate);
+    shut = false;
+}
 
 static int is_stuck(void *argument)
 {
@@ -167,34 +182,34 @@ static int stalls(void *argument)
 
 static void test_stalls_are_told_while_all_workers_are_kept(void **state)
 {
-    struct program program = {.options = {.workers = 2, .threads = 4, .stall_after = EDO_MS(1)}};
     long long serial;
 
     (void)state;
-    pthread_mutex_lock(&gate);
-    program_start(&program, stalls);
-    follow(&client, &program, "");
+    shut_gate();
+    running = (struct program){.options = {.workers = 2, .threads = 4, .stall_after = EDO_MS(1)}};
+    program_start(&running, stalls);
+    follow(&client, &running, "");
     next_event(&client, "tasks");
-    program_lets(&program, 1);
+    program_lets(&running, 1);
     next_event(&client, "stall");
     serial = number_of(reply.body, "serial");
     assert_non_null(strstr(reply.body, "\"ended\":false,\"kind\":\"blocked\",\"task\":\""));
     assert_non_null(strstr(reply.body, "\"name\":\"stuck\",\"site\":\"test_events.c:"));
     assert_non_null(strstr(reply.body, "\"at_ms\":"));
     do { /* with all threads stuck, too; the snapshot may be a second old */
-        asked(&reply, &program, "/api/tasks?filter=stuck");
+        asked(&reply, &running, "/api/tasks?filter=stuck");
         assert_int_equal(reply.status, 200);
     } while (number_of(reply.body, "matching") < STUCK);
-    asked(&reply, &program, "/api/stalls");
+    asked(&reply, &running, "/api/stalls");
     assert_has(&reply, "\"name\":\"stuck\"");
-    pthread_mutex_unlock(&gate);
+    open_gate();
     do
         next_event(&client, "stall");
     while (number_of(reply.body, "serial") != serial || !strstr(reply.body, "\"ended\":true"));
-    asked(&reply, &program, "/api/stalls");
+    asked(&reply, &running, "/api/stalls");
     assert_has(&reply, "\"ended\":true");
     client_close(&client);
-    program_end(&program);
+    program_end(&running);
 }
 
 /* --- Clients that do not listen ----------------------------------------------------------------------------------------------------- */
@@ -219,33 +234,32 @@ static int crowd(void *argument)
 /* Its rows change every second: soon there is no room in the kernel's buffers. */
 static void test_a_client_that_does_not_read_holds_up_neither_others_nor_the_end(void **state)
 {
-    struct program program = {.options = {.workers = 1}};
-
     (void)state;
-    program_start(&program, crowd);
-    follow(&client, &program, "?count=1000");
-    follow(&other, &program, "?count=1");
+    running = (struct program){.options = {.workers = 1}};
+    program_start(&running, crowd);
+    follow(&client, &running, "?count=1000");
+    follow(&other, &running, "?count=1");
     for (int i = 0; i < 5; i++)
         next_event(&other, "now");
     assert_true(number_of(reply.body, "snapshot") >= 5);
     client_close(&other);
-    program_end(&program); /* with the first one attached, and its event half written */
+    program_end(&running); /* with the first one attached, and its event half written */
     client_close(&client);
 }
 
 static void test_no_more_than_32_are_served_at_a_time_and_the_next_when_one_goes(void **state)
 {
     static struct client many[32];
-    struct program program = {.options = {.workers = 1}};
     struct pollfd poller = {.events = POLLIN};
 
     (void)state;
-    program_start(&program, crowd);
+    running = (struct program){.options = {.workers = 1}};
+    program_start(&running, crowd);
     for (size_t i = 0; i < EDO_COUNT(many); i++) {
-        follow(&many[i], &program, "?count=1");
+        follow(&many[i], &running, "?count=1");
         next_event(&many[i], "tasks");
     }
-    client_connect(&other, &program.server);
+    client_connect(&other, &running.server);
     client_send(&other, "GET /api/now HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
     next_event(&many[0], "tasks"); /* a whole second later */
     poller.fd = other.fd;
@@ -257,22 +271,22 @@ static void test_no_more_than_32_are_served_at_a_time_and_the_next_when_one_goes
     for (size_t i = 0; i < EDO_COUNT(many); i++)
         if (i != 7)
             client_close(&many[i]);
-    program_end(&program);
+    program_end(&running);
 }
 
 /* They could be written to as before, and get nothing: only who looks whether they have ended notices it. */
 static void test_clients_that_have_ended_count_no_more_without_being_written_to(void **state)
 {
     static struct client many[32];
-    struct program program = {.options = {.workers = 1}};
 
     (void)state;
-    program_start(&program, crowd);
+    running = (struct program){.options = {.workers = 1}};
+    program_start(&running, crowd);
     for (size_t i = 0; i < EDO_COUNT(many); i++) {
-        follow(&many[i], &program, "?count=1");
+        follow(&many[i], &running, "?count=1");
         next_event(&many[i], "tasks");
     }
-    client_connect(&other, &program.server);
+    client_connect(&other, &running.server);
     client_send(&other, "GET /api/now HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
     for (size_t i = 0; i < EDO_COUNT(many); i++)
         shutdown(many[i].fd, SHUT_WR);
@@ -284,17 +298,17 @@ static void test_clients_that_have_ended_count_no_more_without_being_written_to(
             client_drop(&many[i], many[i].size);
         client_close(&many[i]);
     }
-    program_end(&program);
+    program_end(&running);
 }
 
 static void test_what_a_client_says_is_thrown_away_and_too_much_of_it_ends_the_stream(void **state)
 {
     static char much[96 * 1024];
-    struct program program = {.options = {.workers = 1}};
 
     (void)state;
-    program_start(&program, crowd);
-    follow(&client, &program, "?count=1");
+    running = (struct program){.options = {.workers = 1}};
+    program_start(&running, crowd);
+    follow(&client, &running, "?count=1");
     next_event(&client, "tasks");
     client_send(&client, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
     for (int i = 0; i < 2; i++)
@@ -304,18 +318,27 @@ static void test_what_a_client_says_is_thrown_away_and_too_much_of_it_ends_the_s
     while (client_more(&client) > 0)
         client_drop(&client, client.size);
     client_close(&client);
-    program_end(&program);
+    program_end(&running);
+}
+
+/* What a test that has failed in the middle has left. */
+static int end(void **state)
+{
+    (void)state;
+    open_gate();
+    program_stop(&running);
+    return 0;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_stream_begins_with_all_and_goes_on_with_what_has_changed),
-        cmocka_unit_test(test_stalls_are_told_while_all_workers_are_kept),
-        cmocka_unit_test(test_a_client_that_does_not_read_holds_up_neither_others_nor_the_end),
-        cmocka_unit_test(test_no_more_than_32_are_served_at_a_time_and_the_next_when_one_goes),
-        cmocka_unit_test(test_clients_that_have_ended_count_no_more_without_being_written_to),
-        cmocka_unit_test(test_what_a_client_says_is_thrown_away_and_too_much_of_it_ends_the_stream),
+        cmocka_unit_test_teardown(test_a_stream_begins_with_all_and_goes_on_with_what_has_changed, end),
+        cmocka_unit_test_teardown(test_stalls_are_told_while_all_workers_are_kept, end),
+        cmocka_unit_test_teardown(test_a_client_that_does_not_read_holds_up_neither_others_nor_the_end, end),
+        cmocka_unit_test_teardown(test_no_more_than_32_are_served_at_a_time_and_the_next_when_one_goes, end),
+        cmocka_unit_test_teardown(test_clients_that_have_ended_count_no_more_without_being_written_to, end),
+        cmocka_unit_test_teardown(test_what_a_client_says_is_thrown_away_and_too_much_of_it_ends_the_stream, end),
     };
 
     alarm(50 * EDO_TEST_SCALE);
