@@ -118,6 +118,34 @@ part live 14
 says part '^task 2 "word"' '^  joined by +task [0-9]+ "join"' '^stop_here \(|^[0-9]+' '^#0 +stop_here' '^edo: no task is selected$'
 verdict "a task by its handle; a selection ends when the program goes on" $? part
 
+debug values -ex 'break stop_here' -ex 'run waits' -ex 'echo -- 1\n' -ex 'print values.text' -ex 'print values.hostile_text' -ex 'print values.no_text' \
+    -ex 'print values.ip4' -ex 'print values.ip6' -ex 'print values.path' -ex 'print values.name' -ex 'print values.no_address' \
+    -ex 'print values.mutex' -ex 'print mutex' -ex 'print of_thread' -ex 'print *values.channel' -ex 'print *full' -ex 'print *empty' \
+    -ex 'print/r values.text' -ex 'set var values.text.data = 3' -ex 'print values.text' \
+    -ex 'set var values.ip4.at_.any.sa_family = 77' -ex 'print values.ip4' "$program"
+part values 1
+cat >wanted <<'END'
+$1 = "GET /" (5 bytes)
+$2 = "\"\x1b[2J\xff\"" (7 bytes)
+$3 = "" (0 bytes)
+$4 = 127.0.0.1:80
+$5 = [fe80::1%2]:443
+$6 = unix:\x40run/\x5cit.sock
+$7 = @it
+$8 = no address
+$9 = free
+$10 = held by task 1, waited for
+$11 = held by a thread that runs no task, waited for
+$12 = 1 value of 4 bytes, room for any number, closed
+$13 = 0 values of 4 bytes, room for 0, 1 waits to send
+$14 = 0 values of 4 bytes, room for 1, 2 wait to receive
+END
+# shellcheck disable=SC2016 # gdb's own
+head -n 14 part | diff wanted - >differ && says part '^\$15 = \{data = 0x[0-9a-f]+ "GET /", size = 5\}$' '^\$16 = <unreadable: 0x3> \(5 bytes\)$' \
+    '^\$17 = \{size_ = 16, .*sa_family = 77'
+verdict "print shows texts, addresses, mutexes and channels, and members of what is broken" $? values
+rm -f differ wanted
+
 # same <core file>: it says of the tasks what the process said, but for what only a process has, and times.
 same() {
     debug dead -ex 'echo -- 1\n' -ex 'edo tasks' -ex 'echo -- 2\n' -ex 'edo scopes' -ex 'echo -- 3\n' -ex 'edo task deep bt' \

@@ -45,6 +45,14 @@ static edo_once once;
 static edo_wait_group group;
 static edo_task *joined;
 static uint32_t word;
+
+/* For `print`. */
+static struct {
+    edo_str text, hostile_text, no_text;
+    edo_addr ip4, ip6, path, name, no_address;
+    edo_mutex mutex;
+    edo_channel *channel;
+} values;
 static uint32_t job_word, job_runs;
 
 static int wait_word(void *argument)
@@ -296,6 +304,22 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
+static void have_values(void)
+{
+    int value = 1;
+
+    values.text = EDO_STR("GET /");
+    values.hostile_text = EDO_STR("\"\033[2J\xff\"");
+    MUST(edo_addr_parse(&values.ip4, "127.0.0.1:80"));
+    MUST(edo_addr_parse(&values.ip6, "[fe80::1%2]:443"));
+    MUST(edo_addr_parse(&values.path, "unix:\\x40run/\\x5cit.sock"));
+    MUST(edo_addr_parse(&values.name, "@it"));
+    MUST(edo_channel_create(&values.channel, sizeof value, EDO_UNBOUNDED));
+    MUST(edo_send(values.channel, &value));
+    edo_channel_close(values.channel);
+    __asm__ volatile("" : : "r"(&values) : "memory");
+}
+
 static int waits(void *argument)
 {
     static edo_mutex *there[] = {&first, &second}, *back[] = {&second, &first};
@@ -305,6 +329,7 @@ static int waits(void *argument)
     pthread_t thread;
 
     (void)argument;
+    have_values();
     MUST(edo_tcp_listen(&listener, "127.0.0.1:0", NULL));
     MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
     MUST(edo_stream_from_fd(&near_end, ends[0]));

@@ -5,7 +5,7 @@ import re
 
 import gdb
 
-from . import collect, core, frames
+from . import collect, core, frames, values
 from .layout import Missing
 from .memory import Trouble
 from .text import Text
@@ -456,11 +456,13 @@ def load():
     for kind in (Edo, EdoHelp, EdoTasks, EdoScopes, EdoTask, EdoThread, EdoWorkers, EdoGcore):
         kind()
     frames.load()
+    values.load()
     gdb.events.stop.connect(collect.note_stop)
 
 
 def unload():
     frames.unload()
+    values.unload()
     try:
         gdb.events.stop.disconnect(collect.note_stop)
     except ValueError:

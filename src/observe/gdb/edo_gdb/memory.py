@@ -7,6 +7,11 @@ import gdb
 PAGE = 4096  # how finely memory that can be read in parts is looked through; any size would do
 
 
+def printable(text):
+    """As one line of a terminal."""
+    return "".join(c if c.isprintable() else "\\x%02x" % ord(c) for c in text)
+
+
 class Trouble(Exception):
     """Something in the program is not what it should be."""
 
@@ -70,7 +75,7 @@ class Memory:
                     return "<unreadable: %#x>" % address
                 break
         text = got.split(b"\0")[0].decode("utf-8", "backslashreplace")
-        return "".join(c if c.isprintable() else "\\x%02x" % ord(c) for c in text)
+        return printable(text)
 
     def ring(self, head, next_at, what, most=10000000):
         """The links of a ring behind its head; its links' `next` lies `next_at` bytes into them."""
