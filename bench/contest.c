@@ -144,18 +144,35 @@ static int total_under(double *out, const struct bench_contest *contest, size_t 
 
 /* A slope: two runs that differ only in the number of requests, so that start-up, connecting and ending
  * cancel out. */
+static int slope_under(double *out, const struct bench_contest *contest, size_t number, enum bench_tool tool,
+                       const char **trouble)
+{
+    double few, many;
+    int rc;
+
+    if ((rc = total_under(&few, contest, number, tool, SHORT_RUN, trouble)) < 0 ||
+        (rc = total_under(&many, contest, number, tool, LONG_RUN, trouble)) < 0)
+        return rc;
+    *out = (many - few) / (LONG_RUN - SHORT_RUN);
+    return 0;
+}
+
 static void count_under(const struct bench_contest *contest, enum bench_tool tool, const char *key)
 {
     for (size_t i = 0; i < contenders_of(contest); i++) {
-        double few, many;
+        double each;
         const char *trouble;
 
-        if (total_under(&few, contest, i, tool, SHORT_RUN, &trouble) < 0 ||
-            total_under(&many, contest, i, tool, LONG_RUN, &trouble) < 0)
+        if (slope_under(&each, contest, i, tool, &trouble) < 0)
             report_absent(contest, i, key, trouble);
         else
-            report(contest, i, key, (many - few) / (LONG_RUN - SHORT_RUN));
+            report(contest, i, key, each);
     }
+}
+
+int bench_contest_count(double *out, const struct bench_contest *contest, size_t number, const char **trouble)
+{
+    return slope_under(out, contest, number, BENCH_CACHEGRIND, trouble);
 }
 
 int bench_contest_speed(const struct bench_contest *contest)
