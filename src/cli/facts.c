@@ -39,6 +39,13 @@ double edo_fact_number(const json_t *object, const char *key, double otherwise)
     return json_is_number(value) ? json_number_value(value) : otherwise;
 }
 
+int64_t edo_fact_count(const json_t *object, const char *key)
+{
+    double number = edo_fact_number(object, key, 0);
+
+    return number > 0 ? number < EDO_FACT_COUNT_MOST ? (int64_t)number : EDO_FACT_COUNT_MOST : 0;
+}
+
 bool edo_fact_true(const json_t *object, const char *key)
 {
     return json_is_true(json_object_get(object, key));
@@ -229,9 +236,9 @@ void edo_facts_tasks(struct edo_facts *facts, json_t *value)
     edo_facts_forget_tasks(facts);
     memcpy(facts->rows, rows, sizeof rows[0] * (size_t)count);
     facts->count = count;
-    facts->total = (int64_t)edo_fact_number(value, "total", 0);
-    facts->matching = (int64_t)edo_fact_number(value, "matching", 0);
-    facts->from = (int64_t)edo_fact_number(value, "from", 0);
+    facts->total = edo_fact_count(value, "total");
+    facts->matching = edo_fact_count(value, "matching");
+    facts->from = edo_fact_count(value, "from");
     json_decref(value);
 }
 

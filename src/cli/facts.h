@@ -74,6 +74,10 @@ const json_t *edo_facts_row(const struct edo_facts *facts, int64_t index);
 edo_str edo_fact_text(const json_t *object, const char *key);
 edo_str edo_fact_id(const json_t *object, const char *key, char buffer[24]);
 double edo_fact_number(const json_t *object, const char *key, double otherwise);
+
+/* How many there are, or which: from 0, and no more than can be counted with; what is no such number is 0. */
+enum { EDO_FACT_COUNT_MOST = 2000000000 };
+int64_t edo_fact_count(const json_t *object, const char *key);
 bool edo_fact_true(const json_t *object, const char *key);
 bool edo_fact_known(const json_t *object, const char *key);
 

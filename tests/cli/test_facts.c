@@ -174,6 +174,28 @@ static void test_facts_of_the_wrong_kind_are_not_known(void **state)
     }
 }
 
+static void test_counts_are_bounded_whatever_is_said(void **state)
+{
+    static const char *const said[] = {"1e300", "-1e300", "9223372036854775807", "-9223372036854775808", "-1", "\"7\""};
+    static const int64_t heard[] = {EDO_FACT_COUNT_MOST, 0, EDO_FACT_COUNT_MOST, 0, 0, 0};
+    char text[128];
+
+    (void)state;
+    for (size_t i = 0; i < EDO_COUNT(said); i++) {
+        struct edo_facts facts;
+
+        edo_facts_init(&facts);
+        snprintf(text, sizeof text, "{\"tasks\":[{\"id\":\"1\"}],\"total\":%s,\"matching\":%s,\"from\":%s}", said[i],
+                 said[i], said[i]);
+        edo_facts_tasks(&facts, parse(text));
+        assert_int_equal(facts.total, heard[i]);
+        assert_int_equal(facts.matching, heard[i]);
+        assert_int_equal(facts.from, heard[i]);
+        assert_non_null(edo_facts_row(&facts, heard[i]));
+        edo_facts_finish(&facts);
+    }
+}
+
 static void test_figures(void **state)
 {
     (void)state;
@@ -209,6 +231,7 @@ int main(void)
         cmocka_unit_test(test_a_stall_that_ends_keeps_its_frames),
         cmocka_unit_test(test_rates_need_two_moments_and_a_new_program_begins_anew),
         cmocka_unit_test(test_facts_of_the_wrong_kind_are_not_known),
+        cmocka_unit_test(test_counts_are_bounded_whatever_is_said),
         cmocka_unit_test(test_figures),
     };
 
