@@ -75,8 +75,8 @@ typedef struct edo_stall {
  */
 
 /*
- * Writes a report as people read it, several lines with an end of line each, and terminates it; cuts what does not fit.
- * Returns how long the whole text is. Any thread.
+ * Writes a report as people read it, several lines with an end of line each, and terminates it; cuts what does not fit. What a terminal
+ * would take for a command in a task's name is shown by its number, as \x1b. Returns how long the whole text is. Any thread.
  */
 EDO_API size_t edo_stall_text(char *buffer, size_t size, const edo_stall *stall);
 

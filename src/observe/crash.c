@@ -8,6 +8,7 @@
  *
  * `fd` is the only thing that changes later; `earlier` is written before the handlers are there.
  */
+#include "base/quoted.h"
 #include "observe/recorder.h"
 #include "platform/platform.h"
 #include "runtime/fork.h"
@@ -71,8 +72,12 @@ static void edo_crash_report(int number)
 
         edo_tell_number(teller, task->id);
         if (name) {
+            char piece[EDO_QUOTED_MOST + 1];
+            size_t size;
+
             edo_tell(teller, " \"");
-            edo_tell(teller, name);
+            for (; (size = edo_quoted_next(piece, &name)) > 0; edo_tell(teller, piece))
+                piece[size] = '\0';
             edo_tell(teller, "\"");
         }
         if (task->site) {

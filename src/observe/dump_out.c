@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Where a dump is written to, and its names. See dump_out.h. */
 #include "observe/dump_out.h"
-#include "base/utf8.h"
+#include "base/quoted.h"
 #include "observe/peek.h"
 #include "platform/platform.h"
 
@@ -93,7 +93,7 @@ void edo_out_printf(struct edo_out *out, const char *format, ...)
         edo_out_add(out, text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
 }
 
-void edo_out_quote(struct edo_out *out, const char *text)
+static void edo_out_quote_json(struct edo_out *out, const char *text)
 {
     const unsigned char *at = (const unsigned char *)text;
 
@@ -104,11 +104,31 @@ void edo_out_quote(struct edo_out *out, const char *text)
         if (*at == '"' || *at == '\\')
             edo_out_printf(out, "\\%c", *at);
         else if (size == 0 || *at < 0x20 || *at == 0x7f)
-            edo_out_printf(out, out->json ? "\\u%04x" : "\\x%02x", *at);
+            edo_out_printf(out, "\\u%04x", *at);
         else
             edo_out_add(out, (const char *)at, size);
         at += size > 0 ? size : 1;
     }
+    edo_out_put(out, "\"");
+}
+
+void edo_out_bare(struct edo_out *out, const char *text)
+{
+    char piece[EDO_QUOTED_MOST];
+    size_t size;
+
+    while ((size = edo_quoted_next(piece, &text)) > 0)
+        edo_out_add(out, piece, size);
+}
+
+void edo_out_quote(struct edo_out *out, const char *text)
+{
+    if (out->json) {
+        edo_out_quote_json(out, text);
+        return;
+    }
+    edo_out_put(out, "\"");
+    edo_out_bare(out, text);
     edo_out_put(out, "\"");
 }
 

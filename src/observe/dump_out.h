@@ -56,8 +56,9 @@ void edo_out_printf(struct edo_out *out, const char *format, ...) __attribute__(
 void edo_out_reserve(struct edo_out *out, size_t size);
 void edo_out_flush(struct edo_out *out);
 
-/* Between quotes, with what would break a line, or JSON, escaped. */
+/* Between quotes, with what would break a line, or JSON, or say something to a terminal, escaped; of text alone without the quotes. */
 void edo_out_quote(struct edo_out *out, const char *text);
+void edo_out_bare(struct edo_out *out, const char *text);
 
 /* What stands at these; NULL where there is none. Good until the next of them. */
 const char *edo_out_text(struct edo_out *out, const char *from);

@@ -97,7 +97,9 @@ static void edo_out_wait(struct edo_out *out, const struct edo_dump *dump, const
         break;
     case EDO_WAIT_SCOPE:
         name = edo_out_text(out, edo_dump_scope(dump, (uint32_t)wait->other)->name);
-        edo_out_printf(out, "for the tasks of its scope%s%s", name ? " " : "", name ? name : "");
+        edo_out_put(out, name ? "for the tasks of its scope " : "for the tasks of its scope");
+        if (name)
+            edo_out_bare(out, name);
         break;
     case EDO_WAIT_DESCRIPTOR:
         edo_out_put(out, "for a free descriptor, to accept with");

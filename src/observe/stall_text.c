@@ -18,10 +18,13 @@ static void add_duration(struct edo_text *text, int64_t ns)
 static void add_who(struct edo_text *text, const edo_stall *stall)
 {
     edo_text_add(text, "edo: stall %" PRIu64 ": ", stall->serial);
-    if (stall->task)
-        edo_text_add(text, "task \"%s\" (#%" PRIu64 ")", stall->name ? stall->name : "task", stall->task);
-    else
+    if (stall->task) {
+        edo_text_add(text, "task ");
+        edo_text_quote(text, stall->name ? stall->name : "task");
+        edo_text_add(text, " (#%" PRIu64 ")", stall->task);
+    } else {
         edo_text_add(text, "a timer's callback");
+    }
     if (stall->site)
         edo_text_add(text, ", spawned at %s:%d,", stall->site->file, stall->site->line);
 }

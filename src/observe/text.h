@@ -3,6 +3,8 @@
 #ifndef EDO_OBSERVE_TEXT_H
 #define EDO_OBSERVE_TEXT_H
 
+#include "base/quoted.h"
+
 #include <edo/base.h>
 
 #include <stdarg.h>
@@ -24,6 +26,18 @@ EDO_PRINTF(2, 3) static inline void edo_text_add(struct edo_text *text, const ch
     size = vsnprintf(room ? text->out + text->size : NULL, room, format, arguments);
     va_end(arguments);
     text->size += size > 0 ? (size_t)size : 0;
+}
+
+/* Somebody's name, between quotes. */
+static inline void edo_text_quote(struct edo_text *text, const char *name)
+{
+    char piece[EDO_QUOTED_MOST];
+    size_t size;
+
+    edo_text_add(text, "\"");
+    while ((size = edo_quoted_next(piece, &name)) > 0)
+        edo_text_add(text, "%.*s", (int)size, piece);
+    edo_text_add(text, "\"");
 }
 
 #endif

@@ -7,6 +7,8 @@
  */
 #include "runtime/overflow.h"
 
+#include "base/quoted.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -59,6 +61,15 @@ static void add_text(struct line *line, const char *text)
     add(line, text, sizeof line->text);
 }
 
+static void add_name(struct line *line, const char *name)
+{
+    char piece[EDO_QUOTED_MOST];
+    size_t size;
+
+    for (size_t added = 0; added < NAME_MOST && (size = edo_quoted_next(piece, &name)) > 0; added += size)
+        add(line, piece, size);
+}
+
 static void add_number(struct line *line, uint64_t number)
 {
     char digits[20];
@@ -81,7 +92,7 @@ static void report(struct edo_stack *stack)
     add_text(&line, "edo: stack overflow in ");
     add_text(&line, text.name ? "task \"" : "a task");
     if (text.name) {
-        add(&line, text.name, NAME_MOST);
+        add_name(&line, text.name);
         add_text(&line, "\"");
     }
     if (text.id) {

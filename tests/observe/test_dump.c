@@ -508,6 +508,15 @@ static bool json_is_good(const struct dumped *text)
     return pclose(python) == 0;
 }
 
+static int wait_in_scope_called(void *argument)
+{
+    int rc = 0;
+
+    EDO_SCOPE (inner, &rc, .name = argument)
+        rc = edo_spawn(inner, wait_sleep, NULL);
+    return 0;
+}
+
 static int show_json(void *argument)
 {
     static const char strange[] = "\"\\\n\x01\x7f\xff\xc3\xa9\xe2\x82 \xed\xa0\x80";
@@ -539,6 +548,36 @@ static int show_json(void *argument)
     }
     waits_end(waits);
     return 0;
+}
+
+static int show_commands(void *argument)
+{
+    static char commands[] = "\x1b[2J\"\n\xc2\x9b"
+                             "1m\xff\xc3\xa9";
+    struct dumped text;
+    int rc = 0;
+
+    (void)argument;
+    EDO_SCOPE (all, &rc, .name = commands, .policy = EDO_SUPERVISE) {
+        CHECK_RC(edo_spawn(all, wait_in_scope_called, commands, .name = commands), 0);
+        for (int i = 0; i < 20; i++)
+            edo_yield();
+        dumped_begin(&text, EDO_DUMP_TEXT, false);
+        CHECK_LINE(&text, " scope \"\\x1b[2J\\\"\\x0a\\xc2\\x9b1m\\xff\xc3\xa9\" (", "");
+        CHECK_LINE(&text, "waits for the tasks of its scope \\x1b[2J\\\"\\x0a\\xc2\\x9b1m\\xff\xc3\xa9, age",
+                   " \"\\x1b[2J\\\"\\x0a\\xc2\\x9b1m\\xff\xc3\xa9\" (");
+        CHECK(!strchr(text.text, '\x1b') && !strstr(text.text, "\xc2\x9b"));
+        dumped_end(&text);
+        rc = -ECANCELED;
+    }
+    return 0;
+}
+
+/* C1 controls are commands as well, also as UTF-8. */
+static void test_text_has_no_commands_for_terminals_whatever_tasks_are_called(void **state)
+{
+    (void)state;
+    assert_int_equal(run_alone(show_commands, NULL), 0);
 }
 
 static void test_json_is_json_whatever_tasks_are_called(void **state)
@@ -678,6 +717,7 @@ int main(void)
         cmocka_unit_test(test_what_is_cancelled_says_why_and_where),
         cmocka_unit_test(test_backtraces_go_from_the_wait_to_the_tasks_function),
         cmocka_unit_test(test_json_is_json_whatever_tasks_are_called),
+        cmocka_unit_test(test_text_has_no_commands_for_terminals_whatever_tasks_are_called),
         cmocka_unit_test(test_memory_that_is_gone_is_not_read),
         cmocka_unit_test(test_who_has_ended_is_not_told),
         cmocka_unit_test(test_a_thread_dumps_all_runtimes),

@@ -305,7 +305,7 @@ static int die_in_a_task(void *argument)
     int rc = 0;
 
     EDO_SCOPE (scope, &rc)
-        rc = edo_spawn(scope, dies, argument, .name = "culprit");
+        rc = edo_spawn(scope, dies, argument, .name = "\x1b[2J culprit");
     return rc;
 }
 
@@ -350,7 +350,7 @@ static void check_report(const char *signal_name)
     char first[64];
 
     snprintf(first, sizeof first, "edo: %s in task ", signal_name);
-    if (strncmp(death_text, first, strlen(first)) != 0 || !strstr(death_text, "\"culprit\", spawned at ") ||
+    if (strncmp(death_text, first, strlen(first)) != 0 || !strstr(death_text, "\"\\x1b[2J culprit\", spawned at ") ||
         !strstr(death_text, "test_recorder.c:") || !strstr(death_text, "worker 1: ") || !strstr(death_text, "ran "))
         fail_msg("no report of %s:\n%s", signal_name, death_text);
     if (strstr(death_text + 1, first))

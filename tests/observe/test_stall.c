@@ -750,6 +750,28 @@ static void test_a_report_is_text(void **state)
     assert_string_equal(text, "edo: stall 4: a timer's callback went on after 1.23 s\n");
 }
 
+/* Names may be users' own words, and the text goes to a terminal. */
+static void test_a_name_in_a_report_is_no_command_for_a_terminal(void **state)
+{
+    edo_stall stall = {.size = sizeof stall,
+                       .serial = 3,
+                       .kind = EDO_STALL_COMPUTING,
+                       .task = 7,
+                       .name = "\x1b]0;mine\x07\"\n\xc2\x9b"
+                               "2J\xff\xc3\xa9",
+                       .ended = true};
+    const char *whole =
+        "edo: stall 3: task \"\\x1b]0;mine\\x07\\\"\\x0a\\xc2\\x9b2J\\xff\xc3\xa9\" (#7) went on after 0.0 ms\n";
+    char text[512];
+    char small[24];
+
+    (void)state;
+    assert_int_equal(edo_stall_text(text, sizeof text, &stall), strlen(whole));
+    assert_string_equal(text, whole);
+    assert_int_equal(edo_stall_text(small, sizeof small, &stall), strlen(whole));
+    assert_int_equal(strlen(small), sizeof small - 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -773,6 +795,7 @@ int main(void)
         TEST(test_what_ended_in_haste_is_no_stall),
         TEST(test_places_are_found_again_and_their_minute_passes),
         TEST(test_a_report_is_text),
+        TEST(test_a_name_in_a_report_is_no_command_for_a_terminal),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

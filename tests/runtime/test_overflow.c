@@ -319,6 +319,31 @@ static void describe_at_length(struct edo_stack *stack, struct edo_overflow_text
     *text = (struct edo_overflow_text){.name = name, .file = name, .line = UINT32_MAX, .id = UINT64_MAX};
 }
 
+static void describe_commands(struct edo_stack *stack, struct edo_overflow_text *text)
+{
+    (void)stack;
+    *text = (struct edo_overflow_text){.name = "\x1b[2J\n\xc2\x9b", .id = 1};
+}
+
+static const struct edo_overflow_hooks hooks_with_commands = {NULL, describe_commands};
+
+static void child_overflows_with_commands(void)
+{
+    get_stacks(EDO_STACK_CLASS_DEFAULT);
+    install(&hooks_with_commands);
+    run_on(upper, overflow);
+}
+
+static void test_k2_a_name_is_no_command_for_a_terminal(void **state)
+{
+    struct death death;
+
+    (void)state;
+    die_in_child(&death, child_overflows_with_commands);
+    assert_true(WIFSIGNALED(death.status));
+    assert_non_null(strstr(death.text, "in task \"\\x1b[2J\\x0a\\xc2\\x9b\" (#1)"));
+}
+
 static const struct edo_overflow_hooks hooks_at_length = {NULL, describe_at_length};
 
 static void child_overflows_with_a_long_name(void)
@@ -591,6 +616,7 @@ int main(void)
         cmocka_unit_test(test_k2_a_large_frame_that_steps_over_the_guard_is_an_overflow),
         cmocka_unit_test(test_k2_an_overflow_on_another_thread_is_reported),
         cmocka_unit_test(test_k2_long_names_are_cut),
+        cmocka_unit_test(test_k2_a_name_is_no_command_for_a_terminal),
         cmocka_unit_test(test_k2_the_neighbour_is_not_blamed_for_an_overrun),
         cmocka_unit_test(test_k2_another_fault_kills_as_ever),
         cmocka_unit_test(test_k2_a_signal_that_was_sent_kills_as_ever),
