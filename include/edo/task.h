@@ -137,7 +137,10 @@ EDO_API int edo_yield(void);
 /* For loops that compute: costs a few ns, and yields once the task's budget of 128 is spent. 0 or -ECANCELED. */
 EDO_API int edo_checkpoint(void);
 
-/* Whether the caller runs in a task; the task's name; its serial number (0 outside a task), never used again. */
+/*
+ * Whether the caller runs in a task; the task's name; its serial number (0 outside a task), which no other task has while any of its
+ * runtime lives, nor in the next 32,000 runtimes of the process.
+ */
 EDO_API bool edo_in_task(void);
 EDO_API const char *edo_task_name(void);
 EDO_API uint64_t edo_task_id(void);

@@ -67,17 +67,43 @@ static void edo_overflow_describe(struct edo_stack *stack, struct edo_overflow_t
 
 static const struct edo_overflow_hooks edo_overflow_hooks = {edo_overflow_running, edo_overflow_describe};
 
-/* How many runtimes this process has had: tasks' serial numbers begin with it. Those of unobserved ones have a range of their own. */
-static _Atomic uint64_t edo_runtimes;
-static _Atomic uint64_t edo_runtimes_unobserved;
+/* --- Numbers --------------------------------------------------------------------------------------------------------------- */
 
-static uint64_t edo_runtime_number(const edo_run_options *options)
+/*
+ * Which runtime of its process one is: tasks' serial numbers begin with it. After as many as there are they begin again, past those of
+ * runtimes that still live. Unobserved ones have a range of their own; more of them than that at once would share.
+ */
+enum { EDO_UNOBSERVED_NUMBERS = 0x100 };
+
+_Atomic uint32_t edo_runtimes_begun;
+static _Atomic uint32_t edo_unobserved_begun;
+static _Atomic uint64_t edo_numbers_used[(EDO_RUNTIME_NUMBERS + EDO_UNOBSERVED_NUMBERS) / 64];
+
+static bool edo_runtime_number_free(uint32_t number)
 {
-    enum { UNOBSERVED = 0x7f00, MANY = 0x100 }; /* the highest bit stands for threads (sync/owner.h) */
+    uint64_t bit = UINT64_C(1) << number % 64;
 
-    if (options->unobserved)
-        return UNOBSERVED + atomic_fetch_add_explicit(&edo_runtimes_unobserved, 1, memory_order_relaxed) % MANY;
-    return atomic_fetch_add_explicit(&edo_runtimes, 1, memory_order_relaxed);
+    return !(atomic_fetch_or_explicit(&edo_numbers_used[number / 64], bit, memory_order_relaxed) & bit);
+}
+
+static uint64_t edo_runtime_number_get(const edo_run_options *options)
+{
+    _Atomic uint32_t *begun = options->unobserved ? &edo_unobserved_begun : &edo_runtimes_begun;
+    uint32_t first = options->unobserved ? EDO_RUNTIME_NUMBERS : 0;
+    uint32_t count = options->unobserved ? EDO_UNOBSERVED_NUMBERS : EDO_RUNTIME_NUMBERS;
+    uint32_t number = first;
+
+    for (uint32_t i = 0; i < count; i++) {
+        number = first + atomic_fetch_add_explicit(begun, 1, memory_order_relaxed) % count;
+        if (edo_runtime_number_free(number))
+            break;
+    }
+    return number;
+}
+
+static void edo_runtime_number_put(uint64_t number)
+{
+    atomic_fetch_and_explicit(&edo_numbers_used[number / 64], ~(UINT64_C(1) << number % 64), memory_order_relaxed);
 }
 
 /* --- All that run ---------------------------------------------------------------------------------------------------------- */
@@ -192,6 +218,7 @@ static void edo_runtime_finish(struct edo_runtime *runtime)
     edo_blocks_finish(&runtime->handles);
     edo_blocks_finish(&runtime->sources);
     edo_platform->release(runtime->workers);
+    edo_runtime_number_put(runtime->id_base >> EDO_ID_RUNTIME_SHIFT);
     edo_platform->release(runtime);
 }
 
@@ -270,7 +297,7 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
         return -ENOMEM;
     }
     runtime->options = *options;
-    runtime->id_base = edo_runtime_number(options) << EDO_ID_RUNTIME_SHIFT;
+    runtime->id_base = edo_runtime_number_get(options) << EDO_ID_RUNTIME_SHIFT;
     runtime->main = fn;
     runtime->main_argument = argument;
     runtime->nesting = nesting;

@@ -19,8 +19,14 @@
 
 enum { EDO_WORKERS_MOST = 256 };
 
-/* A task's serial number has that of its runtime above these bits; see edo_worker_init. */
-enum { EDO_ID_RUNTIME_SHIFT = 48 };
+/*
+ * A task's serial number has that of its runtime above these bits; see edo_worker_init. The highest bit stands for threads (sync/owner.h),
+ * and some numbers are for unobserved runtimes, so that this many are left.
+ */
+enum { EDO_ID_RUNTIME_SHIFT = 48, EDO_RUNTIME_NUMBERS = 0x7f00 };
+
+/* How many have taken a number so far: tests go on from where they want. */
+extern _Atomic uint32_t edo_runtimes_begun;
 
 enum edo_root_state { EDO_ROOT_BEFORE = 0, EDO_ROOT_OPEN, EDO_ROOT_ENDED };
 

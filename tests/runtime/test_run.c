@@ -5,6 +5,8 @@
  */
 #include "helpers.h"
 
+#include "runtime/runtime.h"
+
 #include <pthread.h>
 #include <sched.h>
 
@@ -44,6 +46,39 @@ static void test_s8_run_returns_what_the_root_returned(void **state)
     assert_int_equal(edo_run(give, NULL, EDO_OPTIONS(edo_run_options, .workers = -1)), -EINVAL);
     assert_int_equal(edo_run(give, NULL, EDO_OPTIONS(edo_run_options, .workers = 257)), -EINVAL);
     assert_int_equal(edo_run(give, NULL, EDO_OPTIONS(edo_run_options, .signals = 9)), -EINVAL);
+}
+
+static int tell_number(void *argument)
+{
+    *(uint64_t *)argument = edo_task_id();
+    return 0;
+}
+
+/* A process may have more runtimes, one after the other, than there are numbers for. */
+static int begin_the_numbers_again(void *argument)
+{
+    uint64_t own = edo_task_id() >> EDO_ID_RUNTIME_SHIFT;
+    uint64_t id[4];
+
+    (void)argument;
+    atomic_store(&edo_runtimes_begun, EDO_RUNTIME_NUMBERS - 2);
+    for (int i = 0; i < 4; i++) {
+        if (i == 2) /* where the next would be this one's */
+            atomic_store(&edo_runtimes_begun, EDO_RUNTIME_NUMBERS + (uint32_t)own);
+        CHECK_RC(run(tell_number, &id[i]), 0);
+        CHECK(id[i] >> 63 == 0); /* that would be a thread */
+    }
+    CHECK(id[0] >> EDO_ID_RUNTIME_SHIFT == EDO_RUNTIME_NUMBERS - 2);
+    CHECK(id[1] >> EDO_ID_RUNTIME_SHIFT == EDO_RUNTIME_NUMBERS - 1);
+    CHECK(id[2] >> EDO_ID_RUNTIME_SHIFT == own + 1);
+    CHECK(id[3] >> EDO_ID_RUNTIME_SHIFT == own + 2);
+    return 0;
+}
+
+static void test_numbers_of_tasks_are_those_of_no_other_that_lives(void **state)
+{
+    (void)state;
+    assert_int_equal(run(begin_the_numbers_again, NULL), 0);
 }
 
 static void test_c9_run_returns_the_first_failure_of_a_root_child(void **state)
@@ -617,6 +652,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_s8_run_returns_what_the_root_returned),
+        cmocka_unit_test(test_numbers_of_tasks_are_those_of_no_other_that_lives),
         cmocka_unit_test(test_c9_run_returns_the_first_failure_of_a_root_child),
         cmocka_unit_test(test_s8_runtimes_one_after_another),
         cmocka_unit_test(test_s8_runtimes_at_once),
