@@ -68,10 +68,10 @@ typedef struct edo_recorder_options {
 
 /*
  * Writes what each worker did last, as text, oldest first: from a task, of its runtime; from a thread that runs none, of all runtimes of
- * the process. Nobody is stopped for it, and nothing is allocated. Turns have no times of their own; they stand between events that do,
+ * the process. Nobody is stopped for it, and nothing is taken from the heap. Turns have no times of their own; they stand between events that do,
  * at most 61 turns apart.
  *
- * 0; -EINVAL; -E2BIG; what write(2) or .write failed with; -EPERM after fork(2). Not in signal handlers.
+ * 0; -EINVAL; -E2BIG; -ENOMEM; what write(2) or .write failed with; -EPERM after fork(2). Not in signal handlers.
  */
 EDO_API int edo_recorder_dump(int fd, const edo_recorder_options *options);
 

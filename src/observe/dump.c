@@ -12,13 +12,19 @@
 #include "runtime/options.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 
-enum { EDO_DUMP_RUNTIMES = 16 }; /* at once; of more the first */
+/* What is dumped of one runtime, mapped. */
+struct edo_dumped {
+    struct edo_dump dump;
+    struct edo_dumped *next;
+};
 
 /* A dump that is being made. */
 struct edo_dumping {
-    struct edo_dump dumps[EDO_DUMP_RUNTIMES];
-    size_t count;
+    const struct edo_platform *platform;
+    struct edo_dumped *first;
+    struct edo_dumped **last;
     int rc;
     bool backtraces;
 };
@@ -32,12 +38,21 @@ static void edo_dumping_take(void *context, struct edo_runtime *runtime)
 {
     struct edo_dumping *dumping = (struct edo_dumping *)context;
     bool foreign = edo_thread_self() == NULL;
+    struct edo_dumped *dumped;
     struct edo_dump *dump;
+    void *memory;
 
-    if (dumping->count == EDO_COUNT(dumping->dumps) || dumping->rc < 0)
+    if (dumping->rc == 0 &&
+        dumping->platform->map(&memory, sizeof *dumped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS) < 0)
+        dumping->rc = -ENOMEM;
+    if (dumping->rc < 0)
         return;
-    dump = &dumping->dumps[dumping->count++];
-    *dump = (struct edo_dump){.id_mask = UINT64_MAX, .backtraces = dumping->backtraces};
+    dumped = (struct edo_dumped *)memory;
+    *dumping->last = dumped;
+    dumping->last = &dumped->next;
+    dump = &dumped->dump;
+    dump->id_mask = UINT64_MAX;
+    dump->backtraces = dumping->backtraces;
     dump->addresses = !(foreign && runtime->hooks && runtime->hooks->simulated); /* that kernel is its thread's alone */
     dumping->rc = edo_dump_take(dump, runtime);
 }
@@ -46,17 +61,17 @@ static void edo_dumping_print(struct edo_out *out, struct edo_dumping *dumping)
 {
     if (out->json)
         edo_out_put(out, "{\"runtimes\":[");
-    for (size_t i = 0; i < dumping->count; i++) {
-        if (out->json && i > 0)
+    for (struct edo_dumped *dumped = dumping->first; dumped; dumped = dumped->next) {
+        if (out->json && dumped != dumping->first)
             edo_out_put(out, ",\n");
         if (out->json)
-            edo_out_dump_json(out, &dumping->dumps[i]);
+            edo_out_dump_json(out, &dumped->dump);
         else
-            edo_out_dump_text(out, &dumping->dumps[i]);
+            edo_out_dump_text(out, &dumped->dump);
     }
     if (out->json)
         edo_out_put(out, "]}\n");
-    else if (dumping->count == 0)
+    else if (!dumping->first)
         edo_out_put(out, "edo: no runtime\n");
 }
 
@@ -74,7 +89,7 @@ int edo_dump_options_check(edo_dump_options *options, const edo_dump_options *gi
 int edo_dump(int fd, const edo_dump_options *given)
 {
     struct edo_task *task = edo_task_self();
-    struct edo_dumping dumping = {.count = 0};
+    struct edo_dumping dumping = {.platform = edo_dump_platform()};
     edo_dump_options options;
     struct edo_out *out;
     int rc = edo_dump_options_check(&options, given);
@@ -83,6 +98,7 @@ int edo_dump(int fd, const edo_dump_options *given)
         rc = edo_out_begin(&out, fd, &options);
     if (rc != 0)
         return rc;
+    dumping.last = &dumping.first;
     dumping.backtraces = options.backtraces;
     if (task)
         edo_dumping_take(&dumping, task->home->runtime);
@@ -92,10 +108,12 @@ int edo_dump(int fd, const edo_dump_options *given)
         edo_dumping_print(out, &dumping);
     else
         out->rc = dumping.rc;
-    for (size_t i = 0; i < dumping.count; i++) {
-        if (dumping.dumps[i].rc < 0 && out->rc == 0)
-            out->rc = dumping.dumps[i].rc;
-        edo_dump_finish(&dumping.dumps[i]);
+    for (struct edo_dumped *dumped = dumping.first, *next; dumped; dumped = next) {
+        next = dumped->next;
+        if (dumped->dump.rc < 0 && out->rc == 0)
+            out->rc = dumped->dump.rc;
+        edo_dump_finish(&dumped->dump);
+        dumping.platform->unmap(dumped, sizeof *dumped);
     }
     return edo_out_end(out);
 }

@@ -13,6 +13,7 @@
 #include "runtime/fork.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 
 /* --- Taking -------------------------------------------------------------------------------------------------------------- */
 
@@ -80,14 +81,45 @@ static void take_workers(struct edo_snapshot_of *of, struct edo_runtime *runtime
     }
 }
 
+static void *map(const edo_snapshot *snapshot, size_t size)
+{
+    void *memory;
+
+    return snapshot->platform->map(&memory, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS) < 0 ? NULL
+                                                                                                           : memory;
+}
+
+/* Where one more is to be seen; NULL: there is no memory. */
+static struct edo_snapshot_of *next_of(edo_snapshot *snapshot)
+{
+    if (snapshot->count == snapshot->capacity) {
+        size_t capacity = snapshot->capacity ? 2 * snapshot->capacity : 16;
+        struct edo_snapshot_of **of = (struct edo_snapshot_of **)map(snapshot, capacity * sizeof *of);
+
+        if (!of)
+            return NULL;
+        if (snapshot->of) {
+            memcpy(of, snapshot->of, snapshot->count * sizeof *of);
+            snapshot->platform->unmap(snapshot->of, snapshot->capacity * sizeof *of);
+        }
+        snapshot->of = of;
+        snapshot->capacity = capacity;
+    }
+    if (!snapshot->of[snapshot->count])
+        snapshot->of[snapshot->count] = (struct edo_snapshot_of *)map(snapshot, sizeof **snapshot->of);
+    return snapshot->of[snapshot->count];
+}
+
 static void take_one(void *context, struct edo_runtime *runtime)
 {
     edo_snapshot *snapshot = (edo_snapshot *)context;
-    struct edo_snapshot_of *of;
+    struct edo_snapshot_of *of = next_of(snapshot);
 
-    if (snapshot->count == EDO_SNAPSHOT_RUNTIMES)
+    if (!of) {
+        snapshot->rc = -ENOMEM;
         return;
-    of = &snapshot->of[snapshot->count++];
+    }
+    snapshot->count++;
     edo_dump_reset(&of->dump);
     of->workers.count = 0;
     of->dump.id_mask = UINT64_MAX;
@@ -140,14 +172,17 @@ void edo_snapshot_free(edo_snapshot *snapshot)
 {
     if (!snapshot)
         return;
-    for (size_t i = 0; i < EDO_SNAPSHOT_RUNTIMES; i++) {
-        struct edo_snapshot_of *of = &snapshot->of[i];
+    for (size_t i = 0; i < snapshot->capacity && snapshot->of[i]; i++) {
+        struct edo_snapshot_of *of = snapshot->of[i];
 
         if (of->workers.items)
             snapshot->platform->unmap(of->workers.items, of->workers.capacity * sizeof(edo_snapshot_worker));
         if (of->dump.platform)
             edo_dump_finish(&of->dump);
+        snapshot->platform->unmap(of, sizeof *of);
     }
+    if (snapshot->of)
+        snapshot->platform->unmap(snapshot->of, snapshot->capacity * sizeof *snapshot->of);
     edo_names_finish(&snapshot->names);
     edo_names_finish(&snapshot->symbols);
     snapshot->platform->release(snapshot);
@@ -317,7 +352,7 @@ static void tell_ring(void *context, const uint32_t *tasks, size_t count)
 int edo_snapshot_deadlocks(edo_snapshot *snapshot, size_t runtime,
                            void (*found)(void *context, const uint64_t *tasks, size_t count), void *context)
 {
-    struct edo_snapshot_of *of = runtime < snapshot->count ? &snapshot->of[runtime] : NULL;
+    struct edo_snapshot_of *of = runtime < snapshot->count ? snapshot->of[runtime] : NULL;
     struct rings rings = {snapshot, of ? &of->dump : NULL, found, context, 0};
     int rc;
 

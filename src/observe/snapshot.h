@@ -14,8 +14,6 @@
 
 #include <edo/snapshot.h>
 
-enum { EDO_SNAPSHOT_RUNTIMES = 16 }; /* at once; of more the first */
-
 struct edo_kept {
     const void *from; /* NULL: a free place */
     uint8_t what;
@@ -46,11 +44,14 @@ struct edo_snapshot_of {
     struct edo_dump_array workers; /* of edo_snapshot_worker */
 };
 
+/* What runtimes are seen in is mapped, as it is looked for under the lock of their list. */
 struct edo_snapshot {
     const struct edo_platform *platform;
     int rc;
     size_t count;
-    struct edo_snapshot_of of[EDO_SNAPSHOT_RUNTIMES]; /* those behind `count` keep their memory */
+    struct edo_snapshot_of *
+        *of; /* `capacity` places; those behind `count` keep their memory; NULL: none was there yet */
+    size_t capacity;
     struct edo_names names;
     struct edo_names symbols;
 };
@@ -58,7 +59,7 @@ struct edo_snapshot {
 /* NULL: `runtime` is none. */
 static inline const struct edo_snapshot_of *edo_snapshot_of(const edo_snapshot *snapshot, size_t runtime)
 {
-    return runtime < snapshot->count ? &snapshot->of[runtime] : NULL;
+    return runtime < snapshot->count ? snapshot->of[runtime] : NULL;
 }
 
 /* 0; -E2BIG: the caller knows more than this library, or nothing. Else copies what he knows. */

@@ -598,11 +598,11 @@ static int show_gone_name(void *argument)
     EDO_SCOPE (all, &rc) {
         CHECK_RC(edo_spawn(all, wait_sleep, NULL, .name = page), 0);
         CHECK_RC(edo_spawn(all, wait_sleep, NULL, .name = page + 4096 - 3), 0);
-        munmap(page + 4096, 4096);
+        mprotect(page + 4096, 4096, PROT_NONE); /* not unmapped: something else might be put there */
         dumped_begin(&text, EDO_DUMP_TEXT, false);
         CHECK(strstr(text.text, " \"name\" (") && strstr(text.text, " \"end\" ("));
         dumped_end(&text);
-        munmap(page, 4096);
+        mprotect(page, 4096, PROT_NONE);
         dumped_begin(&text, EDO_DUMP_TEXT, false);
         CHECK_LINE(&text, " \"\" (", "is ready");
         dumped_end(&text);
@@ -620,6 +620,7 @@ static void test_memory_that_is_gone_is_not_read(void **state)
     memcpy(page, "name", 5);
     memcpy(page + 4096 - 3, "end", 3); /* its terminator is behind the page */
     assert_int_equal(run_alone(show_gone_name, page), 0);
+    munmap(page, 8192);
 }
 
 /* --- Who has ended ---------------------------------------------------------------------------------------------------------- */
@@ -699,6 +700,31 @@ static void test_a_thread_dumps_all_runtimes(void **state)
     dumped_end(&text);
 }
 
+/* One inside the other; the innermost is dumped from. */
+static struct dumped many;
+static int deeper;
+
+static int nests(void *argument)
+{
+    if (deeper-- == 0)
+        return be_dumped(&many);
+    return edo_run(nests, argument, EDO_OPTIONS(edo_run_options, .workers = 1));
+}
+
+static void test_of_many_runtimes_none_is_left_out(void **state)
+{
+    enum { MANY = 40 };
+    int count = 0;
+
+    (void)state;
+    deeper = MANY - 1;
+    assert_int_equal(run(nests, NULL), 0);
+    for (const char *at = many.text; (at = strstr(at, "edo: runtime ")); at++)
+        count++;
+    assert_int_equal(count, MANY);
+    dumped_end(&many);
+}
+
 static void test_errors_end_a_dump(void **state)
 {
     int calls = 0;
@@ -721,6 +747,7 @@ int main(void)
         cmocka_unit_test(test_memory_that_is_gone_is_not_read),
         cmocka_unit_test(test_who_has_ended_is_not_told),
         cmocka_unit_test(test_a_thread_dumps_all_runtimes),
+        cmocka_unit_test(test_of_many_runtimes_none_is_left_out),
         cmocka_unit_test(test_errors_end_a_dump),
     };
 

@@ -232,6 +232,48 @@ static void test_unobserved_runtimes_are_left_out(void **state)
     word = 0;
 }
 
+enum { MANY = 40 };
+static int deeper;
+
+/* Once with all, and again with less. */
+static void look_at_many(void)
+{
+    edo_snapshot *snapshot = NULL;
+    edo_snapshot_runtime about = {.size = sizeof about};
+    edo_snapshot_task task = {.size = sizeof task};
+    edo_metrics metrics = EDO_METRICS_INIT;
+
+    for (int i = 0; i < 2; i++) {
+        CHECK_RC(edo_snapshot_take(&snapshot), 0);
+        CHECK_RC(edo_snapshot_runtimes(snapshot), MANY);
+        for (size_t at = 0; at < MANY; at++) {
+            uint64_t before = about.number;
+
+            CHECK_RC(edo_snapshot_get_runtime(&about, snapshot, at), 0);
+            CHECK(at == 0 || about.number == before + 1);
+            CHECK_RC(edo_snapshot_get_task(&task, snapshot, at, 0), 0);
+            CHECK_RC(edo_snapshot_metrics(&metrics, snapshot, at), 0);
+        }
+        CHECK_RC(edo_snapshot_get_runtime(&about, snapshot, MANY), -EINVAL);
+    }
+    edo_snapshot_free(snapshot);
+}
+
+static int nests(void *argument)
+{
+    if (deeper-- > 0)
+        return edo_run(nests, argument, EDO_OPTIONS(edo_run_options, .workers = 1));
+    look_at_many();
+    return 0;
+}
+
+static void test_of_many_runtimes_none_is_left_out(void **state)
+{
+    (void)state;
+    deeper = MANY - 1;
+    assert_int_equal(run_alone(nests, NULL), 0);
+}
+
 /* --- Without memory --------------------------------------------------------------------------------------------------------------- */
 
 static struct edo_platform table;
@@ -289,6 +331,7 @@ int main(void)
         cmocka_unit_test(test_a_snapshot_has_tasks_waits_scopes_and_workers),
         cmocka_unit_test(test_memory_that_is_used_again_keeps_nothing_of_before),
         cmocka_unit_test(test_unobserved_runtimes_are_left_out),
+        cmocka_unit_test(test_of_many_runtimes_none_is_left_out),
         cmocka_unit_test(test_f1_each_refusal_alone_is_an_error_and_leaks_nothing),
     };
 
