@@ -7,9 +7,10 @@
  * (edo/console.h), where there is one. With none of these there are none, and they cost nothing. Stalls inside blocking regions are announced ones, and not reported.
  *
  * Two reports a stall: one as soon as it is noticed, with a backtrace, so that a program that is stuck tells where; and one
- * when it has ended, with the whole duration (.ended), for each stall whose first report was given.
+ * when it has ended, with the whole duration (.ended), for each stall whose first report was given (of more than 64 that go on at once,
+ * the last 64).
  *
- * At most three stalls a minute are reported of one spawn site; the next report says how many were left out (.suppressed).
+ * At most three stalls a minute are reported of one spawn site, and of at most 16 sites; the next report says how many were left out (.suppressed).
  * edo_metrics counts them all.
  *
  * The backtrace. A blocked thread is left alone: where it stands is asked of the kernel (/proc/self/task), and its stack is read from
@@ -70,7 +71,7 @@ typedef struct edo_stall {
 
 /*
  * .on_stall is called on a thread of the runtime's own that does nothing else, one report at a time, so it may take its time:
- * stalls meanwhile wait, up to 16 reports, then they are counted as suppressed. It may do what a plain thread may; edo_run does not
+ * stalls meanwhile wait, up to 16, then they are counted as suppressed. It may do what a plain thread may; edo_run does not
  * return before it has. *stall and all that it points to are valid until it returns, but .site, which is for ever.
  */
 

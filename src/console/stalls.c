@@ -103,8 +103,9 @@ void edo_console_stalls_add(struct edo_console_stalls *stalls, const edo_stall *
     if (!stall->ended || place->serial != stall->serial) {
         edo_json_reset(&place->details);
         write_details(&place->details, stall);
-        place->suppressed = stall->suppressed;
+        place->suppressed = 0;
     }
+    place->suppressed += stall->suppressed;
     write_down(place, stall);
     place->serial = stall->serial;
     place->runtime = stall->task >> 48;

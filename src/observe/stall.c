@@ -7,10 +7,12 @@
  * files or for a callback; it is started with the runtime, since a task may stall with a lock that starting a thread wants;
  * and it sleeps on `posted` until there is something.
  *
- * Data: the queue and `posted` are under `lock` (posted is read without it, too, by the sleeper); the rest is the reporter's. What is open, i.e. has had
- * its first report and not its second, is found by serial number, in a table where a new one may take an old one's place.
+ * Data: the notes and `posted` are under `lock` (posted is read without it, too, by the sleeper); the rest is the reporter's. A stall has one note from
+ * when it is told until its second report was given, or it is known to get none: so its end always has a place, however long the reporter is
+ * held up. At most QUEUE wait for their first report; at most OPEN are open, i.e. have had it: of more the oldest is forgotten.
  *
- * Order: the monitor puts the begin of a stall into the queue before anybody learns the number under which its end is told.
+ * Order: the monitor notes the begin of a stall before anybody learns the number under which its end is told. Begins and ends are
+ * reported as they came (`turn`).
  */
 #include "observe/capture.h"
 #include "observe/peek.h"
@@ -30,11 +32,16 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { QUEUE = 16, OPEN = 16, STACK = 128 * 1024, TEXT = 8 * 1024 };
+enum { QUEUE = 16, OPEN = 64, NOTES = QUEUE + 1 + OPEN, STACK = 128 * 1024, TEXT = 8 * 1024 };
+
+enum note_state { FREE = 0, QUEUED, HANDLED, REPORTED };
 
 struct note {
     uint64_t serial;
-    int64_t ended; /* 0: it has begun */
+    int state;     /* enum note_state */
+    uint64_t turn; /* of what is to be told next of it: its begin, or its end */
+    int64_t ended; /* 0: it has not */
+    int kind;      /* enum edo_stall_kind, found by the first report */
     struct edo_stall_seen seen;
 };
 
@@ -51,15 +58,12 @@ struct edo_stalls {
     uint32_t posted; /* futex: raised with each note */
     bool stopping;
     uint64_t serial;
+    uint64_t turns;
     uint64_t dropped; /* there was no room */
-    size_t first;
-    size_t count;
-    struct note queue[QUEUE];
+    struct note notes[NOTES];
 
     uint64_t suppressed; /* since the last report */
     struct edo_stall_limit limit;
-    struct note open[OPEN];
-    int open_kind[OPEN];
     struct edo_capture capture;
     struct edo_walk walk;
     struct edo_walker walker;
@@ -73,42 +77,87 @@ struct edo_stalls {
 
 /* --- Those who tell ------------------------------------------------------------------------------------------------------ */
 
-/* Under the lock. False: there is no room. */
-static bool post(struct edo_stalls *stalls, const struct note *note)
+/* Those below are under the lock. */
+static void post(struct edo_stalls *stalls, struct note *note)
 {
-    if (stalls->count == QUEUE) {
-        stalls->dropped += note->ended == 0;
-        return false;
-    }
-    stalls->queue[(stalls->first + stalls->count++) % QUEUE] = *note;
+    note->turn = ++stalls->turns;
     __atomic_store_n(&stalls->posted, stalls->posted + 1, __ATOMIC_RELEASE);
-    return true;
+}
+
+static struct note *find(struct edo_stalls *stalls, uint64_t serial)
+{
+    for (size_t i = 0; i < NOTES; i++)
+        if (stalls->notes[i].state != FREE && stalls->notes[i].serial == serial)
+            return &stalls->notes[i];
+    return NULL;
+}
+
+/* For one that has begun. NULL: too many wait. */
+static struct note *take_place(struct edo_stalls *stalls)
+{
+    struct note *place = NULL, *oldest = NULL;
+    int queued = 0;
+
+    for (size_t i = 0; i < NOTES; i++) {
+        struct note *note = &stalls->notes[i];
+
+        queued += note->state == QUEUED;
+        if (note->state == FREE)
+            place = note;
+        else if (note->state == REPORTED && (!oldest || note->serial < oldest->serial))
+            oldest = note;
+    }
+    return queued == QUEUE ? NULL : place ? place : oldest;
+}
+
+/* What is to be told next; NULL: nothing. */
+static struct note *first_posted(struct edo_stalls *stalls)
+{
+    struct note *first = NULL;
+
+    for (size_t i = 0; i < NOTES; i++) {
+        struct note *note = &stalls->notes[i];
+        bool waits = note->state == QUEUED || (note->state == REPORTED && note->ended);
+
+        if (waits && (!first || note->turn < first->turn))
+            first = note;
+    }
+    return first;
 }
 
 static uint64_t began(struct edo_stalls *stalls, const struct edo_stall_seen *seen)
 {
-    struct note note = {.seen = *seen};
-    bool posted;
+    struct note *note;
+    uint64_t serial = 0;
 
     edo_lock_acquire(&stalls->lock);
-    note.serial = stalls->serial + 1;
-    posted = post(stalls, &note);
-    stalls->serial += posted;
+    note = take_place(stalls);
+    if (note) {
+        serial = ++stalls->serial;
+        *note = (struct note){.serial = serial, .state = QUEUED, .seen = *seen};
+        post(stalls, note);
+    }
+    stalls->dropped += !note;
     edo_lock_release(&stalls->lock);
-    if (!posted)
-        return 0;
-    edo_platform->futex_wake(&stalls->posted, 1);
-    return note.serial;
+    if (serial)
+        edo_platform->futex_wake(&stalls->posted, 1);
+    return serial;
 }
 
 static void ended(struct edo_stalls *stalls, uint64_t serial, int64_t now)
 {
-    struct note note = {.serial = serial, .ended = now};
+    struct note *note;
 
     edo_lock_acquire(&stalls->lock);
-    post(stalls, &note);
+    note = find(stalls, serial);
+    if (note) {
+        note->ended = now;
+        if (note->state != QUEUED) /* else its begin comes first, and then this */
+            post(stalls, note);
+    }
     edo_lock_release(&stalls->lock);
-    edo_platform->futex_wake(&stalls->posted, 1);
+    if (note)
+        edo_platform->futex_wake(&stalls->posted, 1);
 }
 
 /* --- A report ------------------------------------------------------------------------------------------------------------ */
@@ -134,7 +183,7 @@ static edo_stall describe(const struct note *note)
 
     return (edo_stall){.size = sizeof(edo_stall),
                        .serial = note->serial,
-                       .kind = seen->blocked ? EDO_STALL_BLOCKED : EDO_STALL_COMPUTING,
+                       .kind = note->kind,
                        .task = seen->task,
                        .name = seen->name,
                        .site = seen->site,
@@ -209,16 +258,23 @@ static void walk_captured(struct edo_stalls *stalls, const struct edo_stall_seen
     edo_walk_stack(&stalls->walk, &stalls->walker, &capture->registers, &stack.view, true);
 }
 
-static void report(struct edo_stalls *stalls, const struct note *note)
+static int kind_of(const struct edo_stall_seen *seen, const struct edo_capture *capture)
+{
+    if (!seen->blocked)
+        return EDO_STALL_COMPUTING;
+    return capture->running && capture->call == EDO_CAPTURE_NO_CALL ? EDO_STALL_STARVED : EDO_STALL_BLOCKED;
+}
+
+static void report(struct edo_stalls *stalls, struct note *note)
 {
     struct edo_capture *capture = &stalls->capture;
-    edo_stall stall = describe(note);
+    edo_stall stall;
     const char *name;
 
     edo_capture_thread(capture, &note->seen, stalls->signal);
+    note->kind = kind_of(&note->seen, capture);
+    stall = describe(note);
     stall.duration = note->seen.noticed - note->seen.since;
-    if (note->seen.blocked && capture->call == EDO_CAPTURE_NO_CALL && capture->running)
-        stall.kind = EDO_STALL_STARVED;
     walk_captured(stalls, &note->seen);
     name_frames(stalls);
     if (capture->call >= 0) {
@@ -236,23 +292,17 @@ static void report(struct edo_stalls *stalls, const struct note *note)
     stall.no_frames = stalls->walk.count ? NULL : capture->failure ? capture->failure : "its stack could not be read";
     stall.suppressed = stalls->suppressed;
     stalls->suppressed = 0;
-    stalls->open[note->serial % OPEN] = *note;
-    stalls->open_kind[note->serial % OPEN] = stall.kind;
     deliver(stalls, &stall);
 }
 
 static void report_end(struct edo_stalls *stalls, const struct note *note)
 {
-    struct note *open = &stalls->open[note->serial % OPEN];
-    edo_stall stall;
+    edo_stall stall = describe(note);
 
-    if (open->serial != note->serial)
-        return;
-    stall = describe(open);
-    stall.kind = stalls->open_kind[note->serial % OPEN];
     stall.ended = true;
-    stall.duration = note->ended - open->seen.since;
-    open->serial = 0;
+    stall.duration = note->ended - note->seen.since;
+    stall.suppressed = stalls->suppressed;
+    stalls->suppressed = 0;
     deliver(stalls, &stall);
 }
 
@@ -267,43 +317,43 @@ static bool becomes_stall(struct edo_stalls *stalls, struct edo_stall_seen *seen
     return edo_stall_lasts(seen);
 }
 
-static void handle(struct edo_stalls *stalls, struct note *note)
+/* Its begin. True: it is reported. */
+static bool handle(struct edo_stalls *stalls, struct note *note)
 {
     struct edo_stall_seen *seen = &note->seen;
 
-    if (note->ended)
-        report_end(stalls, note);
-    else if (!seen->over && !becomes_stall(stalls, seen))
-        return;
-    else if (edo_stall_limit_allow(&stalls->limit, seen->site ? (const void *)seen->site : seen->name,
-                                   edo_platform->now()))
-        report(stalls, note);
-    else
+    if (!seen->over && !becomes_stall(stalls, seen))
+        return false;
+    if (!edo_stall_limit_allow(&stalls->limit, seen->site ? (const void *)seen->site : seen->name,
+                               edo_platform->now())) {
         stalls->suppressed++;
+        return false;
+    }
+    report(stalls, note);
+    return true;
 }
 
 /* --- The thread ---------------------------------------------------------------------------------------------------------- */
 
-/* The next note; false: none comes any more. */
+/* What is to be told next, a begin or an end: a copy; false: nothing comes any more. */
 static bool next(struct edo_stalls *stalls, struct note *out)
 {
     for (;;) {
         uint32_t posted = __atomic_load_n(&stalls->posted, __ATOMIC_ACQUIRE);
-        bool there;
+        struct note *note;
         bool stopping;
 
         edo_lock_acquire(&stalls->lock);
-        there = stalls->count > 0;
+        note = first_posted(stalls);
         stopping = stalls->stopping;
-        if (there) {
-            *out = stalls->queue[stalls->first];
-            stalls->first = (stalls->first + 1) % QUEUE;
-            stalls->count--;
+        if (note) {
+            *out = *note;
+            note->state = note->state == QUEUED ? HANDLED : FREE;
         }
         stalls->suppressed += stalls->dropped;
         stalls->dropped = 0;
         edo_lock_release(&stalls->lock);
-        if (there)
+        if (note)
             return true;
         if (stopping)
             return false;
@@ -311,13 +361,32 @@ static bool next(struct edo_stalls *stalls, struct note *out)
     }
 }
 
+/* The one whose begin was handled: it waits for its end, or is done with. */
+static void settle(struct edo_stalls *stalls, const struct note *handled, bool reported)
+{
+    struct note *note;
+
+    edo_lock_acquire(&stalls->lock);
+    note = find(stalls, handled->serial);
+    note->kind = handled->kind;
+    note->state = reported ? REPORTED : FREE;
+    edo_lock_release(&stalls->lock);
+}
+
 static void *reporter_main(void *argument)
 {
     struct edo_stalls *stalls = (struct edo_stalls *)argument;
     struct note note;
 
-    while (next(stalls, &note))
-        handle(stalls, &note);
+    while (next(stalls, &note)) {
+        if (note.state == REPORTED) {
+            report_end(stalls, &note);
+        } else {
+            bool reported = handle(stalls, &note);
+
+            settle(stalls, &note, reported);
+        }
+    }
     return NULL;
 }
 

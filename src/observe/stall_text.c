@@ -47,6 +47,12 @@ static void add_place(struct edo_text *text, const edo_stall_frame *frame)
     edo_text_add(text, "\n");
 }
 
+static void add_suppressed(struct edo_text *text, const edo_stall *stall)
+{
+    if (stall->suppressed)
+        edo_text_add(text, "  %" PRIu64 " more suppressed\n", stall->suppressed);
+}
+
 size_t edo_stall_text(char *buffer, size_t size, const edo_stall *stall)
 {
     struct edo_text text = {buffer, size, 0};
@@ -58,6 +64,7 @@ size_t edo_stall_text(char *buffer, size_t size, const edo_stall *stall)
         edo_text_add(&text, " went on after ");
         add_duration(&text, stall->duration);
         edo_text_add(&text, "\n");
+        add_suppressed(&text, stall);
         return text.size;
     }
     edo_text_add(&text,
@@ -81,7 +88,6 @@ size_t edo_stall_text(char *buffer, size_t size, const edo_stall *stall)
         edo_text_add(&text, "  last waited in ");
         add_place(&text, stall->waited);
     }
-    if (stall->suppressed)
-        edo_text_add(&text, "  %" PRIu64 " more suppressed\n", stall->suppressed);
+    add_suppressed(&text, stall);
     return text.size;
 }

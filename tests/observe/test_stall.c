@@ -577,7 +577,8 @@ static struct {
     pthread_cond_t changed;
     bool closed; /* callbacks wait until it is open */
     int calls;
-    uint64_t suppressed[64];
+    uint64_t suppressed[256];
+    int ends; /* of the calls */
     char why[80];
 } gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
@@ -593,6 +594,7 @@ static void slow(const edo_stall *stall, void *argument)
     (void)argument;
     pthread_mutex_lock(&gate.lock);
     gate.suppressed[gate.calls++] = stall->suppressed;
+    gate.ends += stall->ended;
     copy(gate.why, sizeof gate.why, stall->no_frames);
     pthread_cond_broadcast(&gate.changed);
     while (gate.closed)
@@ -630,7 +632,7 @@ static struct edo_stalls *reporter(void)
     struct edo_stalls *stalls = NULL;
     edo_run_options options = {.size = sizeof options, .on_stall = slow, .stall_signal = -1, .stall_after = 1};
 
-    gate.calls = 0;
+    gate.calls = gate.ends = 0;
     __atomic_store_n(&fake_time, EDO_SEC(1000), __ATOMIC_RELAXED);
     table.now = fake_now;
     assert_int_equal(edo_stalls_of.start(&stalls, &options), 0);
@@ -679,6 +681,74 @@ static void test_a_stall_while_another_is_reported_waits_and_nobody_waits_for_th
     edo_stalls_of.stop(stalls); /* after all that were taken */
     assert_int_equal(gate.calls, 17);
     assert_int_equal(gate.suppressed[1], 4);
+}
+
+static void test_an_end_is_told_of_each_that_was_reported_however_many_wait(void **state)
+{
+    struct edo_stalls *stalls = reporter();
+    struct edo_stall_seen seen = seen_at(0);
+    uint64_t reported;
+
+    (void)state;
+    set_gate(true);
+    reported = edo_stalls_of.began(stalls, &seen);
+    until_calls(1);
+    for (int i = 1; i <= 16; i++) {
+        seen = seen_at(1);
+        assert_true(edo_stalls_of.began(stalls, &seen) > 0);
+    }
+    assert_int_equal(edo_stalls_of.began(stalls, &seen), 0); /* there is no room for more */
+    edo_stalls_of.ended(stalls, reported, EDO_SEC(1001));
+    set_gate(false);
+    edo_stalls_of.stop(stalls);
+    assert_int_equal(gate.ends, 1);
+    assert_int_equal(gate.calls, 5);          /* and three of the other site, */
+    assert_int_equal(gate.suppressed[4], 13); /* then the end tells how many more there were since */
+}
+
+static void test_an_end_is_told_of_each_of_many_that_go_on_at_once(void **state)
+{
+    enum { SITES = 16, EACH = 3 };
+    struct edo_stalls *stalls = reporter();
+    uint64_t serials[SITES * EACH];
+
+    (void)state;
+    for (int i = 0; i < SITES * EACH; i++) {
+        struct edo_stall_seen seen = seen_at(i % SITES);
+
+        serials[i] = edo_stalls_of.began(stalls, &seen);
+        assert_true(serials[i] > 0);
+        until_calls(i + 1);
+    }
+    assert_int_equal(gate.ends, 0);
+    for (int i = 0; i < SITES * EACH; i++)
+        edo_stalls_of.ended(stalls, serials[i], EDO_SEC(1001));
+    edo_stalls_of.stop(stalls);
+    assert_int_equal(gate.ends, SITES * EACH);
+}
+
+static void test_of_more_than_can_be_kept_the_oldest_ends_untold(void **state)
+{
+    enum { MANY = 100, KEPT = 64 };
+    struct edo_stalls *stalls = reporter();
+    uint64_t serials[MANY];
+
+    (void)state;
+    for (int i = 0; i < MANY; i++) {
+        struct edo_stall_seen seen = seen_at(i % 16);
+
+        if (i == 48)
+            __atomic_fetch_add(&fake_time, EDO_SEC(60), __ATOMIC_RELAXED);
+        if (i == 96)
+            __atomic_fetch_add(&fake_time, EDO_SEC(60), __ATOMIC_RELAXED);
+        serials[i] = edo_stalls_of.began(stalls, &seen);
+        assert_true(serials[i] > 0);
+        until_calls(i + 1);
+    }
+    for (int i = 0; i < MANY; i++)
+        edo_stalls_of.ended(stalls, serials[i], EDO_SEC(1001));
+    edo_stalls_of.stop(stalls);
+    assert_in_range(gate.ends, KEPT, KEPT + 17);
 }
 
 static void test_what_ended_in_haste_is_no_stall(void **state)
@@ -792,6 +862,9 @@ int main(void)
         TEST(test_options_that_cannot_be_are_refused),
         TEST(test_of_one_site_three_a_minute_and_the_next_report_tells_how_many_more),
         TEST(test_a_stall_while_another_is_reported_waits_and_nobody_waits_for_the_callback),
+        TEST(test_an_end_is_told_of_each_that_was_reported_however_many_wait),
+        TEST(test_an_end_is_told_of_each_of_many_that_go_on_at_once),
+        TEST(test_of_more_than_can_be_kept_the_oldest_ends_untold),
         TEST(test_what_ended_in_haste_is_no_stall),
         TEST(test_places_are_found_again_and_their_minute_passes),
         TEST(test_a_report_is_text),
