@@ -30,8 +30,13 @@ extern "C" {
 
 typedef struct edo_trace_options {
     size_t size;
-    size_t memory; /* bytes for what is not written yet, of each worker; 0: 4 MiB, some 50,000 events. Up to 1 GiB */
-    /* Gets the trace in pieces, in order, instead of the descriptor; a negative errno ends it. On a thread of the trace's own. */
+    /* Bytes for what is not written yet, of each worker; 0: 4 MiB, some 50,000 events. Up to 1 GiB. A runtime keeps what its first trace gave it. */
+    size_t memory;
+    /*
+     * Gets the trace in pieces, in order, instead of the descriptor; a negative errno ends it. On a thread of the trace's own, but the last
+     * pieces on that which calls edo_trace_stop, or on which a runtime ends: so it must not wait as a task does (edo_sleep), and calls neither
+     * edo_run nor what begins or ends a trace.
+     */
     int (*write)(void *argument, const char *text, size_t size);
     void *argument;
 } edo_trace_options;
@@ -44,7 +49,7 @@ typedef struct edo_trace_options {
  * trace's own writes; workers never wait for it: when it is too slow, events are dropped, and the trace's last event says how
  * many. It is handed on every 10 ms, in whole events. What runs at the beginning is seen from its next turn on, or the one 61 turns later.
  *
- * 0; -EBUSY: one is on; -EINVAL; -E2BIG; -ENOMEM; -EAGAIN: no thread is to be had; -EPERM after fork(2). Any thread or task.
+ * 0; -EBUSY: one is on; -EINVAL; -E2BIG; -ENOMEM; -EAGAIN: no thread is to be had; -EPERM after fork(2). Any thread or task but .write.
  * Keeps its thread for some µs.
  */
 EDO_API int edo_trace_start(int fd, const edo_trace_options *options);
