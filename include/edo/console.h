@@ -26,7 +26,7 @@
 extern "C" {
 #endif
 
-/* The address at which the console of this process is served now. 0; -ENOENT: it is not. Any thread. */
+/* The address at which the console of this process is served now. 0; -ENOENT: it is not, or this is a child of fork(2). Any thread. */
 EDO_API int edo_console_address(edo_addr *out);
 
 #ifdef __cplusplus

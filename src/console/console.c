@@ -15,7 +15,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /*
  * What the kernel keeps of what a client has not taken: a page that is loaded is larger, but events that are older than that are of
@@ -24,8 +26,9 @@
 enum { SEND_BUFFER = 64 * 1024 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static edo_addr listens; /* all zero: nobody does */
-static bool is_served;
+static edo_addr listens;
+static _Atomic pid_t
+    served_by; /* 0: nobody; a child of fork(2) does not, and must not take a lock that may have been held then */
 
 /* To the starting thread, once. */
 static void tell(struct edo_console *console, int rc)
@@ -142,23 +145,24 @@ static bool is_ip(const edo_addr *address)
 static void publish(const edo_addr *address)
 {
     pthread_mutex_lock(&lock);
-    is_served = address != NULL;
     if (address)
         listens = *address;
+    served_by = address ? getpid() : 0;
     pthread_mutex_unlock(&lock);
 }
 
 int edo_console_address(edo_addr *out)
 {
-    int rc = -ENOENT;
+    bool there;
 
+    if (served_by != getpid())
+        return -ENOENT;
     pthread_mutex_lock(&lock);
-    if (is_served) {
+    there = served_by != 0;
+    if (there)
         *out = listens;
-        rc = 0;
-    }
     pthread_mutex_unlock(&lock);
-    return rc;
+    return there ? 0 : -ENOENT;
 }
 
 static void say_why(const struct edo_console *console, int rc)

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 static struct reply reply;
 static struct client client;
@@ -141,6 +142,26 @@ static void test_a_used_port_or_no_address_is_said_and_the_program_runs_on(void 
         if (strncmp(said.text, line, strlen(line)) != 0)
             fail_msg("%s: %s", bad[i], said.text);
     }
+}
+
+static void test_f4_after_fork_nobody_serves_the_child(void **state)
+{
+    struct program program = {.options = {.workers = 1}};
+    edo_addr address;
+    pid_t child;
+    int status;
+
+    (void)state;
+    said_begin(&said);
+    program_start(&program, stays);
+    assert_int_equal(edo_console_address(&address), 0);
+    child = fork();
+    if (child == 0)
+        _exit(edo_console_address(&address) == -ENOENT ? 0 : 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    program_end(&program);
+    said_end(&said);
 }
 
 static void test_an_address_that_others_reach_is_warned_of(void **state)
@@ -383,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_it_says_where_it_is_and_leaves_nothing_behind),
         cmocka_unit_test(test_the_environment_asks_and_an_empty_option_refuses),
         cmocka_unit_test(test_a_used_port_or_no_address_is_said_and_the_program_runs_on),
+        cmocka_unit_test(test_f4_after_fork_nobody_serves_the_child),
         cmocka_unit_test(test_an_address_that_others_reach_is_warned_of),
         cmocka_unit_test(test_two_runtimes_share_one_and_the_last_one_ends_it),
         cmocka_unit_test(test_a_runtime_inside_another_starts_none),
