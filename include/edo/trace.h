@@ -47,7 +47,9 @@ typedef struct edo_trace_options {
  *
  * Tasks pay for it: their turns all go through their thread's own flow, which reads the clock twice, some 100 ns a turn. A thread of the
  * trace's own writes; workers never wait for it: when it is too slow, events are dropped, and the trace's last event says how
- * many. It is handed on every 10 ms, in whole events. What runs at the beginning is seen from its next turn on, or the one 61 turns later.
+ * many. It is handed on every 10 ms, in whole events. But a runtime that begins or ends meanwhile (edo_run, in a task too) waits for
+ * what is just being written: so give a file, or a pipe that somebody reads. What runs at the beginning is seen from its next turn on,
+ * or the one 61 turns later.
  *
  * 0; -EBUSY: one is on; -EINVAL; -E2BIG; -ENOMEM; -EAGAIN: no thread is to be had; -EPERM after fork(2). Any thread or task but .write.
  * Keeps its thread for some µs.

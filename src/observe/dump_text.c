@@ -6,6 +6,7 @@
  * their depth, but no further than EDO_INDENT_MOST.
  */
 #include "observe/dump_out.h"
+#include "observe/walk.h"
 #include "observe/warnings.h"
 #include "runtime/parking.h"
 #include "sync/waiter.h"
@@ -200,7 +201,8 @@ static void edo_out_backtrace(struct edo_out *out, const struct edo_dump *dump, 
     }
     if (task->frame_count > 0 && !task->frames_whole) {
         edo_out_indent(out, depth + 2);
-        edo_out_put(out, "... (it is not known from where that was called)\n");
+        edo_out_put(out, task->frame_count == EDO_WALK_MOST ? "... (and more)\n"
+                                                            : "... (it is not known from where that was called)\n");
     }
 }
 
