@@ -36,7 +36,7 @@ typedef struct edo_metrics {
     uint64_t global_queued; /* in the queue that all share, now */
     uint64_t
         remote_schedules; /* tasks made ready by threads that had no worker: foreign ones, jobs, tasks behind a stall */
-    uint64_t overflows;   /* times that a worker's queue was full, and half of it went to the global one */
+    uint64_t overflows;   /* times a worker's queue was full, and half went to the global one; never with one worker */
     uint64_t forced_yields; /* tasks that had to let others have a turn, since they never waited by themselves */
 
     uint64_t steals;           /* tasks taken from a sibling's queue */

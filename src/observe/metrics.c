@@ -48,7 +48,7 @@ void edo_worker_counted(edo_worker_metrics *out, struct edo_worker *worker, int6
     *out = (edo_worker_metrics){
         .size = sizeof *out,
         .tasks_ended = edo_counted(&counts->ended), /* first: a task that has ended was spawned before */
-        .queued = edo_ring_count(&worker->ring) + (atomic_load_explicit(&worker->lifo, memory_order_relaxed) != NULL),
+        .queued = edo_worker_queued(worker) + (atomic_load_explicit(&worker->lifo, memory_order_relaxed) != NULL),
         .overflows = edo_counted(&counts->overflows),
         .forced_yields = edo_counted(&counts->forced_yields),
         .steals = edo_counted(&counts->steals),

@@ -192,7 +192,7 @@ void edo_trace_json_counters(struct edo_out *out, const struct edo_traced_runtim
         struct edo_worker *worker = &runtime->workers[i];
 
         spawned += atomic_load_explicit(&worker->counts.spawned, memory_order_relaxed);
-        ready += edo_ring_count(&worker->ring) + (atomic_load_explicit(&worker->lifo, memory_order_relaxed) != NULL);
+        ready += edo_worker_queued(worker) + (atomic_load_explicit(&worker->lifo, memory_order_relaxed) != NULL);
     }
     /* Two that add up to the tasks there are: viewers pile them up. Read one after the other, they need not fit. */
     tasks = spawned > ended ? spawned - ended : 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The global queue: a locked list, taken from in shares (rule S1). `count` is written under the lock and read without it,
- * as a hint; whoever goes to sleep reads it after it has made itself wakeable (idle.c).
+ * The global queue: a locked list, taken from in shares, or by a worker that is alone as a whole (rule S1). `count` is
+ * written under the lock and read without it, as a hint; whoever goes to sleep reads it after it has made itself wakeable
+ * (idle.c).
  */
 #include "runtime/hooks.h"
 #include "runtime/runtime.h"
@@ -107,6 +108,26 @@ static struct edo_task *edo_global_take_chosen(struct edo_thread *thread)
     return task;
 }
 
+/* A worker that is alone: the whole queue, as it is. */
+static struct edo_task *edo_global_take_all(struct edo_thread *thread)
+{
+    struct edo_runtime *runtime = thread->runtime;
+    struct edo_task *first, *last;
+    uint32_t count;
+
+    edo_lock_acquire(&runtime->global_lock);
+    first = runtime->global_first;
+    last = runtime->global_last;
+    count = atomic_load_explicit(&runtime->global_count, memory_order_relaxed);
+    runtime->global_first = NULL;
+    runtime->global_last = NULL;
+    atomic_store_explicit(&runtime->global_count, 0, memory_order_seq_cst);
+    edo_lock_release(&runtime->global_lock);
+    if (count > 1)
+        edo_fifo_push_chain(&thread->worker->fifo, first->next, last, count - 1);
+    return first;
+}
+
 struct edo_task *edo_global_take(struct edo_thread *thread)
 {
     struct edo_runtime *runtime = thread->runtime;
@@ -121,6 +142,8 @@ struct edo_task *edo_global_take(struct edo_thread *thread)
         return NULL;
     if (runtime->options.migrate_always && runtime->worker_count > 1)
         return edo_global_take_foreign(thread);
+    if (thread->worker->alone)
+        return edo_global_take_all(thread);
     edo_lock_acquire(&runtime->global_lock);
     share = atomic_load_explicit(&runtime->global_count, memory_order_relaxed) / (uint32_t)runtime->worker_count + 1;
     if (share > EDO_RING_SIZE / 2)

@@ -79,7 +79,7 @@ static bool edo_work_visible(struct edo_thread *thread)
         atomic_load_explicit(&thread->pinned_waiting, memory_order_seq_cst))
         return true;
     for (int i = 0; i < runtime->worker_count; i++)
-        if (edo_ring_count(&runtime->workers[i].ring) > 0)
+        if (edo_worker_queued(&runtime->workers[i]) > 0)
             return true;
     return false;
 }

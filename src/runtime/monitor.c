@@ -50,7 +50,7 @@ static int64_t edo_least(int64_t a, int64_t b)
 /* Whether nothing waits for it, in its own queue or in the one of all. */
 static bool edo_worker_drained(struct edo_worker *worker)
 {
-    return edo_ring_count(&worker->ring) == 0 && !atomic_load_explicit(&worker->lifo, memory_order_relaxed) &&
+    return edo_worker_queued(worker) == 0 && !atomic_load_explicit(&worker->lifo, memory_order_relaxed) &&
            atomic_load_explicit(&worker->runtime->global_count, memory_order_relaxed) == 0;
 }
 

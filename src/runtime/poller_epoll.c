@@ -99,8 +99,8 @@ int edo_poller_add_ring(struct edo_poller *poller, struct edo_uring *ring, int f
 }
 
 /*
- * Almost always a waiter is there, who is parked, and room in the ring. `worker` is the thread's; the monitor has none; `alone`: it
- * is alone in its runtime, and there is room for certain.
+ * Almost always a waiter is there, who is parked. `worker` is the thread's; the monitor has none; `alone`: it is alone in its
+ * runtime.
  */
 EDO_ALWAYS_INLINE void edo_source_notify(struct edo_thread *thread, struct edo_worker *worker, bool alone,
                                          struct edo_source *source, int direction)
@@ -112,10 +112,8 @@ EDO_ALWAYS_INLINE void edo_source_notify(struct edo_thread *thread, struct edo_w
     if (__builtin_expect(!task || !edo_park_word_notify(&task->wake), 0))
         return;
     EDO_USDT1(task_wake, task->id);
-    if (alone)
-        edo_ready_last_alone(worker, thread, task);
-    else if (worker)
-        edo_ready_last_in(worker, thread, task);
+    if (worker)
+        edo_ready_last_in(worker, alone, thread, task);
     else
         edo_ready_elsewhere(thread, task);
 }
@@ -170,15 +168,6 @@ EDO_ALWAYS_INLINE int edo_events_handle(struct edo_thread *thread, struct edo_wo
     return handled;
 }
 
-/*
- * Whether the ring has room for whatever `count` events make ready, two tasks each, and no other worker takes part in it. A ring of
- * io_uring may complete more.
- */
-static bool edo_events_fit(struct edo_worker *worker, const struct edo_poller *poller, int count)
-{
-    return worker->alone && !poller->ring && edo_ring_count(&worker->ring) + 2 * (uint32_t)count <= EDO_RING_SIZE;
-}
-
 /* `worker` is the thread's; a constant NULL for the monitor, so that the others are not asked. */
 EDO_ALWAYS_INLINE int edo_poll(struct edo_thread *thread, struct edo_worker *worker, struct edo_poller *poller,
                                int64_t timeout)
@@ -198,7 +187,7 @@ EDO_ALWAYS_INLINE int edo_poll(struct edo_thread *thread, struct edo_worker *wor
         return 0;
     if (worker)
         edo_count(&worker->counts.events, (uint64_t)count);
-    if (worker && edo_events_fit(worker, poller, count))
+    if (worker && worker->alone)
         return edo_events_handle(thread, worker, true, poller, events, count);
     return edo_events_handle(thread, worker, false, poller, events, count);
 }

@@ -16,23 +16,19 @@ void edo_ready_elsewhere(struct edo_thread *thread, struct edo_task *task);
 /* There is more in the ring than this worker will run next: a sibling may want it (S9). */
 void edo_ready_offer(struct edo_thread *thread);
 
-/* INSIDE `worker`, which is the thread's. */
-static inline void edo_ready_last_in(struct edo_worker *worker, struct edo_thread *thread, struct edo_task *task)
+/* INSIDE `worker`, which is the thread's. `alone` is worker->alone; constant where it counts. */
+static inline __attribute__((always_inline)) void edo_ready_last_in(struct edo_worker *worker, bool alone,
+                                                                    struct edo_thread *thread, struct edo_task *task)
 {
-    if (__builtin_expect((task->flags & (EDO_TASK_ELSEWHERE | EDO_TASK_TIMED)) || !edo_ring_push(&worker->ring, task),
-                         0))
+    if (__builtin_expect(task->flags & (EDO_TASK_ELSEWHERE | EDO_TASK_TIMED), 0)) {
         edo_ready_elsewhere(thread, task);
-    else if (!worker->alone)
+    } else if (alone) {
+        edo_fifo_push(&worker->fifo, task);
+    } else if (__builtin_expect(!edo_ring_push(&worker->ring, task), 0)) {
+        edo_ready_elsewhere(thread, task);
+    } else {
         edo_ready_offer(thread);
-}
-
-/* The same where there is room in the ring, and nobody else in the runtime. */
-static inline void edo_ready_last_alone(struct edo_worker *worker, struct edo_thread *thread, struct edo_task *task)
-{
-    if (__builtin_expect(task->flags & (EDO_TASK_ELSEWHERE | EDO_TASK_TIMED), 0))
-        edo_ready_elsewhere(thread, task);
-    else
-        edo_ring_put(&worker->ring, task);
+    }
 }
 
 /* INSIDE. */
@@ -41,7 +37,7 @@ static inline void edo_ready_last(struct edo_thread *thread, struct edo_task *ta
     struct edo_worker *worker = thread->worker;
 
     if (__builtin_expect(worker != NULL, 1))
-        edo_ready_last_in(worker, thread, task);
+        edo_ready_last_in(worker, worker->alone, thread, task);
     else
         edo_ready_elsewhere(thread, task);
 }

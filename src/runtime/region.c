@@ -27,7 +27,7 @@
 /* The worker may be another thread's by now; then this looks at a queue that is none of ours, which does no harm. */
 static void edo_region_offer(struct edo_worker *worker)
 {
-    if (edo_ring_count(&worker->ring) > 0 || atomic_load_explicit(&worker->lifo, memory_order_relaxed))
+    if (edo_worker_queued(worker) > 0 || atomic_load_explicit(&worker->lifo, memory_order_relaxed))
         edo_wake_one(worker->runtime);
 }
 

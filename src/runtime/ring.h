@@ -61,17 +61,8 @@ static inline bool edo_ring_push(struct edo_ring *ring, struct edo_task *task)
     return true;
 }
 
-/* Owner only, and there is room for it. */
-static inline void edo_ring_put(struct edo_ring *ring, struct edo_task *task)
-{
-    uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-
-    atomic_store_explicit(&ring->slots[tail % EDO_RING_SIZE], task, memory_order_relaxed);
-    atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
-}
-
-/* Owner only: the oldest task, or NULL. `alone`: nobody steals, so `head` is the owner's as well. */
-static inline struct edo_task *edo_ring_pop(struct edo_ring *ring, bool alone)
+/* Owner only: the oldest task, or NULL. */
+static inline struct edo_task *edo_ring_pop(struct edo_ring *ring)
 {
     uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
     uint32_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
@@ -83,10 +74,6 @@ static inline struct edo_task *edo_ring_pop(struct edo_ring *ring, bool alone)
             __builtin_unreachable();
         /* The one after the next: in a long queue it is cold, and its turn comes soon. A hint, perhaps stale. */
         __builtin_prefetch(atomic_load_explicit(&ring->slots[(head + 2) % EDO_RING_SIZE], memory_order_relaxed), 1);
-        if (alone) {
-            atomic_store_explicit(&ring->head, head + 1, memory_order_release);
-            return task;
-        }
         if (atomic_compare_exchange_weak_explicit(&ring->head, &head, head + 1, memory_order_acq_rel,
                                                   memory_order_acquire))
             return task;

@@ -161,6 +161,7 @@ static int edo_worker_init(struct edo_worker *worker, struct edo_runtime *runtim
     worker->next_id = runtime->id_base | (uint64_t)index << 40;
     worker->notes_ages = runtime->options.stall_after == EDO_FOREVER && !runtime->hooks;
     edo_ring_init(&worker->ring);
+    edo_fifo_init(&worker->fifo);
     edo_lock_init(&worker->thread_lock);
     edo_wheel_init(&worker->wheel, runtime->started);
     rc = edo_ages_create(worker);

@@ -49,7 +49,7 @@ void edo_ready_elsewhere(struct edo_thread *thread, struct edo_task *task)
     if (task->flags & EDO_TASK_TIMED) {
         task = edo_probe_send(runtime, worker, task);
         if (worker && !(task->flags & EDO_TASK_ELSEWHERE)) {
-            edo_ready_last_in(worker, thread, task);
+            edo_ready_last_in(worker, worker->alone, thread, task);
             return;
         }
     }
@@ -97,10 +97,13 @@ void edo_ready(struct edo_thread *thread, struct edo_task *task)
     displaced = atomic_exchange_explicit(&worker->lifo, task, memory_order_acq_rel);
     if (!displaced)
         return;
+    if (worker->alone) {
+        edo_fifo_push(&worker->fifo, displaced);
+        return;
+    }
     if (!edo_ring_push(&worker->ring, displaced))
         edo_ring_overflow(thread, displaced);
-    if (!worker->alone)
-        edo_wake_one(thread->runtime);
+    edo_wake_one(thread->runtime);
 }
 
 struct edo_task *edo_schedule_next(struct edo_thread *thread)
@@ -276,29 +279,62 @@ static void edo_after_yield(struct edo_thread *thread, struct edo_task *task)
     edo_ready_last(thread, task);
 }
 
-EDO_ALWAYS_INLINE void edo_give_turn(struct edo_task *task, bool forced)
+/* A turn for the others where anything is as it may be. INSIDE. */
+static __attribute__((noinline)) struct edo_thread *edo_give_turn_inside(struct edo_thread *thread,
+                                                                         struct edo_task *task)
 {
-    struct edo_thread *thread = edo_enter(edo_thread_self());
     struct edo_worker *worker = thread->worker;
-    struct edo_task *next;
-
-    EDO_USDT1(task_yield, task->id); /* not further down: compilers do not pass a test over it */
-    next = edo_next(thread, worker, worker->alone);
-    if (forced)
-        edo_count(&worker->counts.forced_yields, 1);
+    struct edo_task *next = edo_next(thread, worker, worker->alone);
 
     task->budget = thread->budget;
-    if (!next && edo_turns_left(worker) >= 0 && !thread->runtime->options.migrate_always && !thread->runtime->hooks) {
-        edo_leave(thread); /* nobody else is here */
-        return;
-    }
+    if (!next && edo_turns_left(worker) >= 0 && !thread->runtime->options.migrate_always && !thread->runtime->hooks)
+        return thread; /* nobody else is here */
     edo_leave_behind(thread, task, edo_after_yield);
-    edo_leave(edo_switch_to(thread, thread->worker, task, next));
+    return edo_switch_to(thread, thread->worker, task, next);
+}
+
+/*
+ * Whether a turn is the usual one in a runtime with one worker: somebody waits for it, and nobody has precedence. (With more
+ * workers nobody ever waits there.)
+ */
+EDO_ALWAYS_INLINE bool edo_turn_is_plain(struct edo_thread *thread, struct edo_worker *worker)
+{
+    const struct edo_task *next = worker->fifo.first;
+
+    return next && next->stack && edo_turns_left(worker) > 0 && !edo_pinned_waiting(thread) &&
+           !atomic_load_explicit(&worker->lifo, memory_order_relaxed);
+}
+
+/*
+ * Gives others a turn. The task is on `thread`, OUTSIDE; returns INSIDE, on the thread where it goes on. In the usual turn it is queued before its registers are saved; why that is
+ * not too early, see edo_park_inline.
+ */
+EDO_ALWAYS_INLINE struct edo_thread *edo_give_turn(struct edo_thread *thread, struct edo_task *task, bool forced)
+{
+    bool elsewhere = task->flags & (EDO_TASK_ELSEWHERE | EDO_TASK_TIMED);
+    struct edo_worker *worker;
+
+    thread = edo_enter(thread);
+    worker = thread->worker;
+    EDO_USDT1(task_yield, task->id);
+    if (forced)
+        edo_count(&worker->counts.forced_yields, 1);
+    if (__builtin_expect(!elsewhere && edo_turn_is_plain(thread, worker), 1)) {
+        struct edo_task *next = edo_fifo_rotate(&worker->fifo, task);
+
+        edo_turns_take(worker);
+        worker->lifo_streak = 0;
+        thread = (struct edo_thread *)edo_context_switch(&task->context, edo_target_task(thread, worker, next), thread);
+        edo_after_switch(thread);
+    } else {
+        thread = edo_give_turn_inside(thread, task);
+    }
+    return thread;
 }
 
 void edo_turn(struct edo_task *task)
 {
-    edo_give_turn(task, false);
+    edo_leave(edo_give_turn(edo_thread_self(), task, false));
 }
 
 void edo_budget_spent(struct edo_task *task)
@@ -307,20 +343,31 @@ void edo_budget_spent(struct edo_task *task)
 
     task->budget = 0;
     if (!hooks || hooks->point(hooks, task))
-        edo_give_turn(task, true);
+        edo_leave(edo_give_turn(edo_thread_self(), task, true));
+}
+
+static __attribute__((noinline, cold)) int edo_yield_elsewhere(struct edo_task *task)
+{
+    struct edo_hooks *hooks = task->home->runtime->hooks;
+
+    if (hooks)
+        hooks->point(hooks, task);
+    edo_turn(task);
+    return edo_task_cancelled(task) ? -ECANCELED : 0;
 }
 
 int edo_yield(void)
 {
-    struct edo_task *task = edo_task_self();
-    struct edo_hooks *hooks;
+    struct edo_thread *thread = edo_thread_self_or_nobody();
+    struct edo_task *task = thread->current;
 
     if (!task)
         return edo_in_forked_child() ? -EPERM : 0;
-    hooks = task->home->runtime->hooks;
-    if (hooks)
-        hooks->point(hooks, task);
-    edo_turn(task);
+    if (__builtin_expect(task->flags & (EDO_TASK_ELSEWHERE | EDO_TASK_TIMED), 0))
+        return edo_yield_elsewhere(task);
+    thread = edo_give_turn(thread, task, false);
+    task = thread->current; /* it is the same; but so it need not be kept over the switch */
+    edo_leave(thread);
     return edo_task_cancelled(task) ? -ECANCELED : 0;
 }
 

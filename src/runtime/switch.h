@@ -64,7 +64,7 @@ EDO_ALWAYS_INLINE struct edo_task *edo_next(struct edo_thread *thread, struct ed
         }
     }
     worker->lifo_streak = 0;
-    task = edo_ring_pop(&worker->ring, alone);
+    task = alone ? edo_fifo_pop(&worker->fifo) : edo_ring_pop(&worker->ring);
     return __builtin_expect(task != NULL, 1) ? task : edo_next_at_last(thread);
 }
 

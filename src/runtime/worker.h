@@ -8,6 +8,7 @@
 
 #include "runtime/ages.h"
 #include "runtime/blocks.h"
+#include "runtime/fifo.h"
 #include "runtime/poller.h"
 #include "runtime/record.h"
 #include "runtime/ring.h"
@@ -41,7 +42,8 @@ struct edo_worker_counts {
 struct edo_worker {
     _Atomic uint64_t
         runs[EDO_RUNS_KEPT]; /* tasks' numbers, by counts.switches; see record.h. First: no address to compute */
-    struct edo_ring ring;
+    struct edo_ring ring;    /* its run queue */
+    struct edo_fifo fifo;    /* in place of that: if it is alone */
     _Atomic(struct edo_task *) lifo; /* the task that was made ready last; taken by thieves only as a last resort */
     _Atomic int32_t turns; /* left until the next look at poller, timers and global queue; negative: now. The monitor
                               sets it to have one taken soon */
@@ -117,6 +119,12 @@ static inline void edo_turns_end(struct edo_worker *worker)
 
     if (turns >= 0)
         edo_turns_set(worker, turns - EDO_TURNS_ENDED);
+}
+
+/* What waits in its run queue. From anybody, as a hint. */
+static inline uint32_t edo_worker_queued(struct edo_worker *worker)
+{
+    return worker->alone ? edo_fifo_count(&worker->fifo) : edo_ring_count(&worker->ring);
 }
 
 static inline void edo_count(_Atomic uint64_t *counter, uint64_t n)

@@ -114,7 +114,7 @@ static void run(struct edo_task *task)
 static void loop(struct edo_thread *thread)
 {
     while (!atomic_load_explicit(&runtime.stopping, memory_order_acquire)) {
-        struct edo_task *task = edo_ring_pop(&thread->worker->ring, false);
+        struct edo_task *task = edo_ring_pop(&thread->worker->ring);
 
         if (!task)
             task = edo_global_take(thread);

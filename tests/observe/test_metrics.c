@@ -133,6 +133,20 @@ static void test_tasks_switches_and_queues(void **state)
     assert_int_equal(run_alone(tasks_root, NULL), 0);
 }
 
+static struct {
+    _Atomic bool begun, over;
+} hold;
+
+/* Keeps the worker that runs it. */
+static int holds(void *argument)
+{
+    (void)argument;
+    atomic_store(&hold.begun, true);
+    while (!atomic_load(&hold.over))
+        ;
+    return 0;
+}
+
 static int overflow_root(void *argument)
 {
     edo_metrics metrics;
@@ -140,7 +154,11 @@ static int overflow_root(void *argument)
 
     (void)argument;
     EDO_SCOPE (scope, &rc) {
-        for (int i = 0; i < 256; i++)
+        for (int i = 0; i < 2; i++)
+            CHECK_RC(edo_spawn(scope, holds, NULL), 0);
+        while (!atomic_load(&hold.begun)) /* one of them: by the other worker, which takes half of what there is */
+            ;
+        for (int i = 1; i < 256; i++)
             CHECK_RC(edo_spawn(scope, nothing, NULL), 0);
         CHECK(read_metrics().overflows == 0);
         CHECK_RC(edo_spawn(scope, nothing, NULL), 0);
@@ -148,8 +166,8 @@ static int overflow_root(void *argument)
         CHECK(metrics.overflows == 1);
         CHECK(metrics.local_queued == 128);
         CHECK(metrics.global_queued == 129);
-        CHECK(metrics.local_schedules == 1 + 257);
-        CHECK(read_worker(0).overflows == 1);
+        CHECK(metrics.local_schedules == 1 + 2 + 256);
+        atomic_store(&hold.over, true);
     }
     CHECK(read_metrics().remote_schedules == 0);
     return rc;
@@ -158,7 +176,35 @@ static int overflow_root(void *argument)
 static void test_a_full_queue_overflows_into_the_global_one(void **state)
 {
     (void)state;
-    assert_int_equal(run_alone(overflow_root, NULL), 0);
+    assert_int_equal(
+        run_with(overflow_root, NULL,
+                 EDO_OPTIONS(edo_run_options, .workers = 2, .stall_after = EDO_FOREVER, .signals = EDO_SIGNALS_IGNORE)),
+        0);
+}
+
+static int no_overflow_root(void *argument)
+{
+    edo_metrics metrics;
+    int rc = 0;
+
+    (void)argument;
+    EDO_SCOPE (scope, &rc) {
+        for (int i = 0; i < 1000; i++)
+            CHECK_RC(edo_spawn(scope, nothing, NULL), 0);
+        metrics = read_metrics();
+        CHECK(metrics.overflows == 0);
+        CHECK(metrics.local_queued == 1000);
+        CHECK(metrics.global_queued == 0);
+        CHECK(metrics.local_schedules == 1 + 1000);
+    }
+    CHECK(read_metrics().local_queued == 0);
+    return rc;
+}
+
+static void test_the_queue_of_one_worker_is_never_full(void **state)
+{
+    (void)state;
+    assert_int_equal(run_alone(no_overflow_root, NULL), 0);
 }
 
 static int forced_root(void *argument)
@@ -541,6 +587,7 @@ int main(void)
         cmocka_unit_test(test_sizes_and_numbers_are_checked),
         cmocka_unit_test(test_tasks_switches_and_queues),
         cmocka_unit_test(test_a_full_queue_overflows_into_the_global_one),
+        cmocka_unit_test(test_the_queue_of_one_worker_is_never_full),
         cmocka_unit_test(test_s3_a_spent_budget_is_a_forced_yield_and_a_yield_is_none),
         cmocka_unit_test(test_what_other_threads_wake_is_scheduled_remotely),
         cmocka_unit_test(test_a_timer_fires_or_is_disarmed),

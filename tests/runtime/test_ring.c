@@ -22,7 +22,7 @@ static void start_at(struct edo_ring *ring, uint32_t index)
     atomic_store(&ring->tail, index);
 }
 
-static void fill_and_empty(uint32_t index, bool alone)
+static void fill_and_empty(uint32_t index)
 {
     struct edo_ring ring;
 
@@ -33,8 +33,8 @@ static void fill_and_empty(uint32_t index, bool alone)
         assert_int_equal(edo_ring_count(&ring), EDO_RING_SIZE);
         assert_false(edo_ring_push(&ring, number(999)));
         for (uintptr_t i = 1; i <= EDO_RING_SIZE; i++)
-            assert_ptr_equal(edo_ring_pop(&ring, alone), number(i));
-        assert_null(edo_ring_pop(&ring, alone));
+            assert_ptr_equal(edo_ring_pop(&ring), number(i));
+        assert_null(edo_ring_pop(&ring));
         assert_int_equal(edo_ring_count(&ring), 0);
     }
 }
@@ -42,17 +42,14 @@ static void fill_and_empty(uint32_t index, bool alone)
 static void test_s1_ring_is_first_in_first_out_and_bounded(void **state)
 {
     (void)state;
-    fill_and_empty(0, false);
-    fill_and_empty(0, true);
+    fill_and_empty(0);
 }
 
 static void test_s1_ring_indices_wrap(void **state)
 {
     (void)state;
-    for (uint32_t before = 0; before <= EDO_RING_SIZE + 1; before++) {
-        fill_and_empty(UINT32_MAX - before, false);
-        fill_and_empty(UINT32_MAX - before, true);
-    }
+    for (uint32_t before = 0; before <= EDO_RING_SIZE + 1; before++)
+        fill_and_empty(UINT32_MAX - before);
 }
 
 static void test_s1_steal_takes_half_oldest_first(void **state)
@@ -74,8 +71,8 @@ static void test_s1_steal_takes_half_oldest_first(void **state)
             for (uint32_t i = 0; i < count; i++)
                 assert_ptr_equal(out[i], number(i + 1));
             for (uintptr_t i = count + 1; i <= held; i++)
-                assert_ptr_equal(edo_ring_pop(&ring, false), number(i));
-            assert_null(edo_ring_pop(&ring, false));
+                assert_ptr_equal(edo_ring_pop(&ring), number(i));
+            assert_null(edo_ring_pop(&ring));
         }
 }
 
@@ -155,7 +152,7 @@ static void steal_from_each_other(void)
             next++;
         burst = (uint32_t)edo_test_random(&random) % most;
         while (burst-- > 0) {
-            struct edo_task *task = edo_ring_pop(&heist.ring, false);
+            struct edo_task *task = edo_ring_pop(&heist.ring);
 
             if (!task)
                 break;
@@ -163,7 +160,7 @@ static void steal_from_each_other(void)
         }
     }
     while (atomic_load(&heist.count) < total) {
-        struct edo_task *task = edo_ring_pop(&heist.ring, false);
+        struct edo_task *task = edo_ring_pop(&heist.ring);
 
         if (task)
             take(task);

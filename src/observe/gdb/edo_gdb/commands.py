@@ -395,7 +395,8 @@ class EdoWorkers(gdb.Command):
         layout, memory = runtime.world.layout, runtime.world.memory
         worker = layout.struct("edo_worker")
         reader = worker.reader(
-            "thread", "ring.head", "ring.tail", "lifo", "wheel.count", "poller.sources", "poller.epoll", "idle", "held"
+            "thread", "ring.head", "ring.tail", "fifo.count", "lifo", "wheel.count", "poller.sources", "poller.epoll",
+            "idle", "held"
         )
         guards = {
             layout.kind("EDO_GUARD_" + name): what
@@ -409,13 +410,13 @@ class EdoWorkers(gdb.Command):
         by_address, at_work = {thread.address: thread for thread in runtime.threads}, set()
         for index in range(runtime.worker_count):
             try:
-                (thread, head, tail, lifo, timers, sources, epoll, idle, held) = reader.read(
+                (thread, head, tail, listed, lifo, timers, sources, epoll, idle, held) = reader.read(
                     memory, runtime.workers_address + index * worker.size
                 )
             except Trouble as trouble:
                 memory.note(trouble)
                 continue
-            ready = max((tail - head) & 0xFFFFFFFF, 0) + bool(lifo) + bool(held)
+            ready = ((tail - head) & 0xFFFFFFFF) + listed + bool(lifo) + bool(held)
             at_work.add(thread)
             of = by_address.get(thread)
             task = runtime.tasks.get(of.current) if of else None
