@@ -8,6 +8,7 @@
 #
 # -fno-semantic-interposition lets the compiler inline public functions inside the library. The initial-exec TLS model
 # spares a function call for every look at the current worker; the linker turns it into one instruction in a program.
+# -fno-tree-slp-vectorize: neighbouring fields are written one by one and read together then, which waits for the stores.
 function(edo_add_library name)
     cmake_parse_arguments(arg "" "EXPORT_NAME;MAP;WANTED" "SOURCES;HEADERS;LINKS" ${ARGN})
 
@@ -15,7 +16,7 @@ function(edo_add_library name)
     edo_compile(${name}-objects)
     set_target_properties(${name}-objects PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
     target_compile_options(${name}-objects PRIVATE
-        $<$<COMPILE_LANGUAGE:C>:-fno-semantic-interposition -ftls-model=initial-exec>)
+        $<$<COMPILE_LANGUAGE:C>:-fno-semantic-interposition -ftls-model=initial-exec -fno-tree-slp-vectorize>)
     target_include_directories(${name}-objects PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 
     set(forms ${name}-static)

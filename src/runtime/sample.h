@@ -34,7 +34,7 @@ struct edo_worker;
 enum {
     EDO_PROBES = 16,        /* of a worker */
     EDO_PROBE_CLASS = 255,  /* their stack class */
-    EDO_SAMPLE_GAP = 160,   /* turns between samples at least, and half of that again at random */
+    EDO_SAMPLE_GAP = 320,   /* turns between samples at least, and half of that again at random */
     EDO_SAMPLE_SPAWNS = 16, /* one in so many spawned tasks is timed */
     EDO_KEPT_BUCKETS = 122
 };

@@ -439,7 +439,8 @@ EDO_ALWAYS_INLINE struct edo_thread *edo_task_run(struct edo_thread *thread, str
             edo_task_continues(task);
             thread = edo_dormant_enter(task, what);
         } else {
-            edo_dormant_disarm(task);
+            if (__builtin_expect(atomic_load(&task->alarm_owner) != EDO_ALARM_IDLE, 0))
+                edo_dormant_disarm(task);
             return edo_task_end(edo_enter(edo_thread_self()), task, result);
         }
         if (__builtin_expect(thread != NULL, 1))

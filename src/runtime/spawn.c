@@ -34,7 +34,7 @@ _Static_assert(sizeof(struct edo_task) + sizeof(struct edo_handle) <= 256, "K5: 
 /* --- What a spawn takes ------------------------------------------------------------------------------------------------ */
 
 /* Makes sure that the worker has a task block, a handle block and a stack's promise at hand. INSIDE before and after. */
-static struct edo_thread *edo_spawn_refill(int *rc, struct edo_thread *thread)
+static __attribute__((noinline)) struct edo_thread *edo_spawn_refill(int *rc, struct edo_thread *thread)
 {
     struct edo_runtime *runtime = thread->runtime;
     struct edo_block_cache tasks = {NULL, 0, NULL};
@@ -69,8 +69,8 @@ static struct edo_thread *edo_spawn_refill(int *rc, struct edo_thread *thread)
 }
 
 /* Takes what a task of the default stack size needs out of the worker's caches, which are filled if need be. */
-static struct edo_thread *edo_spawn_take(int *rc, struct edo_task **task, struct edo_handle **handle, bool usual,
-                                         struct edo_thread *thread)
+static inline __attribute__((always_inline)) struct edo_thread *
+edo_spawn_take(int *rc, struct edo_task **task, struct edo_handle **handle, bool usual, struct edo_thread *thread)
 {
     struct edo_worker *worker = thread->worker;
 
@@ -243,7 +243,7 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
 int edo_root_spawn(struct edo_thread *thread, edo_task_fn fn)
 {
     struct edo_runtime *runtime = thread->runtime;
-    struct edo_task *task;
+    struct edo_task *task = NULL;
     int rc;
 
     thread = edo_spawn_take(&rc, &task, NULL, true, thread);
@@ -267,7 +267,8 @@ static struct edo_thread *edo_handle_done(struct edo_thread *thread, struct edo_
     uintptr_t joiner;
 
     handle->result = result;
-    joiner = atomic_fetch_or_explicit(&handle->joiner, EDO_HANDLE_DONE, memory_order_acq_rel);
+    /* Added, as it is not there yet: or-ing it would be a loop on x86-64, where the old value is wanted. */
+    joiner = atomic_fetch_add_explicit(&handle->joiner, EDO_HANDLE_DONE, memory_order_acq_rel);
     if (joiner == 0)
         return thread;
     if (joiner == EDO_HANDLE_DETACHED) {

@@ -69,7 +69,7 @@ static int crowd_root(void *argument)
     for (int i = 0; i < 3; i++) {
         CHECK(near((double)crowd[i].metrics.polls, TURNS, 25));
         CHECK(near((double)crowd[i].metrics.busy, (double)(crowd[i].turn * TURNS), 25));
-        CHECK(near((double)crowd[i].poll.count, TURNS / 200.0, 25));
+        CHECK(near((double)crowd[i].poll.count, TURNS / 400.0, 25));
         CHECK(crowd[i].poll.sum == (int64_t)crowd[i].poll.count * crowd[i].turn);
         CHECK(crowd[i].delay.count + 2 >= crowd[i].poll.count / 2);
     }

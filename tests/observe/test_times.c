@@ -82,7 +82,7 @@ static int crowd_root(void *argument)
             CHECK_RC(edo_spawn(scope, works, argument), 0);
     poll = read_times(EDO_TIMES_POLL);
     delay = read_times(EDO_TIMES_DELAY);
-    CHECK(poll.count >= CROWD * TURNS / 400);
+    CHECK(poll.count >= CROWD * TURNS / 800);
     CHECK(poll.count <= CROWD * TURNS / EDO_SAMPLE_GAP + 2);
     /* All but those of the root, the first turns and the last ones, in which nothing or less is waited for. */
     CHECK(poll.count - poll.buckets[at] <= 2);
