@@ -98,8 +98,9 @@ static void test_the_environment_asks_and_an_empty_option_refuses(void **state)
     assert_string_equal(said.text, "");
     said_begin(&said);
     program.options.console = NULL;
-    pthread_create(&program.thread, NULL, program_main, &program);
     program.step = program.wanted = 0;
+    assert_int_equal(pthread_create(&program.thread, NULL, program_main, &program), 0);
+    program.runs = true;
     program_reaches(&program, 1);
     program_end(&program);
     said_end(&said);
