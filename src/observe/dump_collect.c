@@ -133,7 +133,7 @@ static size_t edo_dump_add(struct edo_dump *dump, struct edo_task *block)
             .parent = EDO_NONE,
             .next = EDO_NONE,
             .wait = EDO_NONE,
-            .flags = (uint8_t)(copy.as.flags | (copy.as.when_what ? EDO_TASK_DORMANT : 0)),
+            .flags = copy.as.flags,
             .worker = -1,
             .started = copy.as.stack || copy.as.when_what,
         };

@@ -339,13 +339,28 @@ static bool edo_dump_still_parked(const struct edo_dump_task *task)
            __atomic_load_n(&task->block->id, __ATOMIC_ACQUIRE) == task->id;
 }
 
+/* At the moment at which it is said what it waits for. */
+static void edo_dump_note_dormant(struct edo_dump_task *task)
+{
+    union {
+        struct edo_task as;
+        uintptr_t words[sizeof(struct edo_task) / sizeof(uintptr_t)];
+    } copy;
+
+    edo_unseen_copy(copy.words, task->block, sizeof copy);
+    if (edo_task_is_dormant(&copy.as))
+        task->flags |= EDO_TASK_DORMANT;
+}
+
 static void edo_dump_look_again(struct edo_dump *dump, uint32_t index)
 {
     struct edo_dump_task *task = edo_dump_task(dump, index);
+    bool parked = task->state == EDO_DUMP_GONE && edo_dump_still_parked(task);
     struct edo_dump_stack stack;
     uintptr_t at = 0;
 
-    if (task->state == EDO_DUMP_GONE && edo_dump_still_parked(task)) {
+    edo_dump_note_dormant(task);
+    if (parked) {
         if (task->flags & EDO_TASK_DORMANT) {
             int64_t deadline = atomic_load(&task->block->when_deadline);
 

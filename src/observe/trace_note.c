@@ -69,7 +69,7 @@ static void edo_trace_ready(struct edo_worker *inside, struct edo_task *task)
     struct edo_runtime *runtime = task->home->runtime;
     struct edo_thread *self = edo_thread_self();
     struct edo_task *waker = self && self->runtime == runtime ? self->current : NULL;
-    bool fresh = !task->stack && !(task->flags & EDO_TASK_DORMANT);
+    bool fresh = !task->stack && !edo_task_is_dormant(task);
     struct edo_traced event = {
         .kind = fresh ? EDO_TRACED_SPAWN : EDO_TRACED_WAKE, .task = task->id, .value = waker ? waker->id : 0};
 

@@ -38,7 +38,7 @@ enum edo_task_flags {
     EDO_TASK_PINNED = 1,    /* wakes on the thread in `home_thread` only, once that is set */
     EDO_TASK_LISTED = 2,    /* in its scope's list of children: cancellation finds it */
     EDO_TASK_MEASURED = 4,  /* the census of stacks looks at it: it does not run on a stack that another one has used */
-    EDO_TASK_DORMANT = 8,   /* in a report's copy alone: `when_what` is not 0 */
+    EDO_TASK_DORMANT = 8,   /* in a report's copy alone: edo_task_is_dormant */
     EDO_TASK_MIGRATES = 16, /* with migrate_always: `home_thread` is where it ran last, and where it shall not wake */
     EDO_TASK_CHOSEN = 32,   /* under hooks: it is ready in the global queue alone, where they choose */
     EDO_TASK_ANNOUNCED = 64, /* .on_task_start is to be called for it, at its first run; see callbacks.h */
@@ -106,6 +106,15 @@ static inline void edo_task_retract(struct edo_task *task)
 {
     __atomic_store_n(&task->id, 0, __ATOMIC_RELAXED);
     atomic_thread_fence(memory_order_release); /* before what the next spawn writes */
+}
+
+/*
+ * Whether it waits without a stack, or will be given one. `when_what` alone does not tell: who has called edo_continue still runs on
+ * its stack, and may wait there for something else, until its function returns.
+ */
+static inline bool edo_task_is_dormant(const struct edo_task *task)
+{
+    return task->when_what && !task->stack;
 }
 
 /* What a joiner holds. 64 bytes at most: all that remains of a task that has ended. */

@@ -216,6 +216,16 @@ static int wait_dormant(void *argument)
     return edo_resumption();
 }
 
+/* Has said how it goes on, but waits for something else before its function returns. */
+static int wait_before_continuing(void *argument)
+{
+    struct waits *waits = argument;
+    int rc = edo_continue(EDO_WHEN_AT(edo_now() + EDO_SEC(300)), wait_dormant, waits);
+
+    edo_sleep(EDO_SEC(100));
+    return rc;
+}
+
 static int wait_in_scope(void *argument)
 {
     int rc = 0;
@@ -275,7 +285,7 @@ static void check_waits(struct waits *waits)
     struct dumped text;
 
     dumped_begin(&text, EDO_DUMP_TEXT, false);
-    CHECK_LINE(&text, "edo: runtime", "1 worker, 29 tasks: 1 run, 1 ready, 27 wait");
+    CHECK_LINE(&text, "edo: runtime", "1 worker, 30 tasks: 1 run, 1 ready, 28 wait");
     CHECK_LINE(&text, "task 1 \"root\"", "runs on worker 0");
     CHECK_LINE(&text, "scope \"all\"", "test_dump.c:");
     CHECK_LINE(&text, "\"each_wait\" (", "test_dump.c:"); /* without a name: where it was spawned */
@@ -312,6 +322,7 @@ static void check_waits(struct waits *waits)
     CHECK_LINE(&text, "\"dormant\"", "dormant, waits for descriptor ");
     CHECK_LINE(&text, "\"dormant\"", ", until in 59.");
     CHECK_LINE(&text, "\"dormant time\"", "dormant, waits for its time, until in 199.");
+    CHECK_LINE(&text, "\"continues\"", ") waits for its time, until in 99.");
     CHECK_LINE(&text, "\"around\"", "waits for the tasks of its scope inner, deadline in 89.");
     CHECK_LINE(&text, "      scope \"inner\" (", ", deadline in 89.");
     CHECK_LINE(&text, "        task ", "\"inmost\"");
@@ -355,6 +366,7 @@ static int each_wait(void *argument)
         CHECK_RC(
             edo_spawn(all, wait_dormant, waits, .name = "dormant time", .when = EDO_WHEN_AT(edo_now() + EDO_SEC(200))),
             0);
+        CHECK_RC(edo_spawn(all, wait_before_continuing, waits, .name = "continues"), 0);
         CHECK_RC(edo_spawn(all, wait_in_scope, waits, .name = "around"), 0);
         until(&waits->jobs, 1);
         for (int i = 0; i < 10; i++)

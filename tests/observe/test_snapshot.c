@@ -193,6 +193,60 @@ static void test_memory_that_is_used_again_keeps_nothing_of_before(void **state)
     assert_int_equal(run_alone(changes, NULL), 0);
 }
 
+static int goes_on(void *argument)
+{
+    (void)argument;
+    return edo_resumption() == -ECANCELED ? 0 : -EIO;
+}
+
+/* Has said how it goes on, and first waits for the gate on its stack. */
+static int continues(void *argument)
+{
+    int rc = edo_continue(EDO_WHEN_AT(edo_now() + EDO_SEC(1000)), goes_on, NULL);
+
+    gate_wait(argument);
+    return rc;
+}
+
+static void look_at_continued(bool dormant, int what)
+{
+    edo_snapshot *snapshot EDO_AUTO(edo_snapshot_free) = NULL;
+    edo_snapshot_task task = {.size = sizeof task};
+    edo_snapshot_wait wait = {.size = sizeof wait};
+
+    CHECK_RC(edo_snapshot_take(&snapshot), 0);
+    CHECK(find_name(snapshot, &task, "continues") >= 0);
+    CHECK_RC(task.state, EDO_TASK_WAITING);
+    CHECK_RC(task.dormant, dormant);
+    CHECK_RC(edo_snapshot_get_wait(&wait, snapshot, 0, task.wait), 0);
+    CHECK_RC(wait.what, what);
+    CHECK((task.until == EDO_FOREVER) == !dormant);
+}
+
+static int becomes_dormant(void *argument)
+{
+    struct gate gate = {0};
+    int rc = 0;
+
+    (void)argument;
+    EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
+        edo_spawn(scope, continues, &gate, .name = "continues");
+        edo_yield();
+        look_at_continued(false, EDO_FOR_WORD);
+        gate_open(&gate);
+        edo_yield();
+        look_at_continued(true, EDO_FOR_TIME);
+        edo_scope_cancel(scope);
+    }
+    return 0;
+}
+
+static void test_who_will_continue_is_dormant_only_once_it_has_no_stack(void **state)
+{
+    (void)state;
+    assert_int_equal(run_alone(becomes_dormant, NULL), 0);
+}
+
 static void *look_outside(void *argument)
 {
     edo_snapshot *snapshot = NULL;
@@ -330,6 +384,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_snapshot_has_tasks_waits_scopes_and_workers),
         cmocka_unit_test(test_memory_that_is_used_again_keeps_nothing_of_before),
+        cmocka_unit_test(test_who_will_continue_is_dormant_only_once_it_has_no_stack),
         cmocka_unit_test(test_unobserved_runtimes_are_left_out),
         cmocka_unit_test(test_of_many_runtimes_none_is_left_out),
         cmocka_unit_test(test_f1_each_refusal_alone_is_an_error_and_leaks_nothing),

@@ -114,6 +114,38 @@ static void test_a_yield_is_no_wake(void **state)
     free(events.all);
 }
 
+/* Who waits without a stack has been spawned long ago when it is woken. */
+static int is_woken(void *argument)
+{
+    return argument ? 0 : edo_continue(EDO_WHEN_AT(edo_now() + EDO_MS(1)), is_woken, ARGUMENT("again"));
+}
+
+static int goes_dormant(void *argument)
+{
+    int rc = 0;
+
+    (void)argument;
+    CHECK_RC(start(0), 0);
+    edo_sleep(EDO_US(100));
+    EDO_SCOPE (scope, &rc)
+        CHECK_RC(edo_spawn(scope, is_woken, NULL, .name = "dormant"), 0);
+    CHECK_RC(edo_trace_stop(), 0);
+    return rc;
+}
+
+static void test_who_goes_on_from_a_dormant_wait_is_woken_not_spawned(void **state)
+{
+    struct events events;
+
+    (void)state;
+    assert_int_equal(run_alone(goes_dormant, NULL), 0);
+    events = events_of(&trace);
+    events_check(&events);
+    assert_int_equal(events_count(&events, 'X', "dormant"), 2);
+    assert_int_equal(events_count(&events, 'i', "spawn"), 1);
+    free(events.all);
+}
+
 /* --- Many workers ----------------------------------------------------------------------------------------------------------- */
 
 static int busy(void *argument)
@@ -375,6 +407,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_turns_wakes_spawns_and_sleeps_are_in_it),
         cmocka_unit_test(test_a_yield_is_no_wake),
+        cmocka_unit_test(test_who_goes_on_from_a_dormant_wait_is_woken_not_spawned),
         cmocka_unit_test(test_slices_never_overlap),
         cmocka_unit_test(test_errors_are_told_and_end_it),
         cmocka_unit_test(test_afterwards_nothing_is_left_of_it),

@@ -173,7 +173,7 @@ class Runtime:
                     (task.id, task.flags, task.wake, task.stack, task.sp, task.fn, task.argument, task.handle, task.home,
                      task.scope_address, task.site, task.name, task.home_thread, when, task.when_deadline
                      ) = reader.unpack(data, at)
-                    # One whose function has not returned yet has a stack, on which it may wait for something else.
+                    # As edo_task_is_dormant: before its function has returned it has a stack, and may wait there for something else.
                     task.dormant = when != 0 and not task.stack
                     task.runtime, task.scopes, task.waits = self, [], []
                     task.state = task.thread = task.parent = None
