@@ -76,12 +76,13 @@ typedef struct edo_metrics {
     uint64_t file_rings;      /* workers that have an io_uring for files; 0: regions */
 
     uint64_t local_schedules; /* tasks made ready by workers; from the numbers above, so it may lag behind by some */
+    uint64_t lifo_schedules;  /* of them: to run next on that worker, since one of its tasks had woken them */
 } edo_metrics;
 
 #define EDO_METRICS_INIT                                                                                               \
     {                                                                                                                  \
         sizeof(edo_metrics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                                                         \
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                                                      \
     }
 
 /*
@@ -114,11 +115,12 @@ typedef struct edo_worker_metrics {
     uint64_t timers;
     uint64_t timers_fired;
     uint64_t thread; /* the OS thread that has the worker, now: its number to the kernel, as in `top -H` */
+    uint64_t lifo_schedules;
 } edo_worker_metrics;
 
 #define EDO_WORKER_METRICS_INIT                                                                                        \
     {                                                                                                                  \
-        sizeof(edo_worker_metrics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                            \
+        sizeof(edo_worker_metrics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                         \
     }
 
 /* The same for one worker, 0 to edo_metrics.workers - 1. Also -EINVAL: there is no such worker. */
@@ -191,13 +193,14 @@ EDO_API int edo_metrics_task_times(edo_histogram *out, int times, uint64_t task)
 /*
  * Writes all of this for Prometheus (text format 0.0.4; Content-Type: text/plain; version=0.0.4) into `out`, terminated, at
  * most `capacity` bytes of it. Returns how long the text is without its end, which may be more than has found room: ask with
- * capacity 0 first, and add some, since numbers grow. Times are in seconds, by powers of two. -EPERM outside a task.
+ * capacity 0 first, and add some, since numbers grow. Times are in seconds, by powers of two. -EPERM outside a task;
+ * -ENOMEM. All of it is of one reading: sums fit each other.
  */
 EDO_API ssize_t edo_metrics_print(char *out, size_t capacity);
 
 /*
  * The same of all runtimes of the process, but for those with .unobserved: each sample has the label runtime="N", its number in the
- * process, from 0. -EPERM after fork(2). Any thread.
+ * process, from 0. -EPERM after fork(2); -ENOMEM. Any thread.
  */
 EDO_API ssize_t edo_metrics_print_all(char *out, size_t capacity);
 

@@ -130,6 +130,7 @@ static void workers(struct edo_json *json, const struct edo_console_looks *looks
         }
         edo_json_uint(json, "polls", worker.metrics.switches);
         edo_json_uint(json, "steals", worker.metrics.steals);
+        edo_json_uint(json, "lifo_schedules", worker.metrics.lifo_schedules);
         edo_json_uint(json, "queue", worker.metrics.queued);
         edo_json_bool(json, "parked", worker.metrics.asleep != 0);
         if (worker.task)

@@ -49,6 +49,7 @@ void edo_worker_counted(edo_worker_metrics *out, struct edo_worker *worker, int6
         .size = sizeof *out,
         .tasks_ended = edo_counted(&counts->ended), /* first: a task that has ended was spawned before */
         .queued = edo_worker_queued(worker) + (atomic_load_explicit(&worker->lifo, memory_order_relaxed) != NULL),
+        .lifo_schedules = edo_counted(&counts->lifo_schedules),
         .overflows = edo_counted(&counts->overflows),
         .forced_yields = edo_counted(&counts->forced_yields),
         .steals = edo_counted(&counts->steals),
@@ -75,6 +76,7 @@ static void edo_metrics_add(edo_metrics *sum, uint64_t *ended, const edo_worker_
     sum->tasks_spawned += part->tasks_spawned;
     sum->switches += part->switches;
     sum->local_queued += part->queued;
+    sum->lifo_schedules += part->lifo_schedules;
     sum->overflows += part->overflows;
     sum->forced_yields += part->forced_yields;
     sum->steals += part->steals;
@@ -119,7 +121,7 @@ static void edo_metrics_shared(edo_metrics *out, struct edo_runtime *runtime)
     out->stacks_mapped = stacks.mapped;
 }
 
-void edo_runtime_counted(edo_metrics *out, struct edo_runtime *runtime, int64_t now)
+void edo_runtime_counted(edo_metrics *out, edo_worker_metrics *workers, struct edo_runtime *runtime, int64_t now)
 {
     uint64_t ended = 0;
     uint64_t ready;
@@ -130,6 +132,8 @@ void edo_runtime_counted(edo_metrics *out, struct edo_runtime *runtime, int64_t 
 
         edo_worker_counted(&part, &runtime->workers[i], now);
         edo_metrics_add(out, &ended, &part);
+        if (workers)
+            workers[i] = part;
     }
     /* It may have been spawned on a worker that was read before, and have ended on one that was read behind. */
     out->tasks_alive = out->tasks_spawned > ended ? out->tasks_spawned - ended : 0;
@@ -180,7 +184,7 @@ int edo_metrics_read(edo_metrics *out)
 
     if (rc < 0)
         return rc;
-    edo_runtime_counted(&metrics, runtime, edo_platform->now());
+    edo_runtime_counted(&metrics, NULL, runtime, edo_platform->now());
     memcpy(out, &metrics, size);
     out->size = size;
     return 0;

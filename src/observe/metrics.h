@@ -8,7 +8,9 @@
 #include <edo/metrics.h>
 
 void edo_worker_counted(edo_worker_metrics *out, struct edo_worker *worker, int64_t now);
-void edo_runtime_counted(edo_metrics *out, struct edo_runtime *runtime, int64_t now);
+
+/* `workers`: where each of its workers' part of that is written, too; NULL: nowhere. */
+void edo_runtime_counted(edo_metrics *out, edo_worker_metrics *workers, struct edo_runtime *runtime, int64_t now);
 
 /* worker -1: all. The runtime measures times. */
 void edo_times_counted(edo_histogram *out, struct edo_runtime *runtime, int times, int worker);

@@ -4,6 +4,9 @@
  * and its line in the text are one line here. A family is one "# HELP", one "# TYPE" and its samples, one for each worker
  * where it is counted by worker; nothing is written twice, as a sum and by worker, since whoever scrapes it adds up.
  *
+ * Each runtime is read once, into a copy (edo_reading), and all families are of those copies. So sums fit each other, as
+ * edo_runtime_counted sees to, and a scrape takes each runtime's locks once, not once for each family.
+ *
  * Times are in seconds, as that format's users expect. Histograms are of all workers, and by powers of two: 31 lines.
  */
 #include "observe/metrics.h"
@@ -16,10 +19,23 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* What a runtime has counted, with what it is called. */
+struct edo_reading {
+    struct edo_reading *next;
+    uint64_t number;
+    bool measured;
+    edo_metrics metrics;
+    edo_histogram times[EDO_KEPT_TIMES]; /* if measured */
+    edo_worker_metrics workers[];
+};
+
 struct edo_exposition {
     struct edo_text text;
     int64_t now;
-    struct edo_runtime *only; /* NULL: all of the process, each sample with a label that says which */
+    struct edo_reading *readings;
+    struct edo_reading **end; /* where the next one goes */
+    bool all;                 /* of the process: each sample has a label that says which runtime it is of */
+    int rc;
 };
 
 enum edo_field_kind { EDO_FIELD_INT, EDO_FIELD_COUNT, EDO_FIELD_SECONDS };
@@ -72,6 +88,8 @@ static const struct edo_field edo_worker_fields[] = {
     EDO_WORKER_COUNT(tasks_ended, "edo_worker_tasks_ended_total", "Tasks that have ended."),
     EDO_WORKER_COUNT(switches, "edo_worker_switches_total", "Times a task was resumed."),
     EDO_WORKER_COUNT(queued, "edo_worker_queued", "Ready tasks in the worker's own queue."),
+    EDO_WORKER_COUNT(lifo_schedules, "edo_worker_lifo_schedules_total",
+                     "Tasks that another one woke, to run next on their worker."),
     EDO_WORKER_COUNT(overflows, "edo_worker_overflows_total", "Times the queue was full."),
     EDO_WORKER_COUNT(forced_yields, "edo_worker_forced_yields_total",
                      "Turns that tasks gave up because their budget was spent."),
@@ -129,153 +147,155 @@ static void edo_text_value(struct edo_exposition *out, const struct edo_field *f
     edo_text_add(&out->text, "\n");
 }
 
+/* --- Reading ------------------------------------------------------------------------------------------------------------- */
+
+static void edo_exposition_read(void *context, struct edo_runtime *runtime)
+{
+    struct edo_exposition *out = (struct edo_exposition *)context;
+    struct edo_reading *reading = (struct edo_reading *)edo_platform->allocate(
+        sizeof *reading + (size_t)runtime->worker_count * sizeof reading->workers[0]);
+
+    if (!reading) {
+        out->rc = -ENOMEM;
+        return;
+    }
+    reading->next = NULL;
+    reading->number = runtime->id_base >> EDO_ID_RUNTIME_SHIFT;
+    reading->measured = runtime->options.metrics;
+    edo_runtime_counted(&reading->metrics, reading->workers, runtime, out->now);
+    for (int times = 0; times < EDO_KEPT_TIMES && reading->measured; times++)
+        edo_times_counted(&reading->times[times], runtime, times, -1);
+    *out->end = reading;
+    out->end = &reading->next;
+}
+
+static void edo_exposition_finish(struct edo_exposition *out)
+{
+    while (out->readings) {
+        struct edo_reading *reading = out->readings;
+
+        out->readings = reading->next;
+        edo_platform->release(reading);
+    }
+}
+
 /* --- Families ------------------------------------------------------------------------------------------------------------ */
 
-/* What is written of each runtime. */
-struct edo_family {
-    struct edo_exposition *out;
-    const struct edo_field *field;
-    int times;
-    const char *name;
-    bool found;
-    void (*write)(struct edo_family *family, struct edo_runtime *runtime);
-};
-
-static void edo_family_write(void *context, struct edo_runtime *runtime)
-{
-    struct edo_family *family = (struct edo_family *)context;
-
-    family->write(family, runtime);
-}
-
-static void edo_text_each(struct edo_family *family)
-{
-    if (family->out->only)
-        family->write(family, family->out->only);
-    else
-        edo_runtimes_each(edo_family_write, family);
-}
-
 /* Between braces, before other labels, which begin with `comma` then. */
-static const char *edo_text_label(char label[48], const struct edo_exposition *out, const struct edo_runtime *runtime,
+static const char *edo_text_label(char label[48], const struct edo_exposition *out, const struct edo_reading *reading,
                                   const char *comma)
 {
     label[0] = '\0';
-    if (!out->only)
-        snprintf(label, 48, "runtime=\"%" PRIu64 "\"%s", runtime->id_base >> EDO_ID_RUNTIME_SHIFT, comma);
+    if (out->all)
+        snprintf(label, 48, "runtime=\"%" PRIu64 "\"%s", reading->number, comma);
     return label;
 }
 
-static void edo_family_runtime(struct edo_family *family, struct edo_runtime *runtime)
+static void edo_text_of_runtime(struct edo_exposition *out, const struct edo_field *field,
+                                const struct edo_reading *reading)
 {
-    edo_metrics metrics;
     char label[48];
 
-    edo_runtime_counted(&metrics, runtime, family->out->now);
-    if (family->out->only)
-        edo_text_add(&family->out->text, "%s ", family->field->name);
+    if (out->all)
+        edo_text_add(&out->text, "%s{%s} ", field->name, edo_text_label(label, out, reading, ""));
     else
-        edo_text_add(&family->out->text, "%s{%s} ", family->field->name,
-                     edo_text_label(label, family->out, runtime, ""));
-    edo_text_value(family->out, family->field, &metrics);
+        edo_text_add(&out->text, "%s ", field->name);
+    edo_text_value(out, field, &reading->metrics);
 }
 
-static void edo_family_workers(struct edo_family *family, struct edo_runtime *runtime)
+static void edo_text_of_workers(struct edo_exposition *out, const struct edo_field *field,
+                                const struct edo_reading *reading)
 {
     char label[48];
 
-    for (int worker = 0; worker < runtime->worker_count; worker++) {
-        edo_worker_metrics metrics;
+    for (int worker = 0; worker < reading->metrics.workers; worker++) {
+        edo_text_add(&out->text, "%s{%sworker=\"%d\"} ", field->name, edo_text_label(label, out, reading, ","), worker);
+        edo_text_value(out, field, &reading->workers[worker]);
+    }
+}
 
-        edo_worker_counted(&metrics, &runtime->workers[worker], family->out->now);
-        edo_text_add(&family->out->text, "%s{%sworker=\"%d\"} ", family->field->name,
-                     edo_text_label(label, family->out, runtime, ","), worker);
-        edo_text_value(family->out, family->field, &metrics);
+static void edo_text_fields(struct edo_exposition *out, const struct edo_field *fields, size_t count,
+                            void (*write)(struct edo_exposition *out, const struct edo_field *field,
+                                          const struct edo_reading *reading))
+{
+    for (size_t i = 0; i < count; i++) {
+        edo_text_field_head(out, &fields[i]);
+        for (const struct edo_reading *reading = out->readings; reading; reading = reading->next)
+            write(out, &fields[i], reading);
     }
 }
 
 /* Buckets are cumulative, and the last one, of all, is as long as time. */
-static void edo_family_times(struct edo_family *family, struct edo_runtime *runtime)
+static void edo_text_histogram(struct edo_exposition *out, const char *name, const struct edo_reading *reading,
+                               const edo_histogram *histogram)
 {
-    struct edo_exposition *out = family->out;
-    edo_histogram histogram;
     uint64_t sum = 0;
     char label[48], braced[64] = "";
 
-    if (!runtime->options.metrics)
-        return;
-    edo_times_counted(&histogram, runtime, family->times, -1);
-    if (!out->only)
-        snprintf(braced, sizeof braced, "{%s}", edo_text_label(label, out, runtime, ""));
-    edo_text_label(label, out, runtime, ",");
+    if (out->all)
+        snprintf(braced, sizeof braced, "{%s}", edo_text_label(label, out, reading, ""));
+    edo_text_label(label, out, reading, ",");
     for (int bucket = 0; bucket < EDO_HISTOGRAM_BUCKETS - 1; bucket++) {
-        sum += histogram.buckets[bucket];
+        sum += histogram->buckets[bucket];
         if (bucket % 4 != 0)
             continue;
-        edo_text_add(&out->text, "%s_bucket{%sle=\"", family->name, label);
+        edo_text_add(&out->text, "%s_bucket{%sle=\"", name, label);
         edo_text_seconds(out, edo_times_limit(bucket));
         edo_text_add(&out->text, "\"} %" PRIu64 "\n", sum);
     }
-    edo_text_add(&out->text, "%s_bucket{%sle=\"+Inf\"} %" PRIu64 "\n%s_sum%s ", family->name, label, histogram.count,
-                 family->name, braced);
-    edo_text_seconds(out, histogram.sum);
-    edo_text_add(&out->text, "\n%s_count%s %" PRIu64 "\n", family->name, braced, histogram.count);
-}
-
-static void edo_family_found(struct edo_family *family, struct edo_runtime *runtime)
-{
-    family->found |= runtime->options.metrics;
-}
-
-static void edo_text_fields(struct edo_exposition *out, const struct edo_field *fields, size_t count,
-                            void (*write)(struct edo_family *family, struct edo_runtime *runtime))
-{
-    for (size_t i = 0; i < count; i++) {
-        struct edo_family family = {.out = out, .field = &fields[i], .write = write};
-
-        edo_text_field_head(out, &fields[i]);
-        edo_text_each(&family);
-    }
+    edo_text_add(&out->text, "%s_bucket{%sle=\"+Inf\"} %" PRIu64 "\n%s_sum%s ", name, label, histogram->count, name,
+                 braced);
+    edo_text_seconds(out, histogram->sum);
+    edo_text_add(&out->text, "\n%s_count%s %" PRIu64 "\n", name, braced, histogram->count);
 }
 
 static void edo_text_times(struct edo_exposition *out, int times, const char *name, const char *help)
 {
-    struct edo_family family = {.out = out, .times = times, .name = name, .write = edo_family_times};
-
     edo_text_head(out, name, help, "histogram");
-    edo_text_each(&family);
+    for (const struct edo_reading *reading = out->readings; reading; reading = reading->next)
+        if (reading->measured)
+            edo_text_histogram(out, name, reading, &reading->times[times]);
 }
 
+/* Of what was read. How long the text is, or what went wrong while it was read. */
 static ssize_t edo_text_all(struct edo_exposition *out)
 {
-    struct edo_family measured = {.out = out, .write = edo_family_found};
+    bool measured = false;
 
-    edo_text_fields(out, edo_runtime_fields, EDO_COUNT(edo_runtime_fields), edo_family_runtime);
-    edo_text_fields(out, edo_worker_fields, EDO_COUNT(edo_worker_fields), edo_family_workers);
-    edo_text_each(&measured);
-    if (measured.found) {
-        edo_text_fields(out, edo_measured_fields, EDO_COUNT(edo_measured_fields), edo_family_workers);
+    for (const struct edo_reading *reading = out->readings; reading; reading = reading->next)
+        measured |= reading->measured;
+    if (out->rc == 0) {
+        edo_text_fields(out, edo_runtime_fields, EDO_COUNT(edo_runtime_fields), edo_text_of_runtime);
+        edo_text_fields(out, edo_worker_fields, EDO_COUNT(edo_worker_fields), edo_text_of_workers);
+    }
+    if (out->rc == 0 && measured) {
+        edo_text_fields(out, edo_measured_fields, EDO_COUNT(edo_measured_fields), edo_text_of_workers);
         edo_text_times(out, EDO_TIMES_POLL, "edo_poll_seconds", "How long tasks kept their worker (sampled).");
         edo_text_times(out, EDO_TIMES_DELAY, "edo_delay_seconds",
                        "How long ready tasks waited for their turn (sampled).");
     }
-    return (ssize_t)out->text.size;
+    edo_exposition_finish(out);
+    return out->rc < 0 ? out->rc : (ssize_t)out->text.size;
 }
 
 ssize_t edo_metrics_print(char *out, size_t capacity)
 {
     struct edo_task *task = edo_task_self();
-    struct edo_exposition all = {.text = {out, capacity, 0}, .now = edo_platform->now()};
+    struct edo_exposition of = {.text = {out, capacity, 0}, .now = edo_platform->now(), .end = &of.readings};
 
     if (!task)
         return -EPERM;
-    all.only = task->home->runtime;
-    return edo_text_all(&all);
+    edo_exposition_read(&of, task->home->runtime);
+    return edo_text_all(&of);
 }
 
 ssize_t edo_metrics_print_all(char *out, size_t capacity)
 {
-    struct edo_exposition all = {.text = {out, capacity, 0}, .now = edo_platform->now()};
+    struct edo_exposition of = {
+        .text = {out, capacity, 0}, .now = edo_platform->now(), .end = &of.readings, .all = true};
 
-    return edo_in_forked_child() ? -EPERM : edo_text_all(&all);
+    if (edo_in_forked_child())
+        return -EPERM;
+    edo_runtimes_each(edo_exposition_read, &of);
+    return edo_text_all(&of);
 }

@@ -130,7 +130,7 @@ static void take_one(void *context, struct edo_runtime *runtime)
         of->dump.scopes.count = 0;
     }
     take_workers(of, runtime);
-    edo_runtime_counted(&of->metrics, runtime, of->dump.now);
+    edo_runtime_counted(&of->metrics, NULL, runtime, of->dump.now);
     of->about = (edo_snapshot_runtime){.size = sizeof of->about,
                                        .number = of->dump.number,
                                        .workers = runtime->worker_count,

@@ -76,7 +76,8 @@ void edo_ready_offer(struct edo_thread *thread)
 
 /*
  * The LIFO slot is filled by its owner only, emptied by anybody: so when the owner sees it empty, a plain store is enough.
- * What it displaces goes to the ring, and is then more than one.
+ * What it displaces goes to the ring, and is then more than one. Who goes on by way of the slot is counted as it is filled, so that
+ * no take pays for it: yields, spawns and events come by the ring.
  */
 void edo_ready(struct edo_thread *thread, struct edo_task *task)
 {
@@ -91,12 +92,15 @@ void edo_ready(struct edo_thread *thread, struct edo_task *task)
         return;
     }
     if (!atomic_load_explicit(&worker->lifo, memory_order_relaxed)) {
+        edo_count(&worker->counts.lifo_schedules, 1);
         atomic_store_explicit(&worker->lifo, task, memory_order_release);
         return;
     }
     displaced = atomic_exchange_explicit(&worker->lifo, task, memory_order_acq_rel);
-    if (!displaced)
+    if (!displaced) { /* a thief was faster */
+        edo_count(&worker->counts.lifo_schedules, 1);
         return;
+    }
     if (worker->alone) {
         edo_fifo_push(&worker->fifo, displaced);
         return;

@@ -36,7 +36,8 @@ struct edo_worker_counts {
     _Atomic uint64_t overflows;
     _Atomic uint64_t forced_yields;
     _Atomic uint64_t timers_fired;
-    _Atomic uint64_t looks; /* of its own flow, at poller, timers and global queue */
+    _Atomic uint64_t lifo_schedules; /* tasks that were put into the LIFO slot and not displaced from it */
+    _Atomic uint64_t looks;          /* of its own flow, at poller, timers and global queue */
 };
 
 struct edo_worker {

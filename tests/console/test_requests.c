@@ -136,6 +136,7 @@ static void test_the_program_and_what_is_now(void **state)
     assert_int_equal(number_of(reply.body, "spawned"), 9);
     assert_int_equal(number_of(reply.body, "warned"), 2); /* they hold what the other wants */
     assert_has(&reply, "\"workers\":[{\"index\":0,\"thread\":");
+    assert_has(&reply, ",\"lifo_schedules\":");
     assert_has(&reply, "\"poll\":{\"count\":");
     assert_int_equal(number_of(reply.body, "interval_ms"), 1000);
     program_end(&program);

@@ -133,6 +133,48 @@ static void test_tasks_switches_and_queues(void **state)
     assert_int_equal(run_alone(tasks_root, NULL), 0);
 }
 
+/* --- The LIFO slot ----------------------------------------------------------------------------------------------------- */
+
+static int waits_at(void *argument)
+{
+    return gate_wait(argument);
+}
+
+/* Of two that are woken one displaces the other from the slot, into the ring; who is spawned or yields has never been there. */
+static int lifo_root(void *argument)
+{
+    struct gate gates[3] = {{0}, {0}, {0}};
+    edo_metrics before = {0};
+    int rc = 0;
+
+    (void)argument;
+    EDO_SCOPE (scope, &rc) {
+        for (int i = 0; i < 3; i++)
+            CHECK_RC(edo_spawn(scope, waits_at, &gates[i]), 0);
+        before = read_metrics(); /* the root itself may have come that way */
+        edo_yield();
+        CHECK(read_metrics().lifo_schedules == before.lifo_schedules);
+        gate_open(&gates[0]);
+        CHECK(read_metrics().lifo_schedules == before.lifo_schedules + 1);
+        gate_open(&gates[1]);
+        CHECK(read_metrics().lifo_schedules == before.lifo_schedules + 1);
+        edo_yield();
+        gate_open(&gates[2]);
+        CHECK(read_metrics().lifo_schedules == before.lifo_schedules + 2);
+        CHECK(read_worker(0).lifo_schedules == before.lifo_schedules + 2);
+    }
+    CHECK(read_metrics().lifo_schedules == before.lifo_schedules + 3); /* the root, by the last of them */
+    return rc;
+}
+
+static void test_s1_who_goes_on_by_the_lifo_slot_is_counted(void **state)
+{
+    (void)state;
+    assert_int_equal(run_alone(lifo_root, NULL), 0);
+}
+
+/* --- Full queues ---------------------------------------------------------------------------------------------------------- */
+
 static struct {
     _Atomic bool begun, over;
 } hold;
@@ -494,6 +536,7 @@ static int sums_root(void *argument)
         sum.tasks_alive += part.tasks_spawned - part.tasks_ended;
         sum.switches += part.switches;
         sum.steals += part.steals;
+        sum.lifo_schedules += part.lifo_schedules;
         sum.polls += part.polls;
         sum.sleeps += part.sleeps;
         sum.asleep += part.asleep;
@@ -502,6 +545,7 @@ static int sums_root(void *argument)
     CHECK(all.tasks_alive == sum.tasks_alive && all.tasks_alive == 1);
     CHECK(all.switches == sum.switches && all.switches > 100);
     CHECK(all.steals == sum.steals);
+    CHECK(all.lifo_schedules == sum.lifo_schedules);
     CHECK(all.polls == sum.polls);
     CHECK(all.sleeps == sum.sleeps);
     CHECK(all.asleep == sum.asleep);
@@ -586,6 +630,7 @@ int main(void)
         cmocka_unit_test(test_nobody_asks_outside_a_task),
         cmocka_unit_test(test_sizes_and_numbers_are_checked),
         cmocka_unit_test(test_tasks_switches_and_queues),
+        cmocka_unit_test(test_s1_who_goes_on_by_the_lifo_slot_is_counted),
         cmocka_unit_test(test_a_full_queue_overflows_into_the_global_one),
         cmocka_unit_test(test_the_queue_of_one_worker_is_never_full),
         cmocka_unit_test(test_s3_a_spent_budget_is_a_forced_yield_and_a_yield_is_none),

@@ -178,7 +178,7 @@ static int text_root(void *argument)
     return rc;
 }
 
-enum { FAMILIES = 41, MEASURED = 4 };
+enum { FAMILIES = 42, MEASURED = 4 };
 
 static void test_the_text_keeps_the_rules_of_its_format(void **state)
 {
@@ -262,12 +262,102 @@ static void test_values_are_those_that_are_read(void **state)
                      0);
 }
 
+/* --- One reading ----------------------------------------------------------------------------------------------------- */
+
+static unsigned long long sum_of(const char *family)
+{
+    unsigned long long sum = 0;
+
+    for (const char *at = strstr(text, family); at; at = strstr(at + 1, family))
+        if (at[-1] == '\n')
+            sum += strtoull(strchr(at, ' ') + 1, NULL, 10);
+    return sum;
+}
+
+static int nothing(void *argument)
+{
+    (void)argument;
+    return 0;
+}
+
+/* Spawns on its worker, all the time, while the text is written on the other. */
+static int spawns(void *argument)
+{
+    _Atomic int *goes_on = argument;
+    int rc = 0;
+
+    EDO_SCOPE (scope, &rc)
+        while (atomic_load(goes_on) > 0) {
+            atomic_store(goes_on, 2);
+            CHECK_RC(edo_spawn(scope, nothing, NULL), 0);
+            edo_yield();
+        }
+    return rc;
+}
+
+static int one_reading_root(void *argument)
+{
+    _Atomic int goes_on = 1;
+    int rc = 0;
+
+    (void)argument;
+    EDO_SCOPE (scope, &rc) {
+        CHECK_RC(edo_spawn(scope, spawns, ARGUMENT(&goes_on)), 0);
+        until(&goes_on, 2);
+        for (int i = 0; i < 200; i++) {
+            unsigned long long spawned, ended;
+
+            CHECK(edo_metrics_print(text, sizeof text) > 0);
+            spawned = sum_of("edo_worker_tasks_spawned_total{");
+            ended = sum_of("edo_worker_tasks_ended_total{");
+            CHECK_RC(sum_of("edo_tasks_alive "), spawned > ended ? spawned - ended : 0);
+        }
+        atomic_store(&goes_on, 0);
+    }
+    return rc;
+}
+
+static void test_a_text_is_of_one_reading(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        run_with(one_reading_root, NULL, EDO_OPTIONS(edo_run_options, .workers = 2, .signals = EDO_SIGNALS_IGNORE)), 0);
+}
+
+static struct edo_platform table;
+
+static void *no_memory(size_t size)
+{
+    (void)size;
+    return NULL;
+}
+
+static int refused_root(void *argument)
+{
+    (void)argument;
+    table = *edo_platform;
+    table.allocate = no_memory;
+    edo_platform = &table;
+    CHECK_RC(edo_metrics_print(text, sizeof text), -ENOMEM);
+    CHECK_RC(edo_metrics_print_all(text, sizeof text), -ENOMEM);
+    edo_platform = &edo_platform_system;
+    return 0;
+}
+
+static void test_f1_without_memory_there_is_no_text(void **state)
+{
+    (void)state;
+    assert_int_equal(run_alone(refused_root, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_text_keeps_the_rules_of_its_format),
         virtual_test(test_a_text_that_finds_no_room_is_cut),
         virtual_test(test_values_are_those_that_are_read),
+        cmocka_unit_test(test_a_text_is_of_one_reading),
+        cmocka_unit_test(test_f1_without_memory_there_is_no_text),
     };
 
     unsetenv("EDO_METRICS");
