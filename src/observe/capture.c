@@ -68,6 +68,14 @@ static void read_stack(struct edo_stack_piece *out, uintptr_t sp, uintptr_t high
     out->size = edo_peek_most(out->bytes, (const void *)sp, size) / sizeof(uintptr_t) * sizeof(uintptr_t);
 }
 
+/* What it waits for in the kernel; nothing where that does not tell, or it does not wait. */
+static void read_wait_channel(struct edo_capture *out, int number)
+{
+    if (read_proc(out->wait_channel, sizeof out->wait_channel, number, "wchan") < 0 ||
+        strcmp(out->wait_channel, "0") == 0)
+        out->wait_channel[0] = '\0';
+}
+
 /* It is blocked, as `line` says. True: so it was all the time. */
 static bool look_at_blocked(struct edo_capture *out, const struct edo_stall_seen *seen, const char *line)
 {
@@ -80,9 +88,7 @@ static bool look_at_blocked(struct edo_capture *out, const struct edo_stall_seen
         out->failure = "the kernel does not tell where it stands";
         return true;
     }
-    if (read_proc(out->wait_channel, sizeof out->wait_channel, seen->number, "wchan") < 0 ||
-        strcmp(out->wait_channel, "0") == 0)
-        out->wait_channel[0] = '\0';
+    read_wait_channel(out, seen->number);
     edo_register_set(&out->registers, EDO_REGISTER_PC, pc);
     edo_register_set(&out->registers, EDO_REGISTER_SP, sp);
     read_stack(&out->piece, sp & ~(uintptr_t)7, seen->stack_high);
@@ -124,6 +130,7 @@ void edo_capture_thread(struct edo_capture *out, const struct edo_stall_seen *se
             break;
         if (read_proc(line, sizeof line, seen->number, "syscall") <= 0) {
             out->failure = "/proc does not tell what it does";
+            read_wait_channel(out, seen->number); /* that may be told all the same */
             settled = true;
         } else if (strcmp(line, "running") == 0) {
             settled = look_at_running(out, seen, signal);

@@ -401,6 +401,88 @@ static void test_s6_a_sleep_is_reported_and_not_cut_short(void **state)
     check_blocked(strcmp(world.reports[0].call, "nanosleep") == 0 ? "nanosleep" : "clock_nanosleep", "sleeps_here");
 }
 
+/*
+ * Where a thread stands is not told: by a kernel without that file, to a process that may not ask, at the opening or at the reading. And
+ * the file about the wait channel is the test's own.
+ */
+static struct {
+    int open; /* what is refused; 0: nothing */
+    int read;
+    int fd; /* of the file in question */
+} syscall_file;
+
+static int refusing_open(const char *path, int flags, mode_t mode)
+{
+    const char *file = strncmp(path, "/proc/self/task/", 16) == 0 ? strrchr(path, '/') : NULL;
+    int channel[2];
+
+    if (file && strcmp(file, "/syscall") == 0) {
+        if (syscall_file.open)
+            return syscall_file.open;
+        return syscall_file.fd = edo_platform_system.open(path, flags, mode);
+    }
+    if (file && strcmp(file, "/wchan") == 0) {
+        CHECK_RC(pipe(channel), 0);
+        CHECK_RC(write(channel[1], "anon_pipe_read", 14), 14);
+        close(channel[1]);
+        return channel[0];
+    }
+    return edo_platform_system.open(path, flags, mode);
+}
+
+static ssize_t refusing_read(int fd, void *buffer, size_t size)
+{
+    if (syscall_file.read && fd == syscall_file.fd) {
+        syscall_file.fd = -1;
+        return syscall_file.read;
+    }
+    return edo_platform_system.read(fd, buffer, size);
+}
+
+static int waits_and_reads(void *argument)
+{
+    edo_yield();
+    return reads(argument);
+}
+
+static void check_refused(int open, int read)
+{
+    const struct report *report = &world.reports[0];
+
+    set_up(NULL);
+    table.thread_cpu = no_time;
+    table.open = refusing_open;
+    table.read = refusing_read;
+    syscall_file.open = open;
+    syscall_file.read = read;
+    syscall_file.fd = -1;
+    world.release = write_byte;
+    run_one(waits_and_reads, NULL, &usual);
+    assert_int_equal(report->stall.kind, EDO_STALL_BLOCKED);
+    assert_int_equal(report->stall.frame_count, 0);
+    assert_non_null(strstr(report->why, "/proc"));
+    assert_string_equal(report->call, "");
+    assert_string_equal(report->name, "hog");
+    assert_string_equal(report->stall.site->function, "one_root");
+    assert_string_equal(report->channel, "anon_pipe_read");
+    assert_non_null(report->stall.waited);
+    assert_true(report->stall.thread > 0);
+    assert_int_equal(atomic_load(&world.signals), 0);
+}
+
+static void test_where_proc_does_not_tell_there_is_a_report_without_backtrace(void **state)
+{
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    check_refused(-ENOENT, 0);
+    check_refused(-EACCES, 0);
+    check_refused(-EMFILE, 0);
+    check_refused(0, -EACCES);
+    check_refused(0, -EPERM);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static pthread_mutex_t foreign = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic bool held;
 
@@ -581,6 +663,7 @@ int main(void)
         TEST(test_without_proc_nobody_is_signalled),
         TEST(test_s6_a_task_that_reads_a_pipe_is_reported_with_its_call),
         TEST(test_s6_a_sleep_is_reported_and_not_cut_short),
+        TEST(test_where_proc_does_not_tell_there_is_a_report_without_backtrace),
         TEST(test_s6_a_task_that_waits_for_a_foreign_mutex_is_reported),
         TEST(test_s6_a_timer_callback_that_computes_is_reported),
         TEST(test_a_stall_is_reported_where_workers_cannot_be_taken),
