@@ -151,19 +151,20 @@ void edo_threads_go(struct edo_runtime *runtime)
             edo_thread_assign(runtime->workers[i].thread, &runtime->workers[i]);
 }
 
-/* A spare thread, out of the list or a new one that will come to wait. */
-static int edo_thread_obtain(struct edo_thread **out, struct edo_runtime *runtime)
+/* A spare thread, out of the list; NULL: there is none. None is made here: that may take as long as the stall (reserve.c). */
+static struct edo_thread *edo_thread_obtain(struct edo_runtime *runtime)
 {
+    struct edo_thread *thread = NULL;
     struct edo_link *link;
 
     edo_lock_acquire(&runtime->threads_lock);
     link = edo_list_first(&runtime->spares);
     if (link) {
-        *out = EDO_CONTAINER_OF(link, struct edo_thread, spare_link);
-        edo_thread_unspare(*out);
+        thread = EDO_CONTAINER_OF(link, struct edo_thread, spare_link);
+        edo_thread_unspare(thread);
     }
     edo_lock_release(&runtime->threads_lock);
-    return link ? 0 : edo_thread_create(out, runtime);
+    return thread;
 }
 
 /* Obtained, but not needed. */
@@ -180,13 +181,12 @@ int edo_worker_take(struct edo_worker *worker)
     struct edo_thread *spare;
     int number;
     bool taken;
-    int rc;
 
     if (runtime->options.pinned)
         return -EPERM;
-    rc = edo_thread_obtain(&spare, runtime);
-    if (rc < 0)
-        return rc;
+    spare = edo_thread_obtain(runtime);
+    if (!spare)
+        return -EAGAIN;
     edo_lock_acquire(&worker->thread_lock);
     taken = atomic_compare_exchange_strong_explicit(&worker->thread->guard, &expected, EDO_GUARD_TAKEN,
                                                     memory_order_acq_rel, memory_order_relaxed);
@@ -452,15 +452,22 @@ int edo_thread_create(struct edo_thread **out, struct edo_runtime *runtime)
     return rc;
 }
 
-void edo_threads_reserve(struct edo_runtime *runtime)
+bool edo_threads_want_reserve(struct edo_runtime *runtime)
 {
-    struct edo_thread *thread;
     bool wanted;
 
     edo_lock_acquire(&runtime->threads_lock);
-    wanted = edo_list_empty(&runtime->spares) && !atomic_load_explicit(&runtime->stopping, memory_order_relaxed);
+    wanted = edo_list_empty(&runtime->spares) && runtime->thread_count < runtime->options.threads &&
+             !atomic_load_explicit(&runtime->stopping, memory_order_relaxed);
     edo_lock_release(&runtime->threads_lock);
-    if (!wanted || edo_thread_create(&thread, runtime) < 0)
+    return wanted;
+}
+
+void edo_threads_reserve(struct edo_runtime *runtime)
+{
+    struct edo_thread *thread;
+
+    if (!edo_threads_want_reserve(runtime) || edo_thread_create(&thread, runtime) < 0)
         return;
     edo_lock_acquire(&runtime->threads_lock);
     if (atomic_load_explicit(&runtime->stopping, memory_order_relaxed)) {

@@ -22,8 +22,7 @@
  * SLEEPS known (seq_cst), then looks at all workers' `waiting` once more; a worker that wakes clears `waiting` (seq_cst), then
  * looks at the state. One of them sees the other. Workers that wake often thus find it awake.
  *
- * One spare thread is kept in reserve, made before it is needed: a task may stall with a lock that making a thread wants,
- * the allocator's for instance.
+ * The spare threads come of reserve.c: a task may stall with the heap locked, so nothing here asks for memory.
  *
  * Clocks. Whether a stalled thread computes or is blocked is told by its CPU time: a blocked one uses next to none, a
  * computing one a tenth of the time at least, however many want the processor.
@@ -384,8 +383,7 @@ static void *edo_monitor_main(void *argument)
             pause = edo_least(EDO_MONITOR_PERIOD, runtime->options.stall_after / 2);
         }
         edo_monitor_pause(monitor, pause);
-        if (!runtime->options.pinned)
-            edo_threads_reserve(runtime);
+        edo_reserve_keep(runtime, EDO_MONITOR_PERIOD);
     }
     return NULL;
 }
@@ -409,9 +407,12 @@ int edo_monitor_start(struct edo_runtime *runtime)
         return rc;
     }
     edo_thread_init(&monitor->self, runtime);
-    rc = edo_platform->thread_start(&monitor->thread, EDO_MONITOR_STACK, edo_monitor_main, runtime);
+    rc = edo_reserve_start(runtime);
+    if (rc == 0)
+        rc = edo_platform->thread_start(&monitor->thread, EDO_MONITOR_STACK, edo_monitor_main, runtime);
     monitor->started = rc == 0;
     if (rc < 0) {
+        edo_reserve_stop(runtime);
         edo_platform->release(monitor->views);
         monitor->views = NULL;
     }
@@ -427,6 +428,7 @@ void edo_monitor_stop(struct edo_runtime *runtime)
     __atomic_store_n(&monitor->state, EDO_MONITOR_STOPS, __ATOMIC_SEQ_CST);
     edo_platform->futex_wake(&monitor->state, 1);
     pthread_join(monitor->thread, NULL);
+    edo_reserve_stop(runtime);
     edo_platform->release(monitor->views);
     monitor->started = false;
 }

@@ -8,6 +8,7 @@
 #include "runtime/blocking.h"
 #include "runtime/blocks.h"
 #include "runtime/monitor.h"
+#include "runtime/reserve.h"
 #include "runtime/scope.h"
 #include "runtime/stack.h"
 #include "runtime/task.h"
@@ -75,6 +76,7 @@ struct edo_runtime {
     _Atomic bool stopping;
 
     struct edo_monitor monitor;
+    struct edo_reserve reserve;
     struct edo_blocking_pool *blocking;
     struct edo_blocking_pool *resolving; /* a lane of its own for edo_resolve, so that neither can fill the other's */
     struct edo_scope_body base;          /* home of the root task; its owner is NULL */

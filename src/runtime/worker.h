@@ -211,7 +211,7 @@ void edo_worker_fire(struct edo_thread *thread);
 
 /*
  * Takes a worker from a thread that is OUTSIDE and gives it to a spare one. 0; -EBUSY: the thread is inside, asleep or has
- * lost it already; -EAGAIN, -ENOMEM: no thread to give it to; -EPERM: the runtime is pinned. From any thread that is not
+ * lost it already; -EAGAIN: no thread to give it to; -EPERM: the runtime is pinned. From any thread that is not
  * INSIDE.
  */
 int edo_worker_take(struct edo_worker *worker);
@@ -249,7 +249,10 @@ void edo_thread_init(struct edo_thread *thread, struct edo_runtime *runtime);
  */
 int edo_thread_create(struct edo_thread **out, struct edo_runtime *runtime);
 
-/* Sees to it that there is a spare thread, if one can be had. The same. */
+/* Whether there is no spare thread, and one could be had. */
+bool edo_threads_want_reserve(struct edo_runtime *runtime);
+
+/* Sees to it that there is a spare thread, if one can be had. As edo_thread_create. */
 void edo_threads_reserve(struct edo_runtime *runtime);
 
 #endif

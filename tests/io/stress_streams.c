@@ -9,6 +9,7 @@
 
 #include "io/stream.h"
 #include "runtime/runtime.h"
+#include "runtime/take_worker.h"
 
 enum { CLIENTS = 24, DESCRIPTORS = 4096, PAIRS = 32 };
 
@@ -471,7 +472,7 @@ static void *take_workers(void *argument)
     while (!atomic_load(&taking->stop)) {
         int which = (int)(edo_test_random(&random) % (uint64_t)taking->runtime->worker_count);
 
-        taking->taken += edo_worker_take(&taking->runtime->workers[which]) == 0;
+        taking->taken += take_worker(&taking->runtime->workers[which]) == 0;
         usleep((useconds_t)(edo_test_random(&random) % 200));
     }
     return NULL;

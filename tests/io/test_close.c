@@ -7,6 +7,7 @@
 
 #include "io/stream.h"
 #include "runtime/runtime.h"
+#include "runtime/take_worker.h"
 
 #include <sched.h>
 #include <sys/wait.h>
@@ -27,7 +28,7 @@ static ssize_t held_recv(int fd, void *buffer, size_t size, int flags)
     if (fd != atomic_load(&race.fd))
         return net_recv(fd, buffer, size, flags);
     atomic_store(&race.holding, 1);
-    CHECK_EQUAL(edo_worker_take(edo_thread_self()->worker), 0); /* this thread stays here: others go on */
+    CHECK_EQUAL(take_worker(edo_thread_self()->worker), 0); /* this thread stays here: others go on */
     while (!atomic_load(&race.closed))
         sched_yield();
     result = net_recv(fd, buffer, size, flags); /* of this connection or of none */
@@ -629,7 +630,7 @@ static ssize_t taken_recv(int fd, void *buffer, size_t size, int flags)
     ssize_t result = net_recv(fd, buffer, size, flags);
 
     if (result == -EAGAIN && atomic_fetch_add(&takes, 1) == 0)
-        CHECK_EQUAL(edo_worker_take(edo_thread_self()->worker), 0);
+        CHECK_EQUAL(take_worker(edo_thread_self()->worker), 0);
     return result;
 }
 

@@ -21,6 +21,7 @@
 #include <edo/edo.h>
 
 #include "runtime/runtime.h"
+#include "runtime/take_worker.h"
 #include "stress.h"
 
 #define REQUIRE(condition)                                                                                             \
@@ -626,7 +627,7 @@ static void *take_workers(void *argument)
         struct edo_runtime *runtime = garden.runtime;
 
         for (uint32_t i = pick(&life, 40); i > 0; i--) {
-            int rc = edo_worker_take(&runtime->workers[pick(&life, (uint32_t)runtime->worker_count)]);
+            int rc = take_worker(&runtime->workers[pick(&life, (uint32_t)runtime->worker_count)]);
 
             REQUIRE(rc == 0 || rc == -EBUSY);
             if (rc == 0)

@@ -6,6 +6,7 @@
 #include "helpers.h"
 
 #include "runtime/runtime.h"
+#include "runtime/take_worker.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -24,7 +25,7 @@ static void *take(void *argument)
     while (!atomic_load(&taker.over)) {
         for (int i = 0; i < taker.runtime->worker_count && atomic_load(&taker.taken) < atomic_load(&taker.wanted);
              i++) {
-            int rc = edo_worker_take(&taker.runtime->workers[i]);
+            int rc = take_worker(&taker.runtime->workers[i]);
 
             CHECK(rc == 0 || rc == -EBUSY);
             atomic_fetch_add(rc == 0 ? &taker.taken : &taker.busy, 1);
@@ -213,7 +214,7 @@ static int refused_root(void *argument)
     struct edo_runtime *runtime = edo_thread_self()->runtime;
 
     (void)argument;
-    CHECK_RC(edo_worker_take(&runtime->workers[0]), -EPERM);
+    CHECK_RC(take_worker(&runtime->workers[0]), -EPERM);
     return 0;
 }
 
@@ -231,7 +232,7 @@ static void *take_in_vain(void *argument)
 {
     (void)argument;
     for (int i = 0; i < 2000; i++) {
-        int rc = edo_worker_take(&taker.runtime->workers[1]); /* it sleeps */
+        int rc = take_worker(&taker.runtime->workers[1]); /* it sleeps */
 
         CHECK(rc == -EBUSY || rc == 0);
     }

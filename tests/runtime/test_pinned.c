@@ -3,6 +3,7 @@
 #include "helpers.h"
 
 #include "runtime/runtime.h"
+#include "runtime/take_worker.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -24,7 +25,7 @@ static void *take_at_random(void *argument)
         uint64_t which = edo_test_random(&random) % (uint64_t)shared.runtime->worker_count;
         struct timespec pause = {0, (long)(edo_test_random(&random) % 100000)};
 
-        if (edo_worker_take(&shared.runtime->workers[which]) == 0)
+        if (take_worker(&shared.runtime->workers[which]) == 0)
             atomic_fetch_add(&shared.takes, 1);
         nanosleep(&pause, NULL);
     }

@@ -6,6 +6,7 @@
 #include "helpers.h"
 
 #include "runtime/runtime.h"
+#include "runtime/take_worker.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -468,7 +469,7 @@ static void *takes_worker(void *argument)
     (void)argument;
     while (!atomic_load(&taken.over)) {
         if (atomic_load(&taken.takes) < atomic_load(&taken.takes_wanted) &&
-            edo_worker_take(&taken.runtime->workers[0]) == 0)
+            take_worker(&taken.runtime->workers[0]) == 0)
             atomic_fetch_add(&taken.takes, 1);
         sched_yield();
     }

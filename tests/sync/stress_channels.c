@@ -6,6 +6,7 @@
 #include "runtime/helpers.h"
 
 #include "runtime/runtime.h"
+#include "runtime/take_worker.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -137,7 +138,7 @@ static void *takes(void *argument)
     while (!(runtime = atomic_load(&taken_from)))
         usleep(100);
     for (int i = 0; !atomic_load(&over); i++) {
-        int rc = edo_worker_take(&runtime->workers[i % runtime->worker_count]);
+        int rc = take_worker(&runtime->workers[i % runtime->worker_count]);
 
         CHECK(rc == 0 || rc == -EBUSY || rc == -EAGAIN);
         usleep(200);

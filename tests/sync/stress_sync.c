@@ -19,6 +19,7 @@
 #include <edo/edo.h>
 
 #include "runtime/runtime.h"
+#include "runtime/take_worker.h"
 #include "stress.h"
 
 #define REQUIRE(condition)                                                                                             \
@@ -325,7 +326,7 @@ static void *thread_disturbs(void *argument)
         struct timespec time = {0, EDO_US(pick(&person, 300))};
 
         for (uint32_t i = pick(&person, 20); i > 0; i--)
-            edo_worker_take(&town.runtime->workers[pick(&person, (uint32_t)town.runtime->worker_count)]);
+            take_worker(&town.runtime->workers[pick(&person, (uint32_t)town.runtime->worker_count)]);
         if (branch < SLOTS - 1 && edo_now() > begin + (town.end - begin) * (branch + 1) / SLOTS)
             edo_token_cancel(&town.branches[branch++]);
         nanosleep(&time, NULL);

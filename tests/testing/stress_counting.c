@@ -12,6 +12,7 @@
 
 #include "io/stream.h"
 #include "runtime/runtime.h"
+#include "runtime/take_worker.h"
 
 #include <pthread.h>
 #include <sys/socket.h>
@@ -400,7 +401,7 @@ static void *take_workers(void *argument)
 
     while (!atomic_load(&over)) {
         struct timespec pause = {0, 50000 + pick(&random, 300000)};
-        int rc = edo_worker_take(&runtime->workers[pick(&random, (uint32_t)runtime->worker_count)]);
+        int rc = take_worker(&runtime->workers[pick(&random, (uint32_t)runtime->worker_count)]);
 
         CHECK(rc == 0 || rc == -EBUSY);
         add(&total.takes, rc == 0);
