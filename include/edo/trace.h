@@ -12,8 +12,8 @@
  * A trace is a file in Chrome's JSON format, for https://ui.perfetto.dev: a track for each worker, with the turns of tasks, sleeps,
  * steals, hand-offs and stalls, arrows from who wakes or spawns a task to its turn, and counters. It costs nothing while none is on.
  *
- * The recorder keeps the last 1,024 turns of each worker, as tasks' numbers, and its last 256 looks at poller and timers,
- * sleeps, steals and hand-offs, with their times. It is always on and costs five instructions a switch.
+ * The recorder keeps the last 1,024 turns of each worker, as tasks' numbers, its last 256 spawns, and its last 256 looks at poller and
+ * timers, sleeps, steals and hand-offs, with their times. It is always on and costs five instructions a switch, four a spawn.
  *
  * The chapter docs/guide/traces.md has pictures, and the USDT probes.
  */
@@ -85,17 +85,19 @@ EDO_API int edo_recorder_dump(int fd, const edo_recorder_options *options);
 enum edo_recorded_event {
     EDO_RECORDED_RUN = 1, /* its turn began; it has parked, yielded or ended since, if there is a later one */
     EDO_RECORDED_STALL,   /* it was seen to keep its worker */
-    EDO_RECORDED_HANDOFF  /* and lost it */
+    EDO_RECORDED_HANDOFF, /* and lost it */
+    EDO_RECORDED_SPAWN    /* it was spawned; always the first one */
 };
 
 typedef struct edo_recorded {
     size_t size;
     int event;   /* enum edo_recorded_event */
     int worker;  /* on which */
-    int64_t ago; /* ns; of a turn: approximately, between the events around it */
+    int64_t ago; /* ns; of a turn or a spawn: approximately, between the events around it */
+    uint64_t by; /* of a spawn: the task that spawned it (edo_task_id); else 0 */
 } edo_recorded;
 
-/* "run", "stall", "hand-off"; "" for what is none. */
+/* "run", "stall", "hand-off", "spawn"; "" for what is none. */
 EDO_API const char *edo_recorded_name(int event);
 
 /*

@@ -32,12 +32,29 @@ void edo_record_read_notes(struct edo_record *out, struct edo_notes *notes)
         out->first_note = out->end_note;
 }
 
-/* Notes first: what they say of runs is then there, too. */
+static void edo_record_read_spawns(struct edo_record *out, struct edo_worker *worker)
+{
+    uint64_t mask = (UINT64_C(1) << EDO_ID_WORKER_SHIFT) - 1;
+    uint64_t last = __atomic_load_n(&worker->next_id, __ATOMIC_ACQUIRE);
+
+    out->number = last & ~mask;
+    out->end_spawn = last & mask;
+    for (uint64_t i = edo_record_first(out->end_spawn, EDO_SPAWNS_KEPT); i < out->end_spawn; i++)
+        out->spawns[i % EDO_SPAWNS_KEPT] =
+            atomic_load_explicit(&worker->spawns[i % EDO_SPAWNS_KEPT], memory_order_relaxed);
+    atomic_thread_fence(memory_order_acquire);
+    out->first_spawn = edo_record_first(__atomic_load_n(&worker->next_id, __ATOMIC_RELAXED) & mask, EDO_SPAWNS_KEPT);
+    if (out->first_spawn > out->end_spawn)
+        out->first_spawn = out->end_spawn;
+}
+
+/* Notes and spawns first: what they say of runs is then there, too. */
 void edo_record_read(struct edo_record *out, struct edo_worker *worker)
 {
     uint64_t first;
 
     edo_record_read_notes(out, &worker->notes);
+    edo_record_read_spawns(out, worker);
     out->end_run = atomic_load_explicit(&worker->counts.switches, memory_order_acquire);
     first = edo_record_first(out->end_run, EDO_RUNS_KEPT);
     for (uint64_t i = first; i < out->end_run; i++)
@@ -137,6 +154,7 @@ enum { EDO_HISTORY_MOST = 4096 };
 struct edo_history {
     uint64_t task;
     struct edo_moment now;
+    edo_recorded spawn; /* if its event is one */
     int count;
     edo_recorded found[EDO_HISTORY_MOST];
     struct edo_record record;
@@ -187,12 +205,46 @@ static void edo_history_add(struct edo_history *history, int event, int worker, 
         found->ago = 0;
 }
 
+/* Whether the task is among those that the worker has spawned, when and by whom. */
+static void edo_history_spawn(struct edo_history *history, struct edo_runtime *runtime, struct edo_worker *worker)
+{
+    const struct edo_record *record = &history->record;
+    uint64_t spawn = history->task - record->number - 1;
+    uint64_t at = record->first_note;
+    uint64_t turn;
+
+    if (spawn < record->first_spawn || spawn >= record->end_spawn)
+        return;
+    turn = edo_record_spawned_at(record, spawn) - 1; /* of the spawner; the root task has none */
+    if (turn < record->first_run || turn >= record->end_run)
+        return;
+    history->spawn = (edo_recorded){.size = sizeof history->spawn,
+                                    .event = EDO_RECORDED_SPAWN,
+                                    .worker = worker->index,
+                                    .ago = history->now.time - edo_history_time(history, &runtime->began, turn, &at),
+                                    .by = record->runs[turn % EDO_RUNS_KEPT]};
+}
+
+/* It comes first, whatever was made out of the times, which are inexact. */
+static void edo_history_begin(struct edo_history *history)
+{
+    if (history->spawn.event == 0 || history->count == EDO_HISTORY_MOST)
+        return;
+    memmove(&history->found[1], &history->found[0], (size_t)history->count * sizeof history->found[0]);
+    history->found[0] = history->spawn;
+    if (history->count++ > 0 && history->found[0].ago < history->found[1].ago)
+        history->found[0].ago = history->found[1].ago;
+    if (history->found[0].ago < 0)
+        history->found[0].ago = 0;
+}
+
 static void edo_history_worker(struct edo_history *history, struct edo_runtime *runtime, struct edo_worker *worker)
 {
     struct edo_record *record = &history->record;
     uint64_t at;
 
     edo_record_read(record, worker);
+    edo_history_spawn(history, runtime, worker);
     at = record->first_note;
     for (uint64_t i = record->first_run; i < record->end_run; i++) {
         if (record->runs[i % EDO_RUNS_KEPT] != history->task)
@@ -227,6 +279,7 @@ static void edo_history_look(void *context, struct edo_runtime *runtime)
     history->now = (struct edo_moment){edo_ticks(), edo_platform_system.now()};
     for (int i = 0; i < runtime->worker_count; i++)
         edo_history_worker(history, runtime, &runtime->workers[i]);
+    edo_history_begin(history);
 }
 
 int edo_recorder_task(uint64_t id, void (*tell)(void *argument, const edo_recorded *recorded), void *argument)
@@ -260,5 +313,6 @@ const char *edo_recorded_name(int event)
     return event == EDO_RECORDED_RUN       ? "run"
            : event == EDO_RECORDED_STALL   ? "stall"
            : event == EDO_RECORDED_HANDOFF ? "hand-off"
+           : event == EDO_RECORDED_SPAWN   ? "spawn"
                                            : "";
 }

@@ -14,12 +14,16 @@ struct edo_record {
     uint64_t end_run;
     uint64_t first_note;
     uint64_t end_note;
+    uint64_t first_spawn; /* of those that the worker has made; that one's task has the number above it */
+    uint64_t end_spawn;
+    uint64_t number; /* of its task 0, which there is not */
     uint64_t runs[EDO_RUNS_KEPT];
     struct {
         uint64_t what;
         uint64_t ticks;
         uint64_t value;
     } notes[EDO_NOTES_KEPT];
+    uint64_t spawns[EDO_SPAWNS_KEPT];
 };
 
 /* Everything whole that is there; of notes alone. */
@@ -35,6 +39,12 @@ static inline int edo_record_kind(const struct edo_record *record, uint64_t note
 static inline uint64_t edo_record_switches(const struct edo_record *record, uint64_t note)
 {
     return record->notes[note % EDO_NOTES_KEPT].what & ((UINT64_C(1) << EDO_NOTE_KIND_SHIFT) - 1);
+}
+
+/* The count of switches at that spawn: it was in the run before that number. */
+static inline uint64_t edo_record_spawned_at(const struct edo_record *record, uint64_t spawn)
+{
+    return record->spawns[spawn % EDO_SPAWNS_KEPT];
 }
 
 /* Text, gathered by the line. Full lines, and what is left at the end, go to `put`; what it fails with first is kept. */

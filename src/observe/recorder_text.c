@@ -66,13 +66,36 @@ void edo_tell_number(struct edo_teller *teller, uint64_t number)
 
 enum { EDO_RUNS_A_LINE = 12 };
 
-static void edo_tell_runs(struct edo_teller *teller, const struct edo_record *record, uint64_t from, uint64_t to)
+/* What was spawned in that run: " (spawns 7)", " (spawns 7 to 9)". `at`: the first that was not in an earlier one, moves on. */
+static void edo_tell_spawns(struct edo_teller *teller, const struct edo_record *record, uint64_t run, uint64_t *at)
+{
+    uint64_t first;
+
+    while (*at < record->end_spawn && edo_record_spawned_at(record, *at) <= run)
+        ++*at;
+    first = *at;
+    while (*at < record->end_spawn && edo_record_spawned_at(record, *at) == run + 1)
+        ++*at;
+    if (*at == first)
+        return;
+    edo_tell(teller, " (spawns ");
+    edo_tell_number(teller, record->number + first + 1);
+    if (*at > first + 1) {
+        edo_tell(teller, " to ");
+        edo_tell_number(teller, record->number + *at);
+    }
+    edo_tell(teller, ")");
+}
+
+static void edo_tell_runs(struct edo_teller *teller, const struct edo_record *record, uint64_t from, uint64_t to,
+                          uint64_t *spawn)
 {
     if (from < record->first_run)
         from = record->first_run;
     for (uint64_t i = from; i < to; i++) {
         edo_tell(teller, (i - from) % EDO_RUNS_A_LINE == 0 ? "                    ran " : " ");
         edo_tell_number(teller, record->runs[i % EDO_RUNS_KEPT]);
+        edo_tell_spawns(teller, record, i, spawn);
         if ((i - from) % EDO_RUNS_A_LINE == EDO_RUNS_A_LINE - 1 || i + 1 == to)
             edo_tell(teller, "\n");
     }
@@ -131,8 +154,10 @@ static void edo_tell_worker(struct edo_teller *teller, struct edo_record *record
     struct edo_moment now;
     uint64_t from;
     uint64_t ran;
+    uint64_t spawn;
 
     edo_record_read(record, worker);
+    spawn = record->first_spawn;
     now = (struct edo_moment){edo_ticks(), edo_platform_system.now()};
     edo_tell(teller, "worker ");
     edo_tell_number(teller, (uint64_t)worker->index);
@@ -147,11 +172,11 @@ static void edo_tell_worker(struct edo_teller *teller, struct edo_record *record
 
         if (switches > record->end_run)
             switches = record->end_run;
-        edo_tell_runs(teller, record, ran, switches);
+        edo_tell_runs(teller, record, ran, switches, &spawn);
         ran = ran > switches ? ran : switches;
         edo_tell_note(teller, record, i, began, &now);
     }
-    edo_tell_runs(teller, record, ran, record->end_run);
+    edo_tell_runs(teller, record, ran, record->end_run, &spawn);
 }
 
 static void edo_tell_stalls(struct edo_teller *teller, struct edo_record *record, struct edo_runtime *runtime,

@@ -59,10 +59,13 @@ int64_t edo_ages_find(const struct edo_age_mark *marks, uint32_t count, uint64_t
 /* The same, of one task. */
 int64_t edo_ages_of(struct edo_worker *worker, uint64_t id, int64_t now);
 
+/* A task's number has in these bits as which one of its worker's it was spawned, from 1; above them the worker. */
+enum { EDO_ID_WORKER_SHIFT = 40 };
+
 /* On which worker the task was spawned, by its number. */
 static inline int edo_ages_worker(uint64_t id)
 {
-    return (int)(id >> 40 & 0xff);
+    return (int)(id >> EDO_ID_WORKER_SHIFT & 0xff);
 }
 
 #endif

@@ -5,8 +5,14 @@
  * A run of a task is one word, the task's number, in a ring whose index is the count of switches that the worker keeps anyway: three
  * instructions a switch. It has no time. Times stand with the events, which are fewer: the looks at poller and timers
  * (every 61 turns), sleeps, steals, hand-offs. Each has the count of switches at its moment, which tells between which runs it was;
- * so a run's time lies between those of two events. Neither wakes nor spawns are noted: they would cost as much as
- * all of this together, and a wake's effect, the run, is; a task's number says on which worker it was spawned, and as which one.
+ * so a run's time lies between those of two events.
+ *
+ * A spawn is one word, too: the count of switches, in a ring whose index is the task's number, which each worker counts up anyway. So
+ * it was in the turn before that count, of the task that is noted there. That is four instructions a spawn. A spawn that
+ * was refused at last has its number, and is noted.
+ *
+ * Wakes are not noted: there is no count of them to be had for nothing, so it would be four instructions with every event of a
+ * server, nearly as much as all the rest of a switch's; and a wake's effect, the run, is noted. A trace has them (tracing.h).
  *
  * Writers. The one who is INSIDE the worker, or who has just taken it (handoff.c); of the monitor's own ring, the monitor.
  *
@@ -22,7 +28,7 @@
 
 #include <stdatomic.h>
 
-enum { EDO_RUNS_KEPT = 1024, EDO_NOTES_KEPT = 256 };
+enum { EDO_RUNS_KEPT = 1024, EDO_NOTES_KEPT = 256, EDO_SPAWNS_KEPT = 256 };
 
 enum edo_note_kind {
     EDO_NOTE_LOOK = 1, /* at poller and timers, between tasks */

@@ -158,7 +158,7 @@ static int edo_worker_init(struct edo_worker *worker, struct edo_runtime *runtim
     worker->alone = runtime->options.workers == 1;
     edo_turns_begin(worker);
     worker->random = (uint32_t)(runtime->options.seed * 2654435761u + (uint64_t)index * 40503u) | 1;
-    worker->next_id = runtime->id_base | (uint64_t)index << 40;
+    worker->next_id = runtime->id_base | (uint64_t)index << EDO_ID_WORKER_SHIFT;
     worker->notes_ages = runtime->options.stall_after == EDO_FOREVER && !runtime->hooks;
     edo_ring_init(&worker->ring);
     edo_fifo_init(&worker->fifo);

@@ -70,7 +70,8 @@ struct edo_worker {
     bool notes_ages;       /* and it is the worker's own flow that does, not the monitor */
 
     struct edo_worker_counts counts;
-    struct edo_notes notes; /* see record.h */
+    struct edo_notes notes;                   /* see record.h */
+    _Atomic uint64_t spawns[EDO_SPAWNS_KEPT]; /* counts of switches, by next_id; the same */
 
     struct edo_wheel wheel; /* also by remotes: edo_remote_begin. Holds the edo_timers whose callback is to be called */
     struct edo_poller poller;
@@ -133,13 +134,15 @@ static inline void edo_count(_Atomic uint64_t *counter, uint64_t n)
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
 }
 
-/* The number of its next task. INSIDE. */
+/* The number of its next task, whose spawn it notes. INSIDE. */
 static inline uint64_t edo_worker_next_id(struct edo_worker *worker)
 {
-    uint64_t id = __atomic_load_n(&worker->next_id, __ATOMIC_RELAXED) + 1;
+    uint64_t last = __atomic_load_n(&worker->next_id, __ATOMIC_RELAXED);
+    uint64_t switches = atomic_load_explicit(&worker->counts.switches, memory_order_relaxed);
 
-    __atomic_store_n(&worker->next_id, id, __ATOMIC_RELAXED);
-    return id;
+    atomic_store_explicit(&worker->spawns[last % EDO_SPAWNS_KEPT], switches, memory_order_release);
+    __atomic_store_n(&worker->next_id, last + 1, __ATOMIC_RELEASE);
+    return last + 1;
 }
 
 /* A task is switched to: counts and notes it. */

@@ -65,6 +65,71 @@ static void test_turns_are_kept_in_their_order(void **state)
     assert_int_equal(record.end_run - record.first_run, EDO_RUNS_KEPT - 1);
 }
 
+/* --- Spawns ----------------------------------------------------------------------------------------------------------------- */
+
+static int nothing(void *argument)
+{
+    (void)argument;
+    return 0;
+}
+
+/* Three in one turn, one in the next, and more than are kept. */
+static int spawns(void *argument)
+{
+    struct dumped dumped = {NULL, 0, 0};
+    uint64_t self = edo_task_id();
+    struct edo_worker *worker = edo_thread_self()->worker;
+    char line[128];
+    uint64_t first = 0;
+    int rc = 0;
+
+    EDO_SCOPE (scope, &rc) {
+        edo_yield();
+        first = worker->next_id + 1;
+        for (int i = 0; i < 3; i++)
+            CHECK_RC(edo_spawn(scope, nothing, NULL), 0);
+        edo_yield();
+        CHECK_RC(edo_spawn(scope, nothing, NULL), 0);
+        edo_yield();
+        CHECK_RC(edo_recorder_dump(-1, EDO_OPTIONS(edo_recorder_options, .write = dumped_add, .argument = &dumped)), 0);
+        for (int i = 0; i < *(int *)argument; i++) {
+            CHECK_RC(edo_spawn(scope, nothing, NULL), 0);
+            edo_yield();
+        }
+    }
+    snprintf(line, sizeof line, "%llu (spawns %llu to %llu)", (unsigned long long)self, (unsigned long long)first,
+             (unsigned long long)first + 2);
+    CHECK_LINE(&dumped, line, line);
+    snprintf(line, sizeof line, "%llu (spawns %llu)", (unsigned long long)self, (unsigned long long)first + 3);
+    CHECK_LINE(&dumped, line, line);
+    dumped_end(&dumped);
+    edo_record_read(&record, worker);
+    CHECK_RC(record.number + record.end_spawn, worker->next_id);
+    for (uint64_t i = record.first_spawn; i < record.end_spawn; i++) {
+        uint64_t run = edo_record_spawned_at(&record, i) - 1;
+
+        if (run != UINT64_MAX && run >= record.first_run) /* the root task's own, or of long ago */
+            CHECK_RC(record.runs[run % EDO_RUNS_KEPT], self);
+        if (i > record.first_spawn)
+            CHECK(edo_record_spawned_at(&record, i) >= edo_record_spawned_at(&record, i - 1));
+    }
+    return rc;
+}
+
+static void test_spawns_are_kept_with_the_turn_they_were_in(void **state)
+{
+    int few = 10;
+    int many = 1000;
+
+    (void)state;
+    assert_int_equal(run_alone(spawns, &few), 0);
+    assert_int_equal(record.first_spawn, 0);
+    assert_int_equal(run_alone(spawns, &many), 0);
+    assert_int_equal(record.end_spawn - record.first_spawn, EDO_SPAWNS_KEPT - 1);
+}
+
+/* --- Notes ------------------------------------------------------------------------------------------------------------------ */
+
 static int look_at_notes(void *argument)
 {
     struct edo_worker *worker = edo_thread_self()->worker;
@@ -182,7 +247,8 @@ static void test_errors_are_told(void **state)
 
 struct history {
     uint64_t task;
-    int events[4];
+    uint64_t by; /* who has spawned it */
+    int events[5];
     int64_t last; /* ago */
     int64_t first;
     int told;
@@ -192,7 +258,13 @@ static void tell(void *argument, const edo_recorded *recorded)
 {
     struct history *history = argument;
 
-    CHECK(recorded->size == sizeof *recorded && recorded->event >= 1 && recorded->event <= 3);
+    CHECK(recorded->size == sizeof *recorded && recorded->event >= EDO_RECORDED_RUN &&
+          recorded->event <= EDO_RECORDED_SPAWN);
+    CHECK((recorded->event == EDO_RECORDED_SPAWN) == (recorded->by != 0));
+    if (recorded->event == EDO_RECORDED_SPAWN) {
+        CHECK_RC(history->told, 0);
+        history->by = recorded->by;
+    }
     CHECK(recorded->worker >= 0 && recorded->ago >= 0);
     CHECK(*edo_recorded_name(recorded->event));
     if (history->told++ == 0)
@@ -200,7 +272,7 @@ static void tell(void *argument, const edo_recorded *recorded)
     else
         CHECK(recorded->ago <= history->last);
     history->last = recorded->ago;
-    history->events[recorded->event & 3]++;
+    history->events[recorded->event]++;
 }
 
 static int yield_ten_times(void *argument)
@@ -217,7 +289,7 @@ static void *ask_from_a_thread(void *argument)
 {
     struct history *history = argument;
 
-    CHECK_RC(edo_recorder_task(history->task, tell, history), 11);
+    CHECK_RC(edo_recorder_task(history->task, tell, history), 12);
     return NULL;
 }
 
@@ -234,8 +306,10 @@ static int ask_for_the_past(void *argument)
     for (int i = 0; i < 20; i++)
         edo_yield();
     CHECK_RC(edo_join(NULL, handle), 0);
-    CHECK_RC(edo_recorder_task(history.task, tell, &history), 11); /* also when it has ended */
+    CHECK_RC(edo_recorder_task(history.task, tell, &history), 12); /* also when it has ended */
     CHECK(history.events[EDO_RECORDED_RUN] == 11);
+    CHECK(history.events[EDO_RECORDED_SPAWN] == 1);
+    CHECK(history.by == edo_task_id());
     CHECK(history.first <= edo_now() - begin + EDO_MS(1000));
     CHECK_RC(edo_recorder_task(history.task + 1000, tell, &history), 0);
     other.task = history.task;
@@ -249,6 +323,7 @@ static void test_a_task_has_a_history(void **state)
     (void)state;
     assert_int_equal(run_alone(ask_for_the_past, NULL), 0);
     assert_string_equal(edo_recorded_name(EDO_RECORDED_HANDOFF), "hand-off");
+    assert_string_equal(edo_recorded_name(EDO_RECORDED_SPAWN), "spawn");
     assert_string_equal(edo_recorded_name(0), "");
 }
 
@@ -269,10 +344,12 @@ static int keep_the_worker(void *argument)
     CHECK_RC(edo_spawn(EDO_DETACHED, raise_it, ARGUMENT(&gone_on)), 0);
     while (!atomic_load(&gone_on)) /* until it has lost it */
         ;
-    edo_yield();
-    CHECK(edo_recorder_task(history.task, tell, &history) >= 3);
+    do { /* the monitor first takes the worker, then notes the stall */
+        history = (struct history){.task = edo_task_id()};
+        edo_yield();
+        CHECK(edo_recorder_task(history.task, tell, &history) >= 3);
+    } while (history.events[EDO_RECORDED_STALL] == 0);
     CHECK(history.events[EDO_RECORDED_HANDOFF] >= 1);
-    CHECK(history.events[EDO_RECORDED_STALL] >= 1);
     return 0;
 }
 
@@ -447,6 +524,7 @@ int main(void)
         cmocka_unit_test(test_the_handler_before_is_called),
         cmocka_unit_test(test_the_environment_asks_for_it),
         cmocka_unit_test(test_turns_are_kept_in_their_order),
+        cmocka_unit_test(test_spawns_are_kept_with_the_turn_they_were_in),
         cmocka_unit_test(test_sleeps_and_looks_are_kept_with_rising_times),
         cmocka_unit_test(test_the_oldest_entry_is_not_trusted),
         cmocka_unit_test(test_ticks_become_times),
