@@ -65,6 +65,21 @@ static inline bool edo_machine_is_call(uintptr_t *target, const unsigned char be
     return *target || (instruction & 0xfffffc1f) == 0xd63f0000;
 }
 
+/* Whether the code at `address` begins with a jump to `to`, which may have a condition (b, b.cond, cbz, cbnz). */
+static inline bool edo_machine_is_jump(const unsigned char code[8], uintptr_t address, uintptr_t to)
+{
+    uint32_t instruction = edo_machine_instruction(code);
+    int64_t distance;
+
+    if ((instruction & 0xfc000000) == 0x14000000)
+        distance = (int32_t)(instruction << 6) >> 4;
+    else if ((instruction & 0xff000010) == 0x54000000 || (instruction & 0x7e000000) == 0x34000000)
+        distance = (int32_t)(instruction << 8 & 0xffffe000) >> 11;
+    else
+        return false;
+    return address % 4 == 0 && address + (uintptr_t)distance == to;
+}
+
 /* Stubs are not looked through. */
 static inline uintptr_t edo_machine_stub_slot(const unsigned char code[16], uintptr_t address)
 {

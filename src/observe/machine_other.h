@@ -33,6 +33,12 @@ static inline bool edo_machine_is_call(uintptr_t *target, const unsigned char be
     return false;
 }
 
+static inline bool edo_machine_is_jump(const unsigned char code[8], uintptr_t address, uintptr_t to)
+{
+    (void)code, (void)address, (void)to;
+    return false;
+}
+
 static inline uintptr_t edo_machine_stub_slot(const unsigned char code[16], uintptr_t address)
 {
     (void)code, (void)address;

@@ -66,6 +66,18 @@ static inline bool edo_machine_is_call(uintptr_t *target, const unsigned char be
     return false;
 }
 
+/* Whether the code at `address` begins with a jump to `to`, which may have a condition. */
+static inline bool edo_machine_is_jump(const unsigned char code[8], uintptr_t address, uintptr_t to)
+{
+    size_t at = code[0] == 0x0f && (code[1] & 0xf0) == 0x80 ? 2 : code[0] == 0xe9 ? 1 : 0;
+    int32_t distance;
+
+    if (code[0] == 0xeb || (code[0] & 0xf0) == 0x70)
+        return address + 2 + (uintptr_t)(intptr_t)(int8_t)code[1] == to;
+    memcpy(&distance, code + at, sizeof distance);
+    return at > 0 && address + at + sizeof distance + (uintptr_t)(intptr_t)distance == to;
+}
+
 /* Where the stub of a function of another module looks its address up: `jmp *slot(%rip)`, behind landing pads; 0: it is none. */
 static inline uintptr_t edo_machine_stub_slot(const unsigned char code[16], uintptr_t address)
 {

@@ -5,8 +5,8 @@
  * Searching for a frame. The function stands at sp, its CFA is counted from a register that nobody told, and lies above sp. Each place is tried
  * that the stack's alignment allows: there has to be a return address, and from there the tables must lead to the begin of the stack.
  * That alone may be true of what an earlier call has left in the function's own variables, so it counts more if the call that is
- * returned to calls just this function. A call through a pointer does not tell; then the lowest place is taken. A call of
- * another function is likely only if this one was jumped to from there: it is a guess.
+ * returned to calls just this function, or one that jumps to it: compilers split functions, and jump where a call would be the last thing to
+ * do. A call through a pointer does not tell; then the lowest place is taken. A call of any other function is a guess.
  *
  * Guessing. A word above sp that lies behind a call is tried in the same way. If none leads to the begin, it is done as without tables: the first
  * pair of words that can only be a frame pointer and a return address, and behind it as many guesses as may be.
@@ -15,6 +15,9 @@
 #include "observe/walk.h"
 
 enum { WORD = sizeof(uintptr_t), ALIGNMENT = 16, GUESS_BYTES = 4096 };
+
+/* Code is looked through by pieces, with the rest of what begins at their ends; of a function so much. */
+enum { JUMP_PIECE = 256, JUMP_REST = 8, JUMP_MOST = 65536 };
 
 enum likelihood { NO = 0, ODD, LIKELY, CERTAIN };
 
@@ -57,6 +60,31 @@ static uintptr_t behind_stub(uintptr_t target)
     return slot && edo_peek(&function, (const void *)slot, sizeof function) ? function : target;
 }
 
+/* Whether there is a jump to `to` in the function that begins at `function`. */
+static bool jumps_there(struct edo_walker *walker, uintptr_t function, uintptr_t to)
+{
+    const struct edo_module *module = edo_modules_find(&walker->modules, function);
+    struct edo_unwind_record record;
+    unsigned char code[JUMP_PIECE + JUMP_REST];
+
+    if (!module || !module->index ||
+        !edo_unwind_find(&record, &edo_walk_code, module->index, module->index_size, function) ||
+        record.begin != function)
+        return false;
+    for (uintptr_t piece = 0; piece < record.size && piece < JUMP_MOST && walker->work > 0; piece += JUMP_PIECE) {
+        size_t size = record.size - piece < JUMP_PIECE ? record.size - piece : JUMP_PIECE;
+
+        walker->work--;
+        memset(code, 0, sizeof code);
+        if (edo_peek_most(code, (const void *)(function + piece), size + JUMP_REST) < size)
+            return false;
+        for (size_t i = 0; i < size; i++)
+            if (edo_machine_is_jump(code + i, function + piece + i, to))
+                return true;
+    }
+    return false;
+}
+
 /* The caller's registers, if the frame ended at `cfa`. */
 static enum likelihood try_cfa(struct edo_registers *at, struct edo_walker *walker, const struct edo_row *row,
                                uintptr_t cfa, const struct edo_stack_view *stack)
@@ -69,7 +97,9 @@ static enum likelihood try_cfa(struct edo_registers *at, struct edo_walker *walk
         return NO;
     if (target == 0)
         return LIKELY;
-    return target == row->function || behind_stub(target) == row->function ? CERTAIN : ODD;
+    if (target != row->function)
+        target = behind_stub(target);
+    return target == row->function || jumps_there(walker, target, row->function) ? CERTAIN : ODD;
 }
 
 enum edo_step edo_walk_search(struct edo_walker *walker, struct edo_registers *at, bool *exact, bool *guessed,

@@ -234,6 +234,50 @@ static void test_a_read_is_told_with_all_its_callers(void **state)
     CHECK_ORDER(&reports[0], false, "reads_here", "reads_with_room", "reads");
 }
 
+/* As compilers split functions, and end them with a jump in a call's place: whom the caller calls has no frame any more. */
+extern void edo_test_jumps(unsigned size);
+void edo_test_jumped_to(unsigned size);
+
+__asm__(".pushsection .text\n"
+        ".balign 16\n"
+        ".type edo_test_jumps, %function\n"
+        "edo_test_jumps:\n"
+        "    .cfi_startproc\n"
+#if defined(__x86_64__)
+        "    jmp edo_test_jumped_to\n"
+#else
+        "    b edo_test_jumped_to\n"
+#endif
+        "    .cfi_endproc\n"
+        ".size edo_test_jumps, . - edo_test_jumps\n"
+        ".popsection\n");
+
+/* Its frame's size is not known, and what it calls has no frame pointer. */
+__attribute__((noinline, used)) void edo_test_jumped_to(unsigned size)
+{
+    char *room = __builtin_alloca(size);
+
+    __asm__ volatile("" : : "r"(room) : "memory");
+    CHECK_RC(read(ends[0], room, 1), 1);
+    sink += (unsigned)room[0];
+}
+
+static int calls_what_jumps(void *argument)
+{
+    (void)argument;
+    edo_test_jumps(300 + sink % 2);
+    sink++;
+    return 0;
+}
+
+static void test_what_was_jumped_to_is_told_with_all_its_callers(void **state)
+{
+    (void)state;
+    release = write_byte;
+    run_one(calls_what_jumps, false);
+    CHECK_ORDER(&reports[0], false, "edo_test_jumped_to", "calls_what_jumps");
+}
+
 static _Atomic bool sleeping;
 static pthread_t sleeper;
 
@@ -608,6 +652,8 @@ static void test_code_that_was_made_at_run_time_is_passed_by_its_frame_pointer(v
 static void test_where_that_is_not_known_the_next_caller_is_guessed(void **state)
 {
     (void)state;
+    if (EDO_ASAN) /* its read counts its frame from a frame pointer, which is looked for where tables lead on */
+        skip();
     release = write_byte;
     run_made(reads_here, false);
     CHECK_ORDER(&reports[0], true, "reads_here", "calls_made");
@@ -696,6 +742,8 @@ static int has_read_beside_writer(void *argument)
 static void test_where_it_last_waited_is_told(void **state)
 {
     (void)state;
+    if (EDO_ASAN) /* it makes functions larger than compilers inline */
+        skip();
     release = write_byte;
     run_one(reads, false);
     assert_string_equal(reports[0].waited, "");
@@ -770,6 +818,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_read_is_told_with_all_its_callers),
+        TEST(test_what_was_jumped_to_is_told_with_all_its_callers),
         TEST(test_a_nanosleep_is_told_with_all_its_callers),
         TEST(test_a_callback_of_qsort_is_told_with_all_its_callers),
         TEST(test_a_stall_that_has_the_heap_locked_is_told),

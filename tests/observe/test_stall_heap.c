@@ -5,10 +5,11 @@
  */
 #include "runtime/helpers.h"
 
+#include "runtime/runtime.h"
+
 #include <edo/stall.h>
 
 static _Atomic bool heap_locked;
-static _Atomic int heap_waiters;
 
 /* Where the checkers have an allocator of their own, the heap is not locked, and these tests are as good as others. */
 #if !EDO_ASAN && !EDO_TSAN
@@ -18,9 +19,6 @@ extern void *__libc_realloc(void *memory, size_t size);
 
 static void heap_lock(void)
 {
-    if (!atomic_load(&heap_locked))
-        return;
-    atomic_fetch_add(&heap_waiters, 1);
     while (atomic_load(&heap_locked))
         usleep(100);
 }

@@ -605,9 +605,59 @@ static void test_modules_are_those_of_the_loader(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
+/* --- Code ------------------------------------------------------------------------------------------------------------------- */
+
+static void test_jumps_are_known(void **state)
+{
+    static const struct {
+        unsigned char code[8];
+        int distance;
+    } jumps[] = {
+#if defined(__x86_64__)
+        {{0xe9, 0xfb, 0xff, 0xff, 0xff}, 0},
+        {{0xe9, 0x00, 0x01, 0x00, 0x00}, 0x105},
+        {{0x0f, 0x84, 0x00, 0x01, 0x00, 0x00}, 0x106},
+        {{0x0f, 0x8f, 0xf0, 0xff, 0xff, 0xff}, -10},
+        {{0xeb, 0x10}, 0x12},
+        {{0x75, 0x80}, -126},
+#else
+        {{0xfc, 0xff, 0xff, 0x17}, -16},
+        {{0x40, 0x00, 0x00, 0x14}, 256},
+        {{0x40, 0x00, 0x00, 0x54}, 8},
+        {{0xe1, 0xff, 0xff, 0x54}, -4},
+        {{0x80, 0x00, 0x00, 0xb4}, 16},
+        {{0x00, 0x01, 0x00, 0x35}, 32},
+#endif
+    };
+    static const unsigned char others[][8] = {
+#if defined(__x86_64__)
+        {0xe8, 0x00, 0x01, 0x00, 0x00}, /* a call */
+        {0x0f, 0x94, 0x00, 0x01, 0x00, 0x00},
+        {0xff, 0x25, 0x00, 0x01, 0x00, 0x00},
+#else
+        {0x40, 0x00, 0x00, 0x94}, /* a call */
+        {0x50, 0x00, 0x00, 0x54},
+        {0x80, 0x00, 0x00, 0x36},
+#endif
+    };
+    enum { AT = 0x10000 };
+
+    (void)state;
+    for (size_t i = 0; i < EDO_COUNT(jumps); i++) {
+        uintptr_t to = (uintptr_t)AT + (uintptr_t)(intptr_t)jumps[i].distance;
+
+        assert_true(edo_machine_is_jump(jumps[i].code, AT, to));
+        assert_false(edo_machine_is_jump(jumps[i].code, AT, to + 4));
+    }
+    for (size_t i = 0; i < EDO_COUNT(others); i++)
+        for (uintptr_t to = 0; to < 1024; to++)
+            assert_false(edo_machine_is_jump(others[i], AT, AT + to));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_jumps_are_known),
         TEST(test_a_walk_from_a_handler_passes_the_kernels_frame),
         TEST(test_a_call_may_be_the_last_instruction_of_its_function),
         TEST(test_a_walk_out_of_a_handler_goes_on_where_it_interrupted),
