@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Task dumps: what each task waits for, the tree, cancellation, backtraces, JSON. */
-#include "observe/dumped.h"
+#include "observe/parked.h"
 
 #include <sys/mman.h>
 
@@ -369,8 +369,7 @@ static int each_wait(void *argument)
         CHECK_RC(edo_spawn(all, wait_before_continuing, waits, .name = "continues"), 0);
         CHECK_RC(edo_spawn(all, wait_in_scope, waits, .name = "around"), 0);
         until(&waits->jobs, 1);
-        for (int i = 0; i < 10; i++)
-            edo_yield();
+        until_others_wait();
         CHECK_RC(edo_spawn(all, wait_word, waits, .name = "new"), 0);
         check_waits(waits);
         gate_open(&waits->gate);
@@ -474,7 +473,7 @@ static int show_backtraces(void *argument)
         CHECK_RC(edo_spawn(all, wait_deep, &word), 0);
         CHECK_RC(edo_spawn(all, wait_deep, &word, .stack_size = 16384), 0);
         CHECK_RC(edo_spawn(all, wait_dormant, NULL, .when = EDO_WHEN_AT(EDO_FOREVER)), 0);
-        edo_yield();
+        until_others_wait();
         dumped_begin(&text, EDO_DUMP_TEXT, true);
         at = text.text;
         for (int i = 0; i < 2; i++) {
@@ -586,8 +585,7 @@ static int show_json(void *argument)
         CHECK_RC(edo_spawn(all, wait_mutex, waits, .pinned = true), 0);
         CHECK_RC(edo_spawn(all, wait_sleep, waits), 0);
         CHECK_RC(edo_spawn(all, wait_in_scope, waits), 0);
-        for (int i = 0; i < 200; i++)
-            edo_yield();
+        until_others_wait();
         dumped_begin(&text, EDO_DUMP_JSON, true);
         if (!CHECK(json_is_good(&text)))
             fprintf(stderr, "%s\n", text.text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A dump of 100,000 tasks: all are in it. How long it took is printed, and decides nothing. */
-#include "observe/dumped.h"
+#include "observe/parked.h"
 
 enum { CROWD = 100000 / EDO_TEST_SCALE };
 
@@ -42,7 +42,7 @@ static int dump_crowd(void *argument)
             rc = edo_spawn(crowd, sleep_long, ARGUMENT(&asleep), .stack_size = 16384);
         CHECK_RC(rc, 0);
         until(&asleep, CROWD);
-        edo_yield();
+        until_others_wait();
         /* The head, the root, three scopes, and a line a task. */
         CHECK_RC(timed_dump("text", EDO_DUMP_TEXT, false), CROWD + 5);
         timed_dump("json", EDO_DUMP_JSON, false);

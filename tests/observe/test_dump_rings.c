@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Task dumps: tasks that wait for each other in a ring. */
-#include "observe/dumped.h"
+#include "observe/parked.h"
 
 static int wait_sleep(void *argument)
 {
@@ -44,8 +44,7 @@ static int show_ring(void *argument)
         CHECK_RC(edo_spawn(all, lock_two, &ring, .name = "a"), 0);
         CHECK_RC(edo_spawn(all, lock_two, &ring, .name = "b"), 0);
         CHECK_RC(edo_spawn(all, lock_two, &ring, .name = "c"), 0);
-        for (int i = 0; i < 10; i++)
-            edo_yield();
+        until_others_wait();
         dumped_begin(&text, EDO_DUMP_TEXT, false);
         CHECK_LINE(&text, "deadlock: 3 tasks", "wait for each other");
         CHECK_LINE(&text, " \"a\" waits for the mutex", " \"b\"");
@@ -90,8 +89,7 @@ static int show_scope_ring(void *argument)
         edo_mutex_init(&ring.mutexes[i]);
     EDO_SCOPE (all, &rc) {
         CHECK_RC(edo_spawn(all, wait_for_child, &ring, .name = "parent"), 0);
-        for (int i = 0; i < 10; i++)
-            edo_yield();
+        until_others_wait();
         dumped_begin(&text, EDO_DUMP_TEXT, false);
         CHECK_LINE(&text, "deadlock: 2 tasks", "wait for each other");
         CHECK_LINE(&text, " \"parent\" waits for the tasks of its scope mine, among them", " \"child\"");
@@ -143,8 +141,7 @@ static int show_timed_ring(void *argument)
     EDO_SCOPE (all, &rc) {
         CHECK_RC(edo_spawn(all, lock_for_a_while, &ring, .name = "for a while"), 0);
         CHECK_RC(edo_spawn(all, lock_the_other_way, &ring, .name = "the other way"), 0);
-        for (int i = 0; i < 10; i++)
-            edo_yield();
+        until_others_wait();
         dumped_begin(&text, EDO_DUMP_TEXT, false);
         CHECK_LINE(&text, "\"for a while\"", " \"the other way\", until in 99");
         CHECK(!strstr(text.text, "deadlock"));

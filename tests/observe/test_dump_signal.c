@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Dumps at a signal, each in a child of the process: the thread that writes them stays. */
-#include "observe/dumped.h"
+#include "observe/parked.h"
+#include "observe/locked_heap.h"
 
 #include <dlfcn.h>
-#include <pthread.h>
 
 static _Atomic int earlier_calls;
 
@@ -47,7 +47,7 @@ static int ask_while_all_wait(void *argument)
 
     EDO_SCOPE (all, &rc) {
         CHECK_RC(edo_spawn(all, wait_on, &it->word, .name = "patient"), 0);
-        edo_yield();
+        until_others_wait();
         for (int i = 0; i < 2; i++) {
             raise(SIGUSR1);
             CHECK(comes(it->ends[0], "\"patient\""));
@@ -82,36 +82,6 @@ static void test_each_signal_has_a_dump_and_earlier_handlers_are_called(void **s
 
 /* --- The heap is locked ------------------------------------------------------------------------------------------------- */
 
-static __thread bool holds_heap;
-static pthread_mutex_t heap = PTHREAD_MUTEX_INITIALIZER;
-static _Atomic bool heap_is_held;
-
-/* Whoever comes to the heap while it is held waits, as with an allocator whose lock that is. */
-static void heap_pass(void)
-{
-    if (atomic_load(&heap_is_held) && !holds_heap) {
-        pthread_mutex_lock(&heap);
-        pthread_mutex_unlock(&heap);
-    }
-}
-
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__clang__)
-extern void *__libc_malloc(size_t size);
-extern void __libc_free(void *memory);
-
-void *malloc(size_t size)
-{
-    heap_pass();
-    return __libc_malloc(size);
-}
-
-void free(void *memory)
-{
-    heap_pass();
-    __libc_free(memory);
-}
-#endif
-
 static int ask_with_the_heap(void *argument)
 {
     struct signalled *it = argument;
@@ -119,15 +89,11 @@ static int ask_with_the_heap(void *argument)
 
     EDO_SCOPE (all, &rc) {
         CHECK_RC(edo_spawn(all, wait_on, &it->word, .name = "patient"), 0);
-        edo_yield();
-        pthread_mutex_lock(&heap);
-        holds_heap = true;
-        atomic_store(&heap_is_held, true);
+        until_others_wait();
+        heap_hold();
         raise(SIGUSR1); /* in the middle of malloc, so to say */
         CHECK(comes(it->ends[0], BACKTRACES ? "edo_wait_word+0x" : "on the word at"));
-        atomic_store(&heap_is_held, false);
-        holds_heap = false;
-        pthread_mutex_unlock(&heap);
+        heap_let();
         edo_scope_cancel(all);
     }
     return 0;
@@ -139,7 +105,6 @@ static int heap_in_child(void *argument)
     edo_dump_options options = {.size = sizeof options, .backtraces = true};
 
     (void)argument;
-    heap_pass();
     return pipe(it.ends) != 0 || edo_dump_on_signal(SIGUSR1, it.ends[1], &options) != 0 ||
            edo_run(ask_with_the_heap, &it, EDO_OPTIONS(edo_run_options, .workers = 1, .stall_after = EDO_FOREVER)) !=
                0 ||

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Snapshots: what is in them, and that they are what dumps are. What tasks wait for is tested with dumps (test_dump.c): it is the same. */
-#include "observe/dumped.h"
+#include "observe/parked.h"
 
 #include <edo/snapshot.h>
 
@@ -134,8 +134,7 @@ static int root(void *argument)
         edo_spawn(scope, waits_for_word, NULL, .name = "listener");
         edo_spawn(scope, wants_mutex, NULL, .name = "wants it");
         edo_spawn(scope, sleeps, NULL, .name = "sleeper");
-        for (int i = 0; i < 3; i++)
-            edo_yield();
+        until_others_wait();
         look();
         edo_mutex_unlock(&mutex);
         edo_scope_cancel(scope);
@@ -175,7 +174,7 @@ static int changes(void *argument)
         EDO_SCOPE (goes, &rc, .policy = EDO_SUPERVISE) {
             for (int i = 0; i < 40; i++)
                 edo_spawn(i % 2 ? stays : goes, waits_for_word, NULL, .name = "listener");
-            edo_yield();
+            until_others_wait();
             CHECK_RC(edo_snapshot_take(&snapshot), 0);
             all_wait_for_the_word(snapshot, 40);
             edo_scope_cancel(goes);
@@ -231,10 +230,10 @@ static int becomes_dormant(void *argument)
     (void)argument;
     EDO_SCOPE (scope, &rc, .policy = EDO_SUPERVISE) {
         edo_spawn(scope, continues, &gate, .name = "continues");
-        edo_yield();
+        until_others_wait();
         look_at_continued(false, EDO_FOR_WORD);
         gate_open(&gate);
-        edo_yield();
+        until_others_wait();
         look_at_continued(true, EDO_FOR_TIME);
         edo_scope_cancel(scope);
     }

@@ -1,46 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stall with the heap locked. The program has an allocator of its own, with one lock; a task keeps it, and whoever wants memory waits:
- * starting a thread wants some. Whatever the runtime does about stalls goes on.
+ * A stall with the heap locked: whoever wants memory waits, and starting a thread wants some. Whatever else the runtime does about stalls
+ * goes on.
  */
 #include "runtime/helpers.h"
 
-#include "runtime/runtime.h"
+#include "observe/locked_heap.h"
 
 #include <edo/stall.h>
-
-static _Atomic bool heap_locked;
-
-/* Where the checkers have an allocator of their own, the heap is not locked, and these tests are as good as others. */
-#if !EDO_ASAN && !EDO_TSAN
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t count, size_t size);
-extern void *__libc_realloc(void *memory, size_t size);
-
-static void heap_lock(void)
-{
-    while (atomic_load(&heap_locked))
-        usleep(100);
-}
-
-void *malloc(size_t size)
-{
-    heap_lock();
-    return __libc_malloc(size);
-}
-
-void *calloc(size_t count, size_t size)
-{
-    heap_lock();
-    return __libc_calloc(count, size);
-}
-
-void *realloc(void *memory, size_t size)
-{
-    heap_lock();
-    return __libc_realloc(memory, size);
-}
-#endif
 
 static struct {
     _Atomic int begun; /* reports, of "first", "second", "third" */
@@ -58,10 +25,10 @@ static void note(const edo_stall *stall, void *argument)
 static int keeps_the_heap(void *argument)
 {
     (void)argument;
-    atomic_store(&heap_locked, true);
+    heap_hold();
     while (!atomic_load(&world.enough))
         ;
-    atomic_store(&heap_locked, false);
+    heap_let();
     return 0;
 }
 

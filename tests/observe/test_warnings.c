@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What dumps warn of, and what they do not. */
-#include "observe/dumped.h"
+#include "observe/parked.h"
 #include "observe/warnings.h"
 #include "runtime/offenders.h"
 
@@ -26,22 +26,6 @@ static bool warned(const char *name, int warning)
     at = line ? strstr(line, edo_warning_text(warning)) : NULL;
     dumped_end(&text);
     return at && at < end;
-}
-
-/* Whether the task waits. */
-static bool dumped_waits(const char *name)
-{
-    struct dumped text;
-    const char *line;
-    const char *at;
-    bool is;
-
-    dumped_begin(&text, EDO_DUMP_TEXT, false);
-    line = strstr(text.text, name);
-    at = line ? strstr(line, " waits ") : NULL;
-    is = at && at < strchr(line, '\n');
-    dumped_end(&text);
-    return is;
 }
 
 /* --- Stalls, whose beginnings and ends are noted --------------------------------------------------------------------------- */
@@ -151,8 +135,7 @@ static int stall_root(void *argument)
         CHECK_RC(edo_spawn(all, stalls_until_told, it, .name = "stalls"), 0);
         while (!atomic_load(&it->told))
             edo_sleep(EDO_MS(1));
-        while (!dumped_waits("\"stalls\""))
-            edo_sleep(EDO_MS(1));
+        until_waits("\"stalls\"");
         CHECK(!warned("\"stalls\"", EDO_WARNING_NEVER_YIELDS)); /* once is not often */
         while (noted(&edo_task_self()->home->runtime->monitor.offenders, it->id).since)
             edo_sleep(EDO_MS(1)); /* its end is noted */
@@ -217,8 +200,7 @@ static int often_root(void *argument)
         CHECK_RC(edo_spawn(all, stalls_often, it, .name = "stalls"), 0);
         while (!atomic_load(&it->told))
             edo_sleep(EDO_MS(1));
-        while (!dumped_waits("\"stalls\""))
-            edo_sleep(EDO_MS(1));
+        until_waits("\"stalls\"");
         CHECK(warned("\"stalls\"", EDO_WARNING_NEVER_YIELDS) == (it->times >= 3 && !it->region));
         edo_scope_cancel(all);
     }
