@@ -14,12 +14,7 @@
 
 #define sched_yield() model_pause()
 
-#include "../../src/runtime/alarm.c"
-#include "../../src/runtime/handoff.c"
-#include "../../src/runtime/poller_epoll.c"
-#include "../../src/runtime/schedule.c"
-
-/* What the sources call and this model does not reach: a call would be a fault. */
+/* What the sources call and this model does not reach: a call would be a fault. Said before their uses, for clang. */
 #pragma weak edo_dormant_arm
 #pragma weak edo_dormant_check
 #pragma weak edo_dormant_disarm
@@ -43,6 +38,11 @@
 #pragma weak edo_thread_loop
 #pragma weak edo_thread_set_self
 #pragma weak edo_wake_worker
+
+#include "../../src/runtime/alarm.c"
+#include "../../src/runtime/handoff.c"
+#include "../../src/runtime/poller_epoll.c"
+#include "../../src/runtime/schedule.c"
 
 __thread struct edo_thread *edo_self_pointer;
 

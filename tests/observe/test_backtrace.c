@@ -401,7 +401,7 @@ static void test_a_stall_that_has_the_heap_locked_is_told(void **state)
 
 __attribute__((noinline)) static void mallocs_here(void)
 {
-    void *memory = malloc(5000); /* more than a thread keeps for itself */
+    void *volatile memory = malloc(5000); /* more than a thread keeps for itself; not left out by an optimizer */
 
     CHECK(memory != NULL);
     free(memory);
