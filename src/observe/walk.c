@@ -211,7 +211,8 @@ static bool of_context(struct edo_registers *out, const struct edo_context *cont
     edo_machine_of_picture(out->value, &out->known, words, sp);
     return true;
 #else
-    (void)out, (void)context, (void)stack;
+    (void)context, (void)stack;
+    *out = (struct edo_registers){0};
     return false;
 #endif
 }
