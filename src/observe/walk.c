@@ -90,6 +90,21 @@ static enum edo_step out_of_handler(struct edo_registers *at, const struct edo_m
     return EDO_STEP_DONE;
 }
 
+#if !EDO_PICTURE_KNOWN
+void edo_context_entry(unsigned high, unsigned low); /* context_ucontext.c */
+#endif
+
+/* Above a flow's first function libc's ucontext has one whose rows do not say that a stack ends there. */
+static bool is_begin(const struct edo_row *row)
+{
+#if EDO_PICTURE_KNOWN
+    (void)row; /* edo_context_entry's own rows say it */
+    return false;
+#else
+    return row->found && row->function == (uintptr_t)edo_context_entry;
+#endif
+}
+
 enum edo_step edo_walk_by_tables(struct edo_walker *walker, struct edo_registers *at, bool *exact,
                                  const struct edo_stack_view *stack)
 {
@@ -101,6 +116,8 @@ enum edo_step edo_walk_by_tables(struct edo_walker *walker, struct edo_registers
 
     if (walker->work-- <= 0)
         return EDO_STEP_LOST;
+    if (is_begin(row))
+        return EDO_STEP_END;
     step = row->kernels ? out_of_handler(&caller, &stack->memory)
                         : edo_unwind_step(&caller, &edo_walk_code, &stack->memory, row);
     if (step != EDO_STEP_DONE)

@@ -22,8 +22,13 @@ struct suspended {
     void (*wrapper)(void *baton, void (*entry)(void *baton));
 };
 
-/* makecontext passes ints only, so the pointer to the record comes in two halves. */
-static void begin(unsigned high, unsigned low)
+/*
+ * A flow's first function, named as in the assembly files: a walk up a stack ends there (observe/walk.c). makecontext
+ * passes ints only, so the pointer to the record comes in two halves.
+ */
+void edo_context_entry(unsigned high, unsigned low);
+
+void edo_context_entry(unsigned high, unsigned low)
 {
     struct suspended *self = (struct suspended *)(uintptr_t)((uint64_t)high << 32 | low);
 
@@ -61,7 +66,7 @@ void *edo_context_image(void *low, void *top, void (*entry)(void *baton),
     self->registers.uc_stack.ss_size = place - (uintptr_t)low;
     self->entry = entry;
     self->wrapper = wrapper;
-    makecontext(&self->registers, (void (*)(void))begin, 2, (unsigned)((uint64_t)place >> 32),
+    makecontext(&self->registers, (void (*)(void))edo_context_entry, 2, (unsigned)((uint64_t)place >> 32),
                 (unsigned)(place & UINT32_MAX));
     return self;
 }
