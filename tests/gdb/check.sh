@@ -26,6 +26,14 @@ if ! "$gdb" -nx -batch -ex 'python print(1)' >out 2>&1 ||
     exit 0
 fi
 
+# Tasks that ucontext switches wait in its function, and above their first one gdb sees another frame.
+inner=edo_context_swap
+outer=edo_context_entry
+if nm "$program" | grep -q ' swapcontext'; then
+    inner=swapcontext
+    outer='0x0000000000000000 in'
+fi
+
 n=0
 status=0
 # shellcheck source=/dev/null
@@ -111,7 +119,7 @@ says part '^edo tasks \[WORD' '^edo task WHICH select' '^edo gcore' && [ "$(grep
 verdict "edo help" $? part
 
 part live 12
-[ "$(grep -c '^task ' part)" = 38 ] && [ "$(grep -c '^#[0-9]* .*edo_context_entry' part)" = 34 ] && [ "$(grep -c 'it has no stack' part)" = 4 ]
+[ "$(grep -c '^task ' part)" = 38 ] && [ "$(grep -c "^#[0-9]* .*$outer" part)" = 34 ] && [ "$(grep -c 'it has no stack' part)" = 4 ]
 verdict "edo task all bt" $? part
 
 part live 14
@@ -231,10 +239,15 @@ part live 3
 says part ' other_root \(' ' edo_mutex_lock'
 verdict "two runtimes: frames in the second" $? part
 part live 4
-says part '.' && [ "$(grep -c '^#[0-9]* .*edo_context_entry' part)" = 18 ]
-verdict "at any instruction of a switch each task has whole frames" $? part
+if [ "$inner" = swapcontext ]; then
+    n=$((n + 1))
+    echo "ok $n # SKIP the instructions of libc's switch are not Edo's matter"
+else
+    says part '.' && [ "$(grep -c '^#[0-9]* .*edo_context_entry' part)" = 18 ]
+    verdict "at any instruction of a switch each task has whole frames" $? part
+fi
 part live 5
-says part '^#0 .*edo_context_swap' && part live 6 && says part '^#0 .*edo_context_swap'
+says part "^#0 .*$inner" && part live 6 && says part "^#0 .*$inner"
 verdict "a task that leaves its thread, or comes, is looked at where it stands" $? part
 
 # --- Little of the library; the selected thread in main
