@@ -256,15 +256,19 @@ static void edo_dump_found_job(struct edo_dump *dump, uint32_t index, uintptr_t 
         struct edo_job as;
         uintptr_t words[sizeof(struct edo_job) / sizeof(uintptr_t)];
     } copy;
+    uint32_t state;
 
     edo_unseen_copy(copy.words, (const void *)at, sizeof copy);
-    if (copy.as.pool != dump->runtime->blocking && copy.as.pool != dump->runtime->resolving)
+    state = atomic_load_explicit(&copy.as.state, memory_order_relaxed);
+    /* An earlier call may have left a job that is done, or pieces of it. */
+    if ((copy.as.pool != dump->runtime->blocking && copy.as.pool != dump->runtime->resolving) || !copy.as.fn ||
+        (state != EDO_JOB_QUEUED && state != EDO_JOB_RUNNING))
         return;
     wait = edo_dump_task(dump, index)->wait == EDO_NONE ? edo_dump_note_at(dump, index, EDO_WAIT_JOB) : NULL;
     if (!wait)
         return;
     wait->object = (const void *)(uintptr_t)copy.as.fn;
-    wait->queued = atomic_load_explicit(&copy.as.state, memory_order_relaxed) == EDO_JOB_QUEUED;
+    wait->queued = state == EDO_JOB_QUEUED;
 }
 
 static void edo_dump_scan(struct edo_dump *dump, uint32_t index, const struct edo_dump_stack *stack)

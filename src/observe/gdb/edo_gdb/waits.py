@@ -280,6 +280,7 @@ class Waits:
             self.memory.note(trouble)
             return None
         reader, shift = of.reader("fn", "argument", "pool", "state"), of.offset("task")
+        queued, running = self.layout.constant("EDO_JOB_QUEUED"), self.layout.constant("EDO_JOB_RUNNING")
         word, at = task.address.to_bytes(8, "little"), -1
         while data:
             at = data.find(word, at + 1)
@@ -288,8 +289,8 @@ class Waits:
             if at % 8 or at < shift or at - shift + of.size > len(data):
                 continue
             fn, argument, pool, state = reader.unpack(data, at - shift)
-            if pool and pool in (self.runtime.blocking, self.runtime.resolving):
-                return Wait("job", fn=fn, argument=argument, queued=state == self.layout.constant("EDO_JOB_QUEUED"))
+            if fn and pool and pool in (self.runtime.blocking, self.runtime.resolving) and state in (queued, running):
+                return Wait("job", fn=fn, argument=argument, queued=state == queued)
         return None
 
     def _place(self, task):
