@@ -56,7 +56,7 @@ EDO_API int64_t edo_interval_tick(edo_interval *interval);
  * another one, initialize it again). All fields are the library's.
  */
 typedef struct edo_timer {
-    uint64_t reserved_[8];
+    uint64_t reserved_[6];
 } edo_timer;
 
 /*

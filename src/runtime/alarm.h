@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Alarms: what lies in a worker's timing wheel, and how it is taken out from elsewhere.
+ * Alarms: what lies in a worker's timing wheel (beside the user's timers, timer.h), and how it is taken out from elsewhere.
  *
  * A wheel belongs to its worker: whoever is inside the worker (guard.h) may touch it, no lock. An alarm is armed by the
  * task's current worker and remembers it. Disarming on the same worker is direct; from another worker, or by a thread

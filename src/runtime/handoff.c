@@ -197,6 +197,9 @@ int edo_worker_take(struct edo_worker *worker)
         tracing = atomic_load_explicit(&runtime->tracing, memory_order_acquire);
         if (__builtin_expect(tracing != NULL, 0))
             tracing->note(worker, true, EDO_TRACED_TAKEN, (uint64_t)number, 0);
+        /* It stays what it is: a thread that finds itself TAKEN changes it under this lock. */
+        if (atomic_load_explicit(&worker->thread->running_timer, memory_order_relaxed))
+            atomic_fetch_add_explicit(&worker->strays, 1, memory_order_relaxed);
         worker->thread = spare;
         worker->own_first = true;
         edo_turns_end(worker); /* timers and poller have waited: they come first */

@@ -71,7 +71,7 @@ struct edo_thread {
     bool wanting;                  /* it is in the runtime's list of threads that want a worker for pinned tasks */
     _Atomic bool pinned_waiting;   /* false: neither list has a task. Read without the lock */
     _Atomic(struct edo_worker *) sleeps_on; /* the worker with which it sleeps in epoll_wait */
-    _Atomic(void *) running_timer;          /* whose callback runs on this thread; see timer.c */
+    _Atomic(void *) running_timer;          /* whose callback runs on this thread; see timer.c. Written INSIDE */
 
     _Atomic uint32_t losses;    /* how often it has learned that its worker was taken; see stalls.h */
     _Atomic uint64_t stall;     /* the stall that ends when it next learns so; 0: none that was reported */
@@ -110,6 +110,16 @@ static inline void edo_thread_set_region(struct edo_thread *thread, uint32_t ins
 struct edo_thread *edo_enter_slow(struct edo_thread *thread, uint32_t found);
 
 /*
+ * The exchange alone, and what it found: OUTSIDE, and the thread is INSIDE with its worker; or edo_enter_slow has to see to
+ * it first. For short functions that call nothing but in a tail.
+ */
+static inline uint32_t edo_enter_found(struct edo_thread *self)
+{
+    EDO_MISUSE_IF(edo_thread_in_region(self), EDO_IN_REGION);
+    return atomic_exchange_explicit(&self->guard, EDO_GUARD_INSIDE, memory_order_acq_rel);
+}
+
+/*
  * From a task, OUTSIDE: enters the runtime and returns the thread it is on, which has a worker. If the worker was taken
  * meanwhile, the task first goes back to the global queue and comes out of here on another thread.
  *
@@ -117,10 +127,7 @@ struct edo_thread *edo_enter_slow(struct edo_thread *thread, uint32_t found);
  */
 static inline struct edo_thread *edo_enter(struct edo_thread *self)
 {
-    uint32_t found;
-
-    EDO_MISUSE_IF(edo_thread_in_region(self), EDO_IN_REGION);
-    found = atomic_exchange_explicit(&self->guard, EDO_GUARD_INSIDE, memory_order_acq_rel);
+    uint32_t found = edo_enter_found(self);
 
     if (__builtin_expect(found != EDO_GUARD_OUTSIDE, 0))
         return edo_enter_slow(self, found);

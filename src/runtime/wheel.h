@@ -67,10 +67,15 @@ static inline bool edo_wheel_node_armed(const struct edo_wheel_node *node)
     return node->next != NULL;
 }
 
+static inline uint64_t edo_wheel_round_up(uint64_t time)
+{
+    return (time + (1 << EDO_WHEEL_TICK_BITS) - 1) >> EDO_WHEEL_TICK_BITS;
+}
+
 /* The first tick at or after a deadline. */
 static inline uint64_t edo_wheel_tick_after(int64_t deadline)
 {
-    return deadline <= 0 ? 0 : ((uint64_t)deadline + (1 << EDO_WHEEL_TICK_BITS) - 1) >> EDO_WHEEL_TICK_BITS;
+    return deadline <= 0 ? 0 : edo_wheel_round_up((uint64_t)deadline);
 }
 
 /* The highest digit in which two ticks differ, 0 if they are equal. */
@@ -89,23 +94,23 @@ static inline unsigned edo_wheel_digit(uint64_t tick, unsigned level)
 /* Puts a node where its deadline belongs, seen from the position. */
 static inline void edo_wheel_place(struct edo_wheel *wheel, struct edo_wheel_node *node, int64_t deadline)
 {
-    uint64_t tick = edo_wheel_tick_after(deadline);
-    uint64_t position = wheel->position;
+    uint64_t position = wheel->position, tick = position;
     struct edo_wheel_node *head, *last;
     unsigned level, slot;
 
-    if (tick < position)
-        tick = position;
+    if (__builtin_expect(deadline > (int64_t)(position << EDO_WHEEL_TICK_BITS), 1))
+        tick = edo_wheel_round_up((uint64_t)deadline);
     level = edo_wheel_level(tick, position);
     slot = edo_wheel_digit(tick, level);
     head = &wheel->slots[level][slot];
+    __asm__("" : "+r"(head)); /* computed once: compilers would for each use anew */
     last = head->prev;
     node->deadline = deadline;
     node->next = head;
+    head->prev = node; /* between the two, or compilers make one wide store of them by a detour */
     node->prev = last;
-    head->prev = node;
     last->next = node;
-    if (last == head) {
+    if (__builtin_expect(last == head, 0)) {
         head->deadline = deadline;
         wheel->in_use[level] |= UINT64_C(1) << slot;
         wheel->levels |= UINT32_C(1) << level;

@@ -23,7 +23,10 @@ void edo_worker_fire(struct edo_thread *thread)
         while ((node = edo_wheel_expire(&worker->wheel, now))) {
             struct edo_alarm *alarm = EDO_CONTAINER_OF(node, struct edo_alarm, node);
 
-            alarm->fire(thread, alarm);
+            if (edo_timer_is(node, &worker->wheel))
+                edo_wheel_hold(&worker->wheel, node);
+            else
+                alarm->fire(thread, alarm);
             fired++;
         }
         edo_count(&worker->counts.timers_fired, fired);

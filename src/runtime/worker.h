@@ -73,6 +73,9 @@ struct edo_worker {
     struct edo_notes notes;                   /* see record.h */
     _Atomic uint64_t spawns[EDO_SPAWNS_KEPT]; /* counts of switches, by next_id; the same */
 
+    _Atomic uint32_t
+        strays; /* threads that lost it in a timer's callback which is not over; see timer.c. Under thread_lock,
+                                read by who is inside */
     struct edo_wheel wheel; /* also by remotes: edo_remote_begin. Holds the edo_timers whose callback is to be called */
     struct edo_poller poller;
 

@@ -234,7 +234,7 @@ static void test_s6_never_two_inside_one_worker(void **state)
 
 static void test_s6_mutants_of_the_guard_are_rejected(void **state)
 {
-    static const struct model_mutant split_enter = {"edo_enter", MODEL_SPLIT};
+    static const struct model_mutant split_enter = {"edo_enter_found", MODEL_SPLIT};
     static const struct model_mutant split_try = {"edo_remote_try", MODEL_SPLIT};
     static const struct model_mutant split_end = {"edo_remote_end", MODEL_SPLIT};
     static const struct model_mutant split_take = {"edo_worker_take", MODEL_SPLIT};

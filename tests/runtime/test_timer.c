@@ -415,6 +415,14 @@ static void ring_slowly(void *argument)
     atomic_store(&slow.over, true);
 }
 
+/* Waits if stop did not, so that what is wrong does not spoil the next round. */
+static void check_over(void)
+{
+    CHECK(atomic_load(&slow.over));
+    while (!atomic_load(&slow.over))
+        sched_yield();
+}
+
 static int stops_slow(void *argument)
 {
     (void)argument;
@@ -422,7 +430,7 @@ static int stops_slow(void *argument)
         edo_yield();
     atomic_store(&slow.stopping, true);
     CHECK_RC(edo_timer_stop(&slow.timer), 0);
-    CHECK(atomic_load(&slow.over));
+    check_over();
     return 0;
 }
 
@@ -450,6 +458,44 @@ static void test_s4_stop_waits_for_a_callback_that_runs(void **state)
     (void)state;
     assert_int_equal(
         run_with(slow_root, NULL, EDO_OPTIONS(edo_run_options, .workers = 3, .signals = EDO_SIGNALS_IGNORE)), 0);
+}
+
+/* Armed again while the callback runs: it does not go to the worker of who starts it, where nobody would know of the callback. */
+static int restarts_slow(void *argument)
+{
+    (void)argument;
+    while (!atomic_load(&slow.running))
+        edo_yield();
+    CHECK_RC(edo_timer_start(&slow.timer, edo_now() + EDO_SEC(1000)), 0);
+    atomic_store(&slow.stopping, true);
+    CHECK_RC(edo_timer_stop(&slow.timer), 1);
+    check_over();
+    return 0;
+}
+
+static int restarted_root(void *argument)
+{
+    (void)argument;
+    for (int i = 0; i < 20; i++) {
+        int rc = 0;
+
+        atomic_store(&slow.running, false);
+        atomic_store(&slow.stopping, false);
+        atomic_store(&slow.over, false);
+        edo_timer_init(&slow.timer, ring_slowly, NULL);
+        EDO_SCOPE (scope, &rc) {
+            CHECK_RC(edo_spawn(scope, restarts_slow, NULL), 0);
+            CHECK_RC(edo_timer_start(&slow.timer, edo_now()), 0);
+        }
+    }
+    return 0;
+}
+
+static void test_s4_stop_waits_for_a_callback_whose_timer_was_started_again_elsewhere(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        run_with(restarted_root, NULL, EDO_OPTIONS(edo_run_options, .workers = 2, .signals = EDO_SIGNALS_IGNORE)), 0);
 }
 
 /* --- With the worker taken in the callback ----------------------------------------------------------------------------------- */
@@ -589,6 +635,46 @@ static void test_s6_a_callback_without_worker_starts_its_timer_and_is_not_run_tw
         assert_int_equal(run_alone(again_root, NULL), 0);
 }
 
+static void ring_astray(void *argument)
+{
+    lose_worker();
+    ring_slowly(argument);
+}
+
+/* The worker's next thread stops a timer whose callback still runs on the one before, and which is not armed, or is again. */
+static int astray_root(void *argument)
+{
+    bool armed = argument != NULL;
+    pthread_t thread;
+
+    taken_begin(&thread);
+    for (int i = 0; i < 20; i++) {
+        atomic_store(&slow.running, false);
+        atomic_store(&slow.stopping, false);
+        atomic_store(&slow.over, false);
+        edo_timer_init(&slow.timer, ring_astray, NULL);
+        CHECK_RC(edo_timer_start(&slow.timer, edo_now()), 0);
+        while (!atomic_load(&slow.running))
+            edo_yield();
+        if (armed)
+            CHECK_RC(edo_timer_start(&slow.timer, edo_now() + EDO_SEC(1000)), 0);
+        atomic_store(&slow.stopping, true);
+        CHECK_RC(edo_timer_stop(&slow.timer), armed);
+        check_over();
+        while (atomic_load(&taken.runtime->workers[0].strays) != 0)
+            edo_yield();
+    }
+    taken_end(thread);
+    return 0;
+}
+
+static void test_s6_stop_waits_for_a_callback_that_lost_the_worker(void **state)
+{
+    (void)state;
+    assert_int_equal(run_alone(astray_root, NULL), 0);
+    assert_int_equal(run_alone(astray_root, &slow), 0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -603,6 +689,8 @@ int main(void)
         cmocka_unit_test(test_s4_after_stop_the_callback_does_not_run),
         cmocka_unit_test(test_s4_timers_of_tasks_that_migrate),
         cmocka_unit_test(test_s4_stop_waits_for_a_callback_that_runs),
+        cmocka_unit_test(test_s4_stop_waits_for_a_callback_whose_timer_was_started_again_elsewhere),
+        cmocka_unit_test(test_s6_stop_waits_for_a_callback_that_lost_the_worker),
         cmocka_unit_test(test_s6_timers_that_are_due_go_with_the_worker),
         cmocka_unit_test(test_s6_a_due_timer_is_not_slept_over),
         cmocka_unit_test(test_s6_a_callback_without_worker_starts_its_timer_and_is_not_run_twice_at_once),
