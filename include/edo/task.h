@@ -127,7 +127,8 @@ static inline int edo_continue_(const edo_when *when, edo_task_fn fn, void *argu
 
 /*
  * Why this function of the task was run: 0, its condition came (or it had none); -ETIMEDOUT, the condition's deadline
- * passed; -ECANCELED, its scope is cancelled; another negative errno: it could not wait.
+ * passed; -ECANCELED, its scope is cancelled; another negative errno: it could not wait. Who had no deadline and reads (writes) at
+ * once need not ask: that says the same.
  */
 EDO_API int edo_resumption(void);
 

@@ -13,6 +13,17 @@
 
 #include <sys/socket.h>
 
+/*
+ * What is wanted behind a syscall: set down before it. `buffer` is data to be sent, or room. Behind it there are no jumps any more, as
+ * the compiler has to expect that it is looked at: so the place is told along.
+ */
+struct edo_stream_call {
+    struct edo_source *source;
+    void *buffer;
+    size_t size;
+    uint32_t seen; /* the readiness that the syscall was made for */
+};
+
 /* Whether a syscall is worth trying, and a short transfer will mean drained. */
 static inline bool edo_stream_usual(uint32_t seen, uint32_t bit)
 {
@@ -29,59 +40,70 @@ static int edo_stream_begin_turn(edo_stream *stream, struct edo_task *task)
     return edo_task_cancelled(task) ? -ECANCELED : edo_source_begin(&stream->source);
 }
 
-/* A first recv has moved nothing, when readiness was `seen`. */
-static __attribute__((noinline, cold)) ssize_t edo_read_more(struct edo_source *source, void *buffer, size_t size,
-                                                             ssize_t moved, uint32_t seen)
+/* A first recv has moved nothing. */
+static __attribute__((noinline, cold)) ssize_t edo_read_more(const struct edo_stream_call *call, ssize_t moved,
+                                                             void *place)
 {
-    edo_task_note_place(edo_task_self());
-    if (edo_stream_settle(source, EDO_IN, seen, moved, size))
-        moved = edo_source_told(source, EDO_IN, moved);
+    edo_task_keep_place(edo_task_self(), place);
+    if (edo_stream_settle(call->source, EDO_IN, call->seen, moved, call->size))
+        moved = edo_source_told(call->source, EDO_IN, moved);
     else
-        moved = edo_stream_receive(source, buffer, size, edo_task_self());
+        moved = edo_stream_receive(call->source, call->buffer, call->size, edo_task_self());
+    return edo_source_leave(call->source, moved);
+}
+
+/* It has moved what there was, but an event has come meanwhile. */
+static __attribute__((noinline, cold)) ssize_t edo_read_drained(const struct edo_stream_call *call, ssize_t moved)
+{
+    edo_source_drained(call->source, EDO_IN, call->seen);
+    return edo_source_leave(call->source, moved);
+}
+
+/* Reads what is there, as a user of the source, and stops being one. The call is set down, these are its members. */
+EDO_ALWAYS_INLINE ssize_t edo_read_now(const struct edo_stream_call *call, int fd, void *buffer, size_t size)
+{
+    ssize_t moved = edo_platform->recv(fd, buffer, size, 0);
+    struct edo_source *source = call->source;
+
+    if (__builtin_expect(moved <= 0, 0))
+        return edo_read_more(call, moved, __builtin_return_address(0));
+    if ((size_t)moved < call->size && __builtin_expect(!edo_source_drained_once(source, EDO_IN, call->seen), 0))
+        return edo_read_drained(call, moved);
     return edo_source_leave(source, moved);
 }
 
-/* Reads what is there, as a user of the source, and stops being one. Registers are saved here, for the syscall, and not before. */
-EDO_ALWAYS_INLINE ssize_t edo_read_now(struct edo_source *source, void *buffer, size_t size, uint32_t seen)
+EDO_ALWAYS_INLINE ssize_t edo_read_at_once(struct edo_source *source, void *buffer, size_t size, uint32_t seen)
 {
-    struct edo_source *kept = source;
-    void *into = buffer;
-    size_t wanted = size;
-    ssize_t moved;
+    struct edo_stream_call call = {source, buffer, size, seen};
 
-    EDO_ANEW(kept);
-    EDO_ANEW(into);
-    EDO_ANEW(wanted);
-    EDO_ANEW(seen);
-    moved = edo_platform->recv(source->fd, buffer, size, 0);
-    if (__builtin_expect(moved <= 0, 0))
-        return edo_read_more(kept, into, wanted, moved, seen);
-    if ((size_t)moved < wanted)
-        edo_source_drained(kept, EDO_IN, seen);
-    return edo_source_leave(kept, moved);
+    EDO_SET_DOWN(call);
+    return edo_read_now(&call, source->fd, buffer, size);
 }
 
 /* The same when there is nothing yet, or more to know. */
 static __attribute__((noinline)) ssize_t edo_read_later(struct edo_source *source, void *buffer, size_t size,
                                                         struct edo_thread *thread, struct edo_task *task)
 {
-    struct edo_source *kept = source;
+    struct edo_stream_call call = {.source = source, .buffer = buffer, .size = size};
     ssize_t result = 0;
     uint32_t seen;
 
+    EDO_SET_DOWN(call);
     if (__builtin_expect(size > 0, 1)) {
-        if (!edo_source_ready(source, EDO_IN, &seen)) {
-            EDO_ANEW(kept);
-            result = edo_source_wait_once(&seen, source, &kept, EDO_IN, thread, task);
-        }
+        if (!edo_source_ready(source, EDO_IN, &seen))
+            result = edo_source_wait_once(&seen, source, &call.source, EDO_IN, thread, task);
         if (__builtin_expect(result == 0, 1)) {
-            if (__builtin_expect(edo_stream_usual(seen, EDO_READY_IN), 1))
-                return edo_read_now(kept, buffer, size, seen);
+            source = call.source;
+            if (__builtin_expect(edo_stream_usual(seen, EDO_READY_IN), 1)) {
+                call.seen = seen;
+                EDO_SET_DOWN(call.seen);
+                return edo_read_now(&call, source->fd, call.buffer, call.size);
+            }
             edo_task_note_place(edo_task_self());
-            result = edo_stream_receive(kept, buffer, size, edo_task_self());
+            result = edo_stream_receive(source, call.buffer, call.size, edo_task_self());
         }
     }
-    return edo_source_leave(kept, result);
+    return edo_source_leave(call.source, result);
 }
 
 static __attribute__((noinline, cold)) ssize_t edo_read_turn(edo_stream *stream, void *buffer, size_t size,
@@ -111,7 +133,7 @@ ssize_t edo_read(edo_stream *stream, void *buffer, size_t size)
     edo_source_ready(&stream->source, EDO_IN, &seen);
     if (!edo_stream_usual(seen, EDO_READY_IN) || __builtin_expect(size == 0, 0))
         return edo_read_later(&stream->source, buffer, size, thread, task);
-    return edo_read_now(&stream->source, buffer, size, seen);
+    return edo_read_at_once(&stream->source, buffer, size, seen);
 }
 
 /* The same for callers who need not know how much it was. */
@@ -124,17 +146,18 @@ static __attribute__((noinline, cold)) ssize_t edo_write_later(edo_stream *strea
 }
 
 /* A first send, made when readiness was `seen`, has moved less than all, or failed. */
-static __attribute__((noinline, cold)) ssize_t edo_write_more(edo_stream *stream, const void *buffer, size_t size,
-                                                              ssize_t moved, uint32_t seen)
+static __attribute__((noinline, cold)) ssize_t edo_write_more(const struct edo_stream_call *call, ssize_t moved,
+                                                              void *place)
 {
     size_t written;
 
-    edo_task_note_place(edo_task_self());
-    edo_stream_settle(&stream->source, EDO_OUT, seen, moved, size);
-    moved = edo_source_told(&stream->source, EDO_OUT, moved);
+    edo_task_keep_place(edo_task_self(), place);
+    edo_stream_settle(call->source, EDO_OUT, call->seen, moved, call->size);
+    moved = edo_source_told(call->source, EDO_OUT, moved);
     if (moved > 0 || moved == -EAGAIN || moved == -EINTR)
-        return edo_stream_write_rest(&written, stream, buffer, size, moved > 0 ? (size_t)moved : 0);
-    return edo_source_leave(&stream->source, moved);
+        return edo_stream_write_rest(&written, (edo_stream *)call->source, call->buffer, call->size,
+                                     moved > 0 ? (size_t)moved : 0);
+    return edo_source_leave(call->source, moved);
 }
 
 static __attribute__((noinline, cold)) ssize_t edo_write_turn(edo_stream *stream, const void *buffer, size_t size,
@@ -148,19 +171,14 @@ static __attribute__((noinline, cold)) ssize_t edo_write_turn(edo_stream *stream
 /* Writes all there is, as a user of the source, and stops being one. The socket takes it at once, as a rule. */
 EDO_ALWAYS_INLINE ssize_t edo_write_now(edo_stream *stream, const void *buffer, size_t size, uint32_t seen)
 {
-    edo_stream *kept = stream;
-    const void *from = buffer;
-    size_t wanted = size;
+    struct edo_stream_call call = {&stream->source, (void *)(uintptr_t)buffer, size, seen};
     ssize_t moved;
 
-    EDO_ANEW(kept);
-    EDO_ANEW(from);
-    EDO_ANEW(wanted);
-    EDO_ANEW(seen);
+    EDO_SET_DOWN(call);
     moved = edo_platform->send(stream->source.fd, buffer, size, MSG_NOSIGNAL);
-    if (__builtin_expect(moved != (ssize_t)wanted, 0))
-        return edo_write_more(kept, from, wanted, moved, seen);
-    return edo_source_leave(&kept->source, moved);
+    if (__builtin_expect(moved != (ssize_t)call.size, 0))
+        return edo_write_more(&call, moved, __builtin_return_address(0));
+    return edo_source_leave(call.source, moved);
 }
 
 ssize_t edo_write_all(edo_stream *stream, const void *buffer, size_t size)

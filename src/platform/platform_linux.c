@@ -321,6 +321,18 @@ static bool epoll_wait_ns(int *rc, int epoll, struct epoll_event *events, int ca
 }
 #endif
 
+/* In ms, and without the points of cancellation that libc's has. */
+static int epoll_wait_ms(int epoll, struct epoll_event *events, int capacity, int timeout)
+{
+#if EDO_SYSCALL_DIRECT && defined(SYS_epoll_wait)
+    return (int)edo_syscall(SYS_epoll_wait, epoll, (long)events, capacity, timeout, 0, 0);
+#elif EDO_SYSCALL_DIRECT
+    return (int)edo_syscall(SYS_epoll_pwait, epoll, (long)events, capacity, timeout, 0, 0); /* no mask of signals */
+#else
+    return result(epoll_wait(epoll, events, capacity, timeout));
+#endif
+}
+
 static int system_epoll_wait(int epoll, struct epoll_event *events, int capacity, int64_t timeout_ns)
 {
     int64_t ms = timeout_ns <= 0 ? timeout_ns : timeout_ns / NS_PER_MS + (timeout_ns % NS_PER_MS != 0);
@@ -329,7 +341,7 @@ static int system_epoll_wait(int epoll, struct epoll_event *events, int capacity
     if (timeout_ns > 0 && epoll_wait_ns(&rc, epoll, events, capacity, timeout_ns))
         return rc;
     /* Rounded up, so that nobody wakes before the time and then spins until it. */
-    return result(epoll_wait(epoll, events, capacity, ms < 0 ? -1 : ms > INT_MAX ? INT_MAX : (int)ms));
+    return epoll_wait_ms(epoll, events, capacity, ms < 0 ? -1 : ms > INT_MAX ? INT_MAX : (int)ms);
 }
 
 static int system_unlink(const char *path)

@@ -34,7 +34,6 @@ EDO_ALWAYS_INLINE struct edo_thread *edo_dormant_enter_readable(struct edo_task 
 {
     struct edo_source *source = task->source;
     struct edo_thread *thread;
-    uint32_t seen;
     bool waits;
 
     if (__builtin_expect(edo_task_cancelled(task), 0))
@@ -45,8 +44,7 @@ EDO_ALWAYS_INLINE struct edo_thread *edo_dormant_enter_readable(struct edo_task 
     }
     thread = edo_enter(edo_thread_self());
     if (__builtin_expect(edo_source_enlist(source, EDO_IN, task) == 0, 1)) {
-        edo_source_ready(source, EDO_IN, &seen);
-        if (__builtin_expect(!(seen & (EDO_READY_IN | EDO_SHUT | EDO_UNREGISTERED)), 1)) {
+        if (__builtin_expect(!edo_word_has(&source->readiness, EDO_READY_IN | EDO_SHUT | EDO_UNREGISTERED), 1)) {
             if (timed && __builtin_expect(!edo_dormant_has_alarm(task, task->wish), 0))
                 thread = edo_dormant_set_deadline(thread, task, task->wish);
             if (!thread)
@@ -55,6 +53,7 @@ EDO_ALWAYS_INLINE struct edo_thread *edo_dormant_enter_readable(struct edo_task 
         }
         edo_source_delist(source, EDO_IN, task);
     }
+    EDO_ANEW(source); /* so that no address is kept for this */
     edo_leave(thread);
     waits = edo_dormant_arm(task);
     edo_source_end(source); /* not before: a source that is closed in between would be another stream's */

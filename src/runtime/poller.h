@@ -26,6 +26,7 @@
 #define EDO_RUNTIME_POLLER_H
 
 #include "base/list.h"
+#include "platform/word.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -226,7 +227,7 @@ void edo_source_delist(struct edo_source *source, int direction, struct edo_task
 
 static inline bool edo_source_has_waiter(struct edo_source *source, int direction)
 {
-    return atomic_load_explicit(&source->waiter[direction], memory_order_relaxed) != NULL;
+    return EDO_WORD_SET(&source->waiter[direction]);
 }
 
 static inline bool edo_source_is_closed(struct edo_source *source)
@@ -265,6 +266,13 @@ static inline void edo_source_drained(struct edo_source *source, int direction, 
                                                   memory_order_acq_rel, memory_order_relaxed))
         if ((now ^ seen) >= EDO_READINESS_STEP)
             return;
+}
+
+/* The same, once: false if something has come between, for who goes on from there. */
+static inline bool edo_source_drained_once(struct edo_source *source, int direction, uint32_t seen)
+{
+    return atomic_compare_exchange_strong_explicit(&source->readiness, &seen, seen & ~edo_ready_bit(direction),
+                                                   memory_order_acq_rel, memory_order_relaxed);
 }
 
 /*

@@ -107,7 +107,6 @@ EDO_ALWAYS_INLINE void edo_source_notify(struct edo_thread *thread, struct edo_w
 {
     struct edo_task *task;
 
-    EDO_ANEW(source);
     task = atomic_exchange_explicit(&source->waiter[direction], NULL, memory_order_seq_cst);
     if (__builtin_expect(!task || !edo_park_word_notify(&task->wake), 0))
         return;
@@ -124,21 +123,21 @@ _Static_assert((int)EPOLLIN == (int)EDO_READY_IN && (int)EPOLLOUT == (int)EDO_RE
 EDO_ALWAYS_INLINE void edo_event_handle(struct edo_thread *thread, struct edo_worker *worker, bool alone,
                                         struct edo_source *source, uint32_t events)
 {
-    uint32_t bits = events & (EPOLLIN | EPOLLOUT);
+    uint32_t bits = events; /* no others are asked for than these two, and those below */
     uint32_t seen;
 
     /* A read stops at urgent data, and may leave something behind, as it does before the end. */
-    if (__builtin_expect(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI), 0))
-        bits |= events & (EPOLLHUP | EPOLLERR) ? EDO_READY_IN | EDO_READY_OUT | EDO_HUP : EDO_READY_IN | EDO_HUP;
+    if (__builtin_expect(events & ~(uint32_t)(EPOLLIN | EPOLLOUT), 0))
+        bits = (events & (EPOLLIN | EPOLLOUT)) |
+               (events & (EPOLLHUP | EPOLLERR) ? EDO_READY_IN | EDO_READY_OUT | EDO_HUP : EDO_READY_IN | EDO_HUP);
     seen = atomic_load_explicit(&source->readiness, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&source->readiness, &seen, (seen + EDO_READINESS_STEP) | bits,
                                                   memory_order_seq_cst, memory_order_relaxed))
         ;
     EDO_ANEW(source); /* so that addresses are computed where they are used */
-    if (atomic_load_explicit(&source->waiter[EDO_IN], memory_order_seq_cst) && (bits & EDO_READY_IN))
+    if (edo_source_has_waiter(source, EDO_IN) && (bits & EDO_READY_IN))
         edo_source_notify(thread, worker, alone, source, EDO_IN);
-    if (__builtin_expect(atomic_load_explicit(&source->waiter[EDO_OUT], memory_order_seq_cst) != NULL, 0) &&
-        (bits & EDO_READY_OUT))
+    if (__builtin_expect(edo_source_has_waiter(source, EDO_OUT), 0) && (bits & EDO_READY_OUT))
         edo_source_notify(thread, worker, alone, source, EDO_OUT);
 }
 
@@ -154,7 +153,7 @@ EDO_ALWAYS_INLINE int edo_events_handle(struct edo_thread *thread, struct edo_wo
         uint64_t mark = events[i].data.u64;
         struct edo_source *source = (struct edo_source *)(uintptr_t)(mark & (EDO_GENERATION - 1));
 
-        if (__builtin_expect(__atomic_load_n(&source->mark, __ATOMIC_RELAXED) == mark, 1)) {
+        if (__builtin_expect(edo_word_equals(&source->mark, mark), 1)) {
             edo_event_handle(thread, worker, alone, source, events[i].events);
         } else if (source == &poller->nobody && (mark & EDO_RING_MARK)) {
             edo_uring_reap(thread, poller->ring);

@@ -326,7 +326,7 @@ EDO_ALWAYS_INLINE struct edo_thread *edo_give_turn(struct edo_thread *thread, st
     if (__builtin_expect(!elsewhere && edo_turn_is_plain(thread, worker), 1)) {
         struct edo_task *next = edo_fifo_rotate(&worker->fifo, task);
 
-        edo_turns_take(worker);
+        edo_turns_spend(worker);
         worker->lifo_streak = 0;
         thread = (struct edo_thread *)edo_context_switch(&task->context, edo_target_task(thread, worker, next), thread);
         edo_after_switch(thread);
@@ -406,10 +406,60 @@ static __attribute__((noinline, cold)) void edo_task_continues_first(struct edo_
     }
 }
 
-EDO_ALWAYS_INLINE void edo_task_continues(struct edo_task *task)
+/* The task is dormant: from now on it may be woken, and is nobody's business here any more. INSIDE. */
+EDO_ALWAYS_INLINE struct edo_thread *edo_task_sleeps(struct edo_thread *thread, struct edo_task *task)
 {
+    task->stack = NULL;
+    EDO_USDT1(task_park, task->id);
+    if (__builtin_expect(!edo_park_word_park(&task->wake), 0))
+        edo_ready(thread, task);
+    return thread;
+}
+
+EDO_ALWAYS_INLINE struct edo_thread *edo_task_ends(struct edo_task *task, int result)
+{
+    if (__builtin_expect(atomic_load(&task->alarm_owner) != EDO_ALARM_IDLE, 0))
+        edo_dormant_disarm(task);
+    return edo_task_end(edo_enter(edo_thread_self()), task, result);
+}
+
+/* Its function has returned `result`: it ends, or goes dormant, in any way. OUTSIDE. NULL: it is to run at once. */
+static __attribute__((noinline)) struct edo_thread *edo_task_returned(struct edo_task *task, int result)
+{
+    uint8_t what = task->when_what;
+    struct edo_thread *thread;
+
+    edo_check_return(task, result == EDO_CONTINUED_);
+    if (!what)
+        return edo_task_ends(task, result);
     if (__builtin_expect((task->flags & (EDO_TASK_LISTED | EDO_TASK_CHOSEN)) != EDO_TASK_LISTED, 0))
         edo_task_continues_first(task);
+    thread = edo_dormant_enter(task, what);
+    if (!thread || what != EDO_WHEN_NOW_)
+        return thread ? edo_task_sleeps(thread, task) : NULL;
+    task->stack = NULL;
+    EDO_USDT1(task_park, task->id);
+    edo_ready_last(thread, task);
+    return thread;
+}
+
+EDO_ALWAYS_INLINE int edo_task_call(struct edo_task *task)
+{
+    task->when_what = 0;
+    return task->fn(task->argument);
+}
+
+/* It need not wait, as often as that comes. OUTSIDE. */
+static __attribute__((noinline, cold)) struct edo_thread *edo_task_again(struct edo_task *task)
+{
+    struct edo_thread *thread;
+
+    do {
+        if (--task->budget < 0)
+            edo_budget_spent(task);
+        thread = edo_task_returned(task, edo_task_call(task));
+    } while (!thread);
+    return thread;
 }
 
 /*
@@ -419,48 +469,48 @@ EDO_ALWAYS_INLINE void edo_task_continues(struct edo_task *task)
 EDO_ALWAYS_INLINE struct edo_thread *edo_task_run(struct edo_thread *thread, struct edo_task *task)
 {
     uint8_t what = task->when_what;
-    bool run = true;
+    int result;
 
     edo_leave(thread);
-    if (__builtin_expect(what == EDO_WHEN_READABLE_, 1)) {
+    if (what) {
         edo_park_word_run(&task->wake);
-        run = edo_dormant_return_readable(task, false);
-    } else if (what) {
-        edo_park_word_run(&task->wake);
-        run = edo_dormant_return(task);
+        if (!edo_dormant_return(task))
+            return edo_task_sleeps(edo_enter(edo_thread_self()), task);
     }
-    while (__builtin_expect(run, 1)) {
-        int result;
-
-        task->when_what = 0;
-        result = task->fn(task->argument);
-        what = task->when_what;
+    result = edo_task_call(task);
+    if (__builtin_expect(task->when_what == 0, 1)) {
         edo_check_return(task, result == EDO_CONTINUED_);
-        if (__builtin_expect(what == EDO_WHEN_READABLE_, 1)) {
-            edo_task_continues(task);
-            thread = edo_dormant_enter_readable(task, false);
-        } else if (what) {
-            edo_task_continues(task);
-            thread = edo_dormant_enter(task, what);
-        } else {
-            if (__builtin_expect(atomic_load(&task->alarm_owner) != EDO_ALARM_IDLE, 0))
-                edo_dormant_disarm(task);
-            return edo_task_end(edo_enter(edo_thread_self()), task, result);
-        }
-        if (__builtin_expect(thread != NULL, 1))
-            goto dormant;
-        if (--task->budget < 0)
-            edo_budget_spent(task);
+        return edo_task_ends(task, result);
     }
-    thread = edo_enter(edo_thread_self());
-dormant:
-    task->stack = NULL;
-    EDO_USDT1(task_park, task->id);
-    if (__builtin_expect(what == EDO_WHEN_NOW_, 0))
-        edo_ready_last(thread, task);
-    else if (!edo_park_word_park(&task->wake))
-        edo_ready(thread, task);
-    return thread;
+    thread = edo_task_returned(task, result);
+    return thread ? thread : edo_task_again(task);
+}
+
+/*
+ * The same for one that edo_task_is_served: what a server does with every request. That it is in its scope's list, where a
+ * cancellation finds it, is settled since it waited; nor is it under hooks.
+ */
+EDO_ALWAYS_INLINE struct edo_thread *edo_task_serve(struct edo_thread *thread, struct edo_task *task)
+{
+    int result;
+
+    edo_leave(thread);
+    edo_park_word_run(&task->wake);
+    if (__builtin_expect(!edo_dormant_return_readable(task, false), 0)) {
+        EDO_ANEW(task); /* so that no address is kept for this; nor over the call */
+        return edo_task_sleeps(edo_enter(edo_thread_self()), task);
+    }
+    result = edo_task_call(task);
+    EDO_ANEW(task);
+    if (__builtin_expect(task->when_what != EDO_WHEN_READABLE_, 0)) {
+        thread = edo_task_returned(task, result);
+    } else {
+        edo_check_return(task, result == EDO_CONTINUED_);
+        thread = edo_dormant_enter_readable(task, false);
+        if (__builtin_expect(thread != NULL, 1))
+            return edo_task_sleeps(thread, task);
+    }
+    return thread ? thread : edo_task_again(task);
 }
 
 /* The task begins to run, for the first time or anew, on this thread. */
@@ -480,51 +530,80 @@ static __attribute__((noinline, cold)) struct edo_thread *edo_task_come_home(str
     return thread;
 }
 
-/* `task` goes on, or begins, on the stack of a flow that has nothing else to do. */
-EDO_ALWAYS_INLINE void edo_task_take_over(struct edo_thread *thread, struct edo_task *task, struct edo_stack *stack,
-                                          const struct edo_context *flow)
+enum { EDO_TASK_UNUSUAL = EDO_TASK_ELSEWHERE | EDO_TASK_ANNOUNCED | EDO_TASK_MEASURED };
+
+/* A flow of edo_task_main, and its stack. */
+struct edo_flow {
+    struct edo_context context;
+    struct edo_stack *stack;
+    uint8_t stack_class;
+};
+
+/*
+ * Whether a task that is ready, and has no stack of its own, has waited for reading and nothing else, and may have the flow's. (One
+ * that has a stack may say so too: it has called edo_continue and waits for something on its way out of its function.)
+ */
+EDO_ALWAYS_INLINE bool edo_task_is_served(const struct edo_task *task, const struct edo_flow *flow)
 {
-    task->stack = stack;
-    task->context = *flow;
-    stack->owner = task;
+    return task->when_what == EDO_WHEN_READABLE_ && task->stack_class == flow->stack_class &&
+           !(task->flags & EDO_TASK_UNUSUAL);
+}
+
+/* `task` goes on, or begins, on the stack of a flow that has nothing else to do. */
+EDO_ALWAYS_INLINE void edo_task_take_over(struct edo_thread *thread, struct edo_task *task, const struct edo_flow *flow,
+                                          struct edo_worker *worker, int16_t budget)
+{
+    task->context = flow->context;
+    task->stack = flow->stack;
+    flow->stack->owner = task;
     thread->current = task;
-    task->budget = thread->budget;
+    task->budget = budget;
     edo_context_reset_fp();
-    edo_worker_runs(thread->worker, task->id);
+    edo_worker_runs(worker, task->id);
     EDO_USDT3(task_run, task->id, task->name, task->site);
+}
+
+EDO_ALWAYS_INLINE struct edo_task *edo_flow_next(struct edo_thread *thread, struct edo_worker *worker)
+{
+    return worker->alone ? edo_next(thread, worker, true) : edo_next(thread, worker, false);
 }
 
 void edo_task_main(void *baton)
 {
-    enum { UNUSUAL = EDO_TASK_ELSEWHERE | EDO_TASK_ANNOUNCED | EDO_TASK_MEASURED };
-
     struct edo_thread *thread = (struct edo_thread *)baton;
     struct edo_task *task = thread->current;
-    struct edo_stack *stack = task->stack;
-    struct edo_context flow = task->context;
-    uint8_t stack_class = stack->size_class;
+    struct edo_flow flow = {task->context, task->stack, task->stack->size_class};
+    struct edo_worker *worker;
     struct edo_task *next;
 
     edo_after_switch(thread);
-    if (__builtin_expect(task->flags & UNUSUAL, 0))
+    if (__builtin_expect(task->flags & EDO_TASK_UNUSUAL, 0))
         thread = edo_task_come_home(thread, task);
     for (;;) {
-        thread = edo_task_run(thread, task);
-        next = thread->worker->alone ? edo_next(thread, thread->worker, true) : edo_next(thread, thread->worker, false);
-        if (!next || next->stack || next->stack_class != stack_class)
+        if (__builtin_expect(edo_task_is_served(task, &flow), 1)) {
+            for (;;) {
+                thread = edo_task_serve(thread, task);
+                worker = thread->worker;
+                next = edo_flow_next(thread, worker);
+                if (!next || __builtin_expect(next->stack || !edo_task_is_served(next, &flow), 0))
+                    break;
+                task = next;
+                edo_task_take_over(thread, task, &flow, worker, EDO_BUDGET);
+            }
+        } else {
+            thread = edo_task_run(thread, task);
+            worker = thread->worker;
+            next = edo_flow_next(thread, worker);
+        }
+        if (!next || next->stack || next->stack_class != flow.stack_class || (next->flags & EDO_TASK_MEASURED))
             break;
         task = next;
-        if (__builtin_expect(task->flags & UNUSUAL, 0)) {
-            if (task->flags & EDO_TASK_MEASURED)
-                break;
-            edo_task_take_over(thread, task, stack, &flow);
+        edo_task_take_over(thread, task, &flow, worker, thread->budget);
+        if (__builtin_expect(task->flags & EDO_TASK_UNUSUAL, 0))
             thread = edo_task_come_home(thread, task);
-        } else {
-            edo_task_take_over(thread, task, stack, &flow);
-        }
     }
     thread->after = edo_after_end;
-    thread->after_stack = stack;
-    thread->after_flow = flow;
-    edo_context_leave(&flow, edo_target(thread, thread->worker, next), thread);
+    thread->after_stack = flow.stack;
+    thread->after_flow = flow.context;
+    edo_context_leave(&flow.context, edo_target(thread, thread->worker, next), thread);
 }

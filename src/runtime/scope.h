@@ -24,6 +24,7 @@
 
 #include "base/list.h"
 #include "platform/lock.h"
+#include "platform/word.h"
 #include "runtime/alarm.h"
 
 #include <edo/scope.h>
@@ -92,7 +93,7 @@ static inline edo_scope *edo_scope_public(struct edo_scope_body *body)
 
 static inline bool edo_scope_is_cancelled(struct edo_scope_body *scope)
 {
-    return atomic_load_explicit(&scope->flags, memory_order_seq_cst) & EDO_SCOPE_CANCELLED;
+    return edo_word_has(&scope->flags, EDO_SCOPE_CANCELLED);
 }
 
 /*

@@ -258,6 +258,7 @@ int edo_source_wait_long(struct edo_source *source, int direction, struct edo_ta
     uint32_t seen;
     int rc;
 
+    EDO_SET_DOWN(kept);
     edo_source_ready(source, direction, &seen);
     do {
         if (edo_task_cancelled(task))

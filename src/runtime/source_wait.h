@@ -14,9 +14,9 @@
  * been woken for something else; -EBADF; -EBUSY; errors of epoll_ctl. *seen is what the caller saw last: that the source is
  * registered lasts. The caller is a user of the source, OUTSIDE on `thread`, and has
  * asked whether `task` is cancelled since that parked last: a cancellation after that is a notification, with which
- * parking ends at once. `*kept` is the source too, made anew (EDO_ANEW), for use behind the switch.
+ * parking ends at once. `*kept` is the source too, set down (EDO_SET_DOWN) for use behind the switch.
  */
-EDO_ALWAYS_INLINE int edo_source_wait_once(uint32_t *seen, struct edo_source *source, struct edo_source **kept,
+EDO_ALWAYS_INLINE int edo_source_wait_once(uint32_t *seen, struct edo_source *source, struct edo_source *const *kept,
                                            int direction, struct edo_thread *thread, struct edo_task *task)
 {
     int rc;
@@ -38,7 +38,6 @@ EDO_ALWAYS_INLINE int edo_source_wait_once(uint32_t *seen, struct edo_source *so
         } else if (*seen & EDO_SHUT) {
             rc = -EBADF;
         }
-        EDO_ANEW(*kept);
         if (__builtin_expect(edo_source_has_waiter(*kept, direction), 0))
             edo_source_delist(*kept, direction, thread->current);
         edo_source_ready(*kept, direction, seen);

@@ -20,6 +20,12 @@
  */
 #define EDO_ANEW(pointer) __asm__("" : "+r"(pointer))
 
+/*
+ * Has a variable lie in memory from here on, for what is behind a call or a switch: in a register that outlives calls it would cost
+ * three instructions, two of them to save what somebody else had there.
+ */
+#define EDO_SET_DOWN(variable) __asm__("" : "+m"(variable))
+
 /* `alone` is worker->alone; constant where it counts. */
 EDO_ALWAYS_INLINE struct edo_task *edo_lifo_take(struct edo_worker *worker, bool alone)
 {
@@ -35,7 +41,7 @@ EDO_ALWAYS_INLINE struct edo_task *edo_lifo_take(struct edo_worker *worker, bool
 
 EDO_ALWAYS_INLINE bool edo_pinned_waiting(struct edo_thread *thread)
 {
-    return atomic_load_explicit(&thread->pinned_waiting, memory_order_relaxed);
+    return edo_word_is(&thread->pinned_waiting);
 }
 
 /* What is left when LIFO slot and ring have nothing, or not yet. */
@@ -49,14 +55,14 @@ EDO_ALWAYS_INLINE struct edo_task *edo_next(struct edo_thread *thread, struct ed
 {
     struct edo_task *task;
 
-    if (__builtin_expect(edo_turns_take(worker) < 0, 0))
+    if (__builtin_expect(edo_turns_spend(worker), 0))
         return NULL;
     if (__builtin_expect(edo_pinned_waiting(thread), 0)) {
         task = edo_pinned_turn(thread);
         if (task)
             return task;
     }
-    if (atomic_load_explicit(&worker->lifo, memory_order_relaxed) && worker->lifo_streak < EDO_LIFO_STREAK) {
+    if (EDO_WORD_SET(&worker->lifo) && worker->lifo_streak < EDO_LIFO_STREAK) {
         task = edo_lifo_take(worker, alone);
         if (task) {
             worker->lifo_streak++;

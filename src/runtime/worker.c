@@ -180,7 +180,7 @@ EDO_ALWAYS_INLINE void edo_thread_serve(struct edo_thread *thread, bool measured
             task = edo_probe_receive(thread->worker, task);
         if (thread->worker->searching) /* woken to search, but there was something nearer */
             edo_searched(thread);
-        if (!task->stack && !edo_task_find_stack(thread, task))
+        if (!task->stack && !edo_task_give_stack(thread, task) && !edo_task_find_stack(thread, task))
             continue;
         tracing = atomic_load_explicit(&thread->runtime->tracing, memory_order_acquire);
         if (__builtin_expect(tracing != NULL, 0))

@@ -6,6 +6,7 @@
 #ifndef EDO_RUNTIME_WORKER_H
 #define EDO_RUNTIME_WORKER_H
 
+#include "platform/word.h"
 #include "runtime/ages.h"
 #include "runtime/blocks.h"
 #include "runtime/fifo.h"
@@ -93,12 +94,9 @@ struct edo_worker {
 };
 
 /* `turns`, as its owner writes it: what the monitor stores at the same moment may be lost, and comes again. */
-static inline int32_t edo_turns_take(struct edo_worker *worker)
+static inline bool edo_turns_spend(struct edo_worker *worker)
 {
-    int32_t turns = atomic_load_explicit(&worker->turns, memory_order_relaxed) - 1;
-
-    atomic_store_explicit(&worker->turns, turns, memory_order_relaxed);
-    return turns;
+    return edo_word_spend(&worker->turns);
 }
 
 static inline int32_t edo_turns_left(struct edo_worker *worker)
@@ -134,7 +132,7 @@ static inline uint32_t edo_worker_queued(struct edo_worker *worker)
 
 static inline void edo_count(_Atomic uint64_t *counter, uint64_t n)
 {
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+    edo_word_add(counter, n);
 }
 
 /* The number of its next task, whose spawn it notes. INSIDE. */
@@ -154,7 +152,7 @@ static inline void edo_worker_runs(struct edo_worker *worker, uint64_t task)
     uint64_t switches = atomic_load_explicit(&worker->counts.switches, memory_order_relaxed);
 
     atomic_store_explicit(&worker->runs[switches % EDO_RUNS_KEPT], task, memory_order_release);
-    atomic_store_explicit(&worker->counts.switches, switches + 1, memory_order_release);
+    edo_word_count(&worker->counts.switches);
 }
 
 /* Notes something else; returns when, by edo_ticks. */

@@ -9,7 +9,8 @@
  */
 #include "stand_in.h"
 
-#define EDO_ANEW(pointer) ((void)(pointer)) /* nobody waits there with a stack */
+#define EDO_ANEW(pointer)      ((void)(pointer)) /* nobody waits there with a stack */
+#define EDO_SET_DOWN(variable) ((void)(variable))
 
 #include "runtime/dormant_wait.h"
 

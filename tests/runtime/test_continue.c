@@ -646,6 +646,81 @@ static void test_k5_continue_readable_is_the_usual_continuation(void **state)
     assert_int_equal(run(readable_main, NULL), 0);
 }
 
+/* --- Something to wait for on the way out --------------------------------------------------------------------------------------- */
+
+struct leaver {
+    edo_stream *stream;
+    _Atomic int *left; /* counts those whose frames have gone */
+    int frames;
+    int runs;
+};
+
+static void leave_later(struct leaver **leaver)
+{
+    char frame[512];
+
+    memset(frame, 7, sizeof frame);
+    for (int i = 0; i < 3; i++) { /* edo_continue has been called, and others run: dormant ones, too */
+        edo_yield();
+        for (size_t k = 0; k < sizeof frame; k++)
+            CHECK(frame[k] == 7);
+    }
+    (*leaver)->frames++;
+    atomic_fetch_add((*leaver)->left, 1);
+}
+
+static int leaver_next(void *argument)
+{
+    struct leaver *leaver __attribute__((cleanup(leave_later))) = argument;
+    char byte;
+
+    CHECK_RC(edo_resumption(), 0);
+    CHECK_RC((int)edo_read(leaver->stream, &byte, 1), 1);
+    CHECK_RC(leaver->frames, leaver->runs); /* the frames of the last time have gone */
+    if (++leaver->runs == 50)
+        return 0;
+    return edo_continue_readable(leaver->stream, leaver_next, leaver);
+}
+
+static int leavers_main(void *argument)
+{
+    enum { LEAVERS = 5 };
+
+    struct leaver leavers[LEAVERS] = {0};
+    edo_stream *ends[LEAVERS][2];
+    _Atomic int left = 0;
+    int rc = 0;
+
+    (void)argument;
+    for (int i = 0; i < LEAVERS; i++) {
+        pair_open(ends[i]);
+        leavers[i].stream = ends[i][0];
+        leavers[i].left = &left;
+    }
+    EDO_SCOPE (scope, &rc) {
+        for (int i = 0; i < LEAVERS; i++)
+            CHECK_RC(edo_spawn(scope, leaver_next, &leavers[i], .when = EDO_WHEN_READABLE(leavers[i].stream)), 0);
+        for (int round = 1; round <= 50; round++) {
+            for (int i = 0; i < LEAVERS; i++)
+                CHECK_RC((int)edo_write_all(ends[i][1], "x", 1), 1);
+            until(&left, LEAVERS * round);
+        }
+    }
+    for (int i = 0; i < LEAVERS; i++) {
+        CHECK_RC(leavers[i].runs, 50);
+        edo_close(ends[i][0]);
+        edo_close(ends[i][1]);
+    }
+    return rc;
+}
+
+static void test_k5_a_task_that_waits_after_edo_continue_keeps_its_stack(void **state)
+{
+    (void)state;
+    assert_int_equal(run_alone(leavers_main, NULL), 0);
+    assert_int_equal(run(leavers_main, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -656,6 +731,7 @@ int main(void)
         cmocka_unit_test(test_k5_continuation_of_a_closed_stream_is_told_so_even_if_it_is_ready),
         cmocka_unit_test(test_k5_continuations_give_turns),
         cmocka_unit_test(test_k5_continue_readable_is_the_usual_continuation),
+        cmocka_unit_test(test_k5_a_task_that_waits_after_edo_continue_keeps_its_stack),
         virtual_test(test_k5_deadline_moves_earlier_and_later),
         cmocka_unit_test(test_k5_dormant_tasks_on_all_workers),
         virtual_test(test_k5_spawn_when_starts_at_its_condition),

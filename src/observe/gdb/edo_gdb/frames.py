@@ -45,7 +45,8 @@ def machine():
 
 
 FRAMES_MOST = 200  # between the switch and the program's own code
-BEGINNINGS = ("edo_task_run", "edo_task_main", "edo_context_entry")  # below which a task has no code of its own
+# below which a task has no code of its own
+BEGINNINGS = ("edo_task_call", "edo_task_run", "edo_task_serve", "edo_task_main", "edo_context_entry")
 
 
 class FrameId:
