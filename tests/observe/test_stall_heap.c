@@ -6,6 +6,7 @@
 #include "runtime/helpers.h"
 
 #include "observe/locked_heap.h"
+#include "runtime/runtime.h"
 
 #include <edo/stall.h>
 
@@ -53,15 +54,6 @@ static int waits_for_others(void *argument)
     return 0;
 }
 
-/* The runtime's own, and one that is spare. */
-static void wait_for_a_spare_thread(void)
-{
-    edo_metrics metrics = EDO_METRICS_INIT;
-
-    while (edo_metrics_read(&metrics) == 0 && metrics.threads < 2)
-        edo_sleep(EDO_MS(1));
-}
-
 static int root(void *argument)
 {
     edo_metrics metrics = EDO_METRICS_INIT;
@@ -70,7 +62,8 @@ static int root(void *argument)
     int rc = 0;
 
     (void)argument;
-    wait_for_a_spare_thread();
+    while (edo_threads_want_reserve(edo_thread_self()->runtime)) /* until there is a thread in reserve */
+        edo_sleep(EDO_MS(1));
     EDO_SCOPE (scope, &rc) {
         EDO_SCOPE (second, &rc) {
             CHECK_RC(edo_spawn(scope, keeps_the_heap, NULL, .name = "keeps the heap"), 0);

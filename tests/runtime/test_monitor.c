@@ -676,7 +676,8 @@ static int allocator_root(void *argument)
     int rc = 0;
 
     (void)argument;
-    edo_sleep(EDO_MS(20)); /* the monitor has had a look: there is a thread in reserve */
+    while (edo_threads_want_reserve(edo_thread_self()->runtime)) /* until there is a thread in reserve */
+        edo_sleep(EDO_MS(1));
     EDO_SCOPE (scope, &rc) {
         CHECK_RC(edo_spawn(scope, allocates, NULL), 0);
         CHECK_RC(edo_spawn(scope, runs, NULL), 0);
