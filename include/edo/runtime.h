@@ -43,7 +43,12 @@ typedef struct edo_run_options {
         migrate_always; /* debugging: a task that waited wakes on another thread whenever there is one ($EDO_MIGRATE=1) */
     int signals;        /* enum edo_signals; only the outermost runtime of a process handles signals */
     size_t stack_size;       /* of tasks that name none; 0: 256 KiB */
-    bool unguarded_stacks;   /* allow stacks without guard page where the kernel refuses one */
+    /*
+     * Allow stacks without a guard page where the kernel has none left. Before Linux 6.13 each takes a mapping: there
+     * are some 14,000 by the usual vm.max_map_count, and spawns beyond fail with -ENOMEM. (A dormant task counts: its
+     * wake must find a stack.)
+     */
+    bool unguarded_stacks;
     size_t resident_stacks;  /* free stacks kept resident for reuse; 0: 1,024 */
     bool stack_census;       /* measure stack use by spawn site, and print it at the end ($EDO_STACK_CENSUS=1); slow */
     int blocking_threads;    /* most threads for edo_blocking; 0: 512 */

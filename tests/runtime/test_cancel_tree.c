@@ -101,7 +101,11 @@ static int wide_main(void *argument)
 static void test_c1_a_hundred_thousand_children_are_cancelled(void **state)
 {
     (void)state;
-    assert_int_equal(run(wide_main, NULL), 0);
+    /* Before Linux 6.13 there are not as many guard pages as tasks here. */
+    assert_int_equal(
+        run_with(wide_main, NULL,
+                 EDO_OPTIONS(edo_run_options, .signals = EDO_SIGNALS_IGNORE, .unguarded_stacks = true)),
+        0);
 }
 
 /* --- Random trees, cancelled at random places ----------------------------------------------------------------------------------------- */
