@@ -42,6 +42,7 @@
 #include "../../src/runtime/alarm.c"
 #include "../../src/runtime/handoff.c"
 #include "../../src/runtime/poller_epoll.c"
+#include "../../src/runtime/flow.c"
 #include "../../src/runtime/schedule.c"
 
 __thread struct edo_thread *edo_self_pointer;

@@ -102,10 +102,9 @@ static void test_c1_a_hundred_thousand_children_are_cancelled(void **state)
 {
     (void)state;
     /* Before Linux 6.13 there are not as many guard pages as tasks here. */
-    assert_int_equal(
-        run_with(wide_main, NULL,
-                 EDO_OPTIONS(edo_run_options, .signals = EDO_SIGNALS_IGNORE, .unguarded_stacks = true)),
-        0);
+    assert_int_equal(run_with(wide_main, NULL,
+                              EDO_OPTIONS(edo_run_options, .signals = EDO_SIGNALS_IGNORE, .unguarded_stacks = true)),
+                     0);
 }
 
 /* --- Random trees, cancelled at random places ----------------------------------------------------------------------------------------- */

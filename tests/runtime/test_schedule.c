@@ -664,10 +664,10 @@ static void test_s9_nobody_wakes_while_a_hundred_thousand_sleep(void **state)
 {
     (void)state;
     /* Before Linux 6.13 there are not as many guard pages as tasks here. */
-    assert_int_equal(run_with(dormitory_root, NULL,
-                              EDO_OPTIONS(edo_run_options, .workers = 2, .signals = EDO_SIGNALS_IGNORE,
-                                          .unguarded_stacks = true)),
-                     0);
+    assert_int_equal(
+        run_with(dormitory_root, NULL,
+                 EDO_OPTIONS(edo_run_options, .workers = 2, .signals = EDO_SIGNALS_IGNORE, .unguarded_stacks = true)),
+        0);
 }
 
 int main(void)
