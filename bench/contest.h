@@ -35,7 +35,10 @@ int bench_contest_speed(const struct bench_contest *contest);
 /* Reports instructions.F alone: user instructions a request. */
 int bench_contest_instructions(const struct bench_contest *contest);
 
-/* The same for the floor (0) or a form (1 and on) into *out, not reported; or why it cannot be had. 0 or a negative errno. */
+/*
+ * The same for the floor (0) or a form (1 and on) into *out, not reported; or why it cannot be had. 0 or a negative
+ * errno.
+ */
 int bench_contest_count(double *out, const struct bench_contest *contest, size_t number, const char **trouble);
 
 /* Reports bytes.F: private memory and page tables that one more connection costs once it has had an answer

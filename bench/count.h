@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counting what a process does without asking it. Syscalls: by the kernel's tracepoint at full speed where the user may,
- * else under `strace -f -c`. User instructions: under valgrind, since a virtual machine often has no counters for them;
- * by cachegrind, as callgrind, which counts the same, follows calls too and gives up when a signal comes on a stack that
- * was switched to. The tools slow the program down and count its start-up, which the caller subtracts.
+ * Counting what a process does without asking it. Syscalls: by the kernel's tracepoint at full speed where the user
+ * may, else under `strace -f -c`. User instructions: under valgrind, since a virtual machine often has no counters for
+ * them; by cachegrind, as callgrind, which counts the same, follows calls too and gives up when a signal comes on a
+ * stack that was switched to. The tools slow the program down and count its start-up, which the caller subtracts.
  */
 #ifndef EDO_BENCH_COUNT_H
 #define EDO_BENCH_COUNT_H

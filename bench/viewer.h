@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Somebody who looks at the console of this process, or of another one: a thread that follows its event stream, and throws away what it reads, but for
- * what the console says of itself. Plain sockets. Ends with the stream.
+ * Somebody who looks at the console of this process, or of another one: a thread that follows its event stream, and
+ * throws away what it reads, but for what the console says of itself. Plain sockets. Ends with the stream.
  */
 #ifndef EDO_BENCH_VIEWER_H
 #define EDO_BENCH_VIEWER_H

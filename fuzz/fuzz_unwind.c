@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libFuzzer's way into unwind tables (src/observe/unwind.h). An input is a place of the code, counted from the index (4 bytes), how many bytes
- * of a stack follow (2), these, and then the tables, index first, as they lie in a program. Both are read where they seem to lie, and
- * nowhere else; frames are walked until there is none, or there were enough.
+ * libFuzzer's way into unwind tables (src/observe/unwind.h). An input is a place of the code, counted from the index (4
+ * bytes), how many bytes of a stack follow (2), these, and then the tables, index first, as they lie in a program. Both
+ * are read where they seem to lie, and nowhere else; frames are walked until there is none, or there were enough.
  */
 #include "observe/unwind.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The floor of rows/udp.c: a bare epoll loop that echoes datagrams, one at a time by recvfrom and sendto, or many by recvmmsg
- * and sendmmsg. `COUNT BATCH`: it ends after so many.
+ * The floor of rows/udp.c: a bare epoll loop that echoes datagrams, one at a time by recvfrom and sendto, or many by
+ * recvmmsg and sendmmsg. `COUNT BATCH`: it ends after so many.
  */
 #include <netinet/in.h>
 #include <stdio.h>

@@ -16,7 +16,7 @@ struct table {
     double floor, ours; /* ns each */
 };
 
-/* --- To and fro, against a pair of yields ------------------------------------------------------------------------------------ */
+/* --- To and fro, against a pair of yields ------------------------------------------------------------------------- */
 
 static int yields(void *argument)
 {
@@ -88,7 +88,7 @@ static const struct bench_metric ping_metrics[] = {
 const struct bench_row bench_row_channel_ping = {
     .name = "sync-ping-pong", .metrics = ping_metrics, .run = ping_run, .seconds = 10};
 
-/* --- Four to one --------------------------------------------------------------------------------------------------------------- */
+/* --- Four to one -------------------------------------------------------------------------------------------------- */
 
 static int sends(void *argument)
 {
@@ -147,7 +147,7 @@ static const struct bench_metric many_metrics[] = {
 const struct bench_row bench_row_channel_many = {
     .name = "sync-mpsc", .metrics = many_metrics, .run = many_run, .seconds = 10};
 
-/* --- Select -------------------------------------------------------------------------------------------------------------------- */
+/* --- Select ------------------------------------------------------------------------------------------------------- */
 
 static int select_root(void *argument)
 {

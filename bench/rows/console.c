@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the console costs: nothing while nobody looks; and while somebody does a part of a core, however much there is to look at, and
- * little of what the program does meanwhile.
+ * What the console costs: nothing while nobody looks; and while somebody does a part of a core, however much there is
+ * to look at, and little of what the program does meanwhile.
  *
- * Instructions a request are counted of a server that measures, and has a console that waits: a look is paid by the second, not by the
- * request, and under Valgrind a second has few requests. What looks add is put together from two counts: the user instructions of a look
- * at 64 tasks (a slope, between few looks and many), one look a second, over the requests that the same server answers in a second
- * of processor time with as many connections, natively. How fast the machine is goes into it: on a slow one a look is shared by
- * fewer requests.
+ * Instructions a request are counted of a server that measures, and has a console that waits: a look is paid by the
+ * second, not by the request, and under Valgrind a second has few requests. What looks add is put together from two
+ * counts: the user instructions of a look at 64 tasks (a slope, between few looks and many), one look a second, over
+ * the requests that the same server answers in a second of processor time with as many connections, natively. How fast
+ * the machine is goes into it: on a slow one a look is shared by fewer requests.
  *
- * Yields are timed over a second from when the first look has been told: then there are as many looks in it as a viewer has. (A viewer's
- * coming costs some ms, once, which in a tenth of a second is some of all. What looks cost themselves is not to be seen: with a
- * snapshot taken every 10 ms by another core a yield takes as long as with none, so no line that yields write is fought over.)
+ * Yields are timed over a second from when the first look has been told: then there are as many looks in it as a viewer
+ * has. (A viewer's coming costs some ms, once, which in a tenth of a second is some of all. What looks cost themselves
+ * is not to be seen: with a snapshot taken every 10 ms by another core a yield takes as long as with none, so no line
+ * that yields write is fought over.)
  */
 #include "contender.h"
 #include "contest.h"
@@ -34,7 +35,7 @@ static int run_with_console(edo_task_fn fn, void *argument, int workers, bool me
                                .metrics = metrics));
 }
 
-/* --- Nobody looks ------------------------------------------------------------------------------------------------------ */
+/* --- Nobody looks ------------------------------------------------------------------------------------------------- */
 
 static int is_idle(void *none)
 {
@@ -85,7 +86,7 @@ static int wakeups(const struct bench_row *row)
     return rc;
 }
 
-/* --- Somebody does, while tasks yield ----------------------------------------------------------------------------------- */
+/* --- Somebody does, while tasks yield ----------------------------------------------------------------------------- */
 
 struct watched {
     struct bench_crowd crowd;
@@ -131,7 +132,7 @@ static int yield_sample(const char *key, size_t tasks)
     return 0;
 }
 
-/* --- Somebody does, with 100,000 tasks ------------------------------------------------------------------------------------ */
+/* --- Somebody does, with 100,000 tasks ---------------------------------------------------------------------------- */
 
 static _Atomic int asleep;
 
@@ -252,12 +253,15 @@ static int look_at_crowd(void *argument)
     return rc == -ECANCELED ? 0 : rc;
 }
 
-/* --- All --------------------------------------------------------------------------------------------------------------------- */
+/* --- All ---------------------------------------------------------------------------------------------------------- */
 
 static const struct bench_contest echo = {
     "echo", "edo-bench-echo-task", {{"edo-bench-echo-console", "echo"}}, 1, true, 64, 0, 1};
 
-/* Requests a second of the server's processor time, natively: what it answers in a second that it has a core for itself. */
+/*
+ * Requests a second of the server's processor time, natively: what it answers in a second that it has a core for
+ * itself.
+ */
 static int rate(double *out)
 {
     enum { REQUESTS = 50000 };

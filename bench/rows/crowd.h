@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks that do nothing but let each other have their turn. All go round in step, so the time from the first one's begin to
- * the last one's end is that of all yields.
+ * Tasks that do nothing but let each other have their turn. All go round in step, so the time from the first one's
+ * begin to the last one's end is that of all yields.
  */
 #ifndef EDO_BENCH_ROWS_CROWD_H
 #define EDO_BENCH_ROWS_CROWD_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A dump of 100,000 sleeping tasks, as text without backtraces, from one of them: by the clock, since a reader of it waits
- * for so long.
+ * A dump of 100,000 sleeping tasks, as text without backtraces, from one of them: by the clock, since a reader of it
+ * waits for so long.
  */
 #include "rows/inside.h"
 #include "rows/rows.h"

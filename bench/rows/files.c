@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A file that is in the page cache: 64 KiB read in steps of 4 KiB by edo_file_pread in a task, and by plain pread(2) in a
- * thread.
+ * A file that is in the page cache: 64 KiB read in steps of 4 KiB by edo_file_pread in a task, and by plain pread(2) in
+ * a thread.
  */
 #include "rows/inside.h"
 #include "rows/rows.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files over io_uring, beside the same by regions: a cached file in steps of 4 KiB on one worker, as in the row before; and blocks
- * at random out of a file that is not in memory, by 32 tasks on two workers, with the threads that it took.
+ * Files over io_uring, beside the same by regions: a cached file in steps of 4 KiB on one worker, as in the row before;
+ * and blocks at random out of a file that is not in memory, by 32 tasks on two workers, with the threads that it took.
  */
 #include "rows/inside.h"
 #include "rows/rows.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What measuring costs: the same work with .metrics and without. Echo in user instructions a request, which do not wobble;
- * yields, where there is nothing else to pay, in time.
+ * What measuring costs: the same work with .metrics and without. Echo in user instructions a request, which do not
+ * wobble; yields, where there is nothing else to pay, in time.
  */
 #include "contest.h"
 #include "rows/crowd.h"

@@ -16,7 +16,7 @@ static edo_mutex ours = EDO_MUTEX_INIT;
 static pthread_mutex_t floors = PTHREAD_MUTEX_INITIALIZER;
 static volatile size_t guarded;
 
-/* --- Uncontended --------------------------------------------------------------------------------------------------------- */
+/* --- Uncontended -------------------------------------------------------------------------------------------------- */
 
 static void *floor_alone(void *argument)
 {
@@ -47,7 +47,7 @@ static int ours_alone(void *argument)
     return rc;
 }
 
-/* --- Contended ----------------------------------------------------------------------------------------------------------- */
+/* --- Contended ---------------------------------------------------------------------------------------------------- */
 
 static void *floor_crowd(void *argument)
 {
@@ -102,7 +102,7 @@ static int ours_contended(void *argument)
     return rc;
 }
 
-/* --- Semaphore and notify ------------------------------------------------------------------------------------------------ */
+/* --- Semaphore and notify ----------------------------------------------------------------------------------------- */
 
 static int semaphore_alone(void *argument)
 {
@@ -153,7 +153,7 @@ static int notify_round_trip(void *argument)
     return rc;
 }
 
-/* --- The rows -------------------------------------------------------------------------------------------------------------- */
+/* --- The rows ----------------------------------------------------------------------------------------------------- */
 
 /* Runs fn and tells its sample. */
 static int inside(const char *key, edo_task_fn fn, int workers)

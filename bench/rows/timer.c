@@ -4,8 +4,8 @@
  * all stopped. Churn: one started and stopped at once, over and over, while none or a million others are
  * armed.
  *
- * A million timers do not fit into a cache, so bulk is compared with what their memory costs at least: the same memory, put
- * into lists and taken out again in the same order, as many lists as the wheel has slots for these deadlines.
+ * A million timers do not fit into a cache, so bulk is compared with what their memory costs at least: the same memory,
+ * put into lists and taken out again in the same order, as many lists as the wheel has slots for these deadlines.
  */
 #include "rows/inside.h"
 #include "rows/rows.h"

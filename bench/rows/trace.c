@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a trace costs while it is on, and how long it takes to tell what the flight recorder has, which is always on. What that costs is
- * in all the other rows.
+ * What a trace costs while it is on, and how long it takes to tell what the flight recorder has, which is always on.
+ * What that costs is in all the other rows.
  */
 #include "rows/crowd.h"
 #include "rows/inside.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Datagrams of 64 bytes echoed, one at a time and in batches of 32: system calls and user instructions for each, beside a
- * bare loop. The servers end after as many as they were told, so both are slopes between two runs. This process is the load,
- * on the same core, so that a batch is there as a whole when the server looks.
+ * Datagrams of 64 bytes echoed, one at a time and in batches of 32: system calls and user instructions for each, beside
+ * a bare loop. The servers end after as many as they were told, so both are slopes between two runs. This process is
+ * the load, on the same core, so that a batch is there as a whole when the server looks.
  */
 #include "process.h"
 #include "rows/inside.h"

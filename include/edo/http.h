@@ -19,8 +19,8 @@
  *
  *     int main(void) { return edo_run(serve, NULL, NULL) < 0; }
  *
- * Each connection is a task, which is dormant between requests: idle, a connection has no stack and no buffer. Handlers of
- * different connections run at the same time, on several threads; those of one connection run one after the other. A
+ * Each connection is a task, which is dormant between requests: idle, a connection has no stack and no buffer. Handlers
+ * of different connections run at the same time, on several threads; those of one connection run one after the other. A
  * handler runs on the runtime's default stack, of which the server itself uses some 40 KiB.
  *
  * What reaches a handler is a well-formed request: anything else was answered with 400, 408, 413, 414, 417, 431, 501 or
@@ -46,13 +46,13 @@ typedef struct edo_http_exchange edo_http_exchange;
 /*
  * Answers a request. Returns 0 (or a count) when the response is complete, or a negative code:
  *
- *   - before a response began, the client gets the status that edo_http_status_of() has for it: 500 for most, 400, 408 or
- *     413 for what edo_http_read returned. Returning 0 without a response is 500 too.
+ *   - before a response began, the client gets the status that edo_http_status_of() has for it: 500 for most, 400, 408
+ *     or 413 for what edo_http_read returned. Returning 0 without a response is 500 too.
  *   - after that the connection is cut, so that the client sees that the response is not whole.
  */
 typedef int (*edo_http_handler)(edo_http_exchange *exchange, void *context);
 
-/* --- Serving ---------------------------------------------------------------------------------------------------------- */
+/* --- Serving ------------------------------------------------------------------------------------------------------ */
 
 typedef struct edo_http_server_options {
     size_t size;
@@ -72,24 +72,27 @@ typedef struct edo_http_server_options {
 
 /*
  * Accepts connections and answers their requests, until the calling task's scope is cancelled or the listener closed.
- * Several calls, with listeners of their own, may run side by side. The handler and its context must live until it returns.
+ * Several calls, with listeners of their own, may run side by side. The handler and its context must live until it
+ * returns.
  *
- * When the end comes, nothing is accepted any more, idle connections close at once, and requests that are being answered
- * have `drain` to complete, behind a shield; what is left then sees -ECANCELED. Returns when all connections are gone:
- * -ECANCELED, -EBADF (the listener was closed), or another error of edo_accept; -EINVAL, -E2BIG for the options; -EPERM
- * outside a task.
+ * When the end comes, nothing is accepted any more, idle connections close at once, and requests that are being
+ * answered have `drain` to complete, behind a shield; what is left then sees -ECANCELED. Returns when all connections
+ * are gone: -ECANCELED, -EBADF (the listener was closed), or another error of edo_accept; -EINVAL, -E2BIG for the
+ * options; -EPERM outside a task.
  */
 EDO_API int edo_http_serve(edo_listener *listener, edo_http_handler handler, void *context,
                            const edo_http_server_options *options);
 
-/* --- The request -------------------------------------------------------------------------------------------------------- */
+/* --- The request -------------------------------------------------------------------------------------------------- */
 
 /* The texts here live as long as the exchange. */
 
 /* The method, "GET"; methods are case-sensitive. */
 EDO_API edo_str edo_http_method(const edo_http_exchange *exchange);
 
-/* The target as it was sent; its path, not decoded, "/a%20b"; what stands behind the "?" (.data is NULL without one). */
+/*
+ * The target as it was sent; its path, not decoded, "/a%20b"; what stands behind the "?" (.data is NULL without one).
+ */
 EDO_API edo_str edo_http_target(const edo_http_exchange *exchange);
 EDO_API edo_str edo_http_path(const edo_http_exchange *exchange);
 EDO_API edo_str edo_http_query(const edo_http_exchange *exchange);
@@ -113,20 +116,20 @@ EDO_API bool edo_http_header_at(edo_str *name, edo_str *value, const edo_http_ex
 EDO_API int64_t edo_http_body_size(const edo_http_exchange *exchange);
 
 /*
- * Reads on in the body: what there is, at most `size` bytes; waits only while there is nothing. A client that asked to be
- * told (Expect: 100-continue) is told at the first call, unless a response has begun. Returns the count; 0 at the body's
- * end; an error, which stays: -ECONNRESET, the client ended within the body; -ETIMEDOUT (body_timeout); a code below
- * -4095, the chunks are malformed or the body larger than max_body; -ECANCELED. What is left unread when the handler
- * returns is thrown away if it is little, else the connection is closed.
+ * Reads on in the body: what there is, at most `size` bytes; waits only while there is nothing. A client that asked to
+ * be told (Expect: 100-continue) is told at the first call, unless a response has begun. Returns the count; 0 at the
+ * body's end; an error, which stays: -ECONNRESET, the client ended within the body; -ETIMEDOUT (body_timeout); a code
+ * below -4095, the chunks are malformed or the body larger than max_body; -ECANCELED. What is left unread when the
+ * handler returns is thrown away if it is little, else the connection is closed.
  */
 EDO_API ssize_t edo_http_read(edo_http_exchange *exchange, void *buffer, size_t size);
 
-/* --- The response ------------------------------------------------------------------------------------------------------- */
+/* --- The response ------------------------------------------------------------------------------------------------- */
 
 /*
- * Responds as a whole: status, Content-Type (NULL: none) and body. HEAD gets the head alone, with the size that GET would;
- * 204 and 304 have no body. 0, or an error: -EALREADY, a response has begun; -EINVAL for a status that is not 200 to 599,
- * or a type with control characters or more than 256 bytes; others of edo_http_write.
+ * Responds as a whole: status, Content-Type (NULL: none) and body. HEAD gets the head alone, with the size that GET
+ * would; 204 and 304 have no body. 0, or an error: -EALREADY, a response has begun; -EINVAL for a status that is not
+ * 200 to 599, or a type with control characters or more than 256 bytes; others of edo_http_write.
  */
 EDO_API int edo_http_respond(edo_http_exchange *exchange, int status, const char *type, const void *body, size_t size);
 
@@ -138,9 +141,9 @@ EDO_API int edo_http_fail(edo_http_exchange *exchange, int status, const char *w
 
 /*
  * A header field for the response, before it begins. `set` takes the place of earlier ones with that name, `add` stands
- * beside them (Set-Cookie). 0; -EINVAL: the name is no token, the value has control characters (CR, LF and NUL above all),
- * or the field is one that the server writes itself: Connection, Content-Length, Date, Transfer-Encoding; -ENOSPC: all
- * fields together have more than 4 KiB; -EALREADY: too late.
+ * beside them (Set-Cookie). 0; -EINVAL: the name is no token, the value has control characters (CR, LF and NUL above
+ * all), or the field is one that the server writes itself: Connection, Content-Length, Date, Transfer-Encoding;
+ * -ENOSPC: all fields together have more than 4 KiB; -EALREADY: too late.
  */
 EDO_API int edo_http_set_header(edo_http_exchange *exchange, const char *name, const char *value);
 EDO_API int edo_http_add_header(edo_http_exchange *exchange, const char *name, const char *value);
@@ -149,12 +152,13 @@ EDO_API int edo_http_add_header(edo_http_exchange *exchange, const char *name, c
  * Responds in pieces: begin, writes, end. `size` is the whole body's, or EDO_HTTP_STREAM if it is not known: then it is
  * sent in chunks, to HTTP/1.0 clients until the connection's end. Errors are those of edo_http_respond.
  *
- * Small writes are collected. They leave when some KiB are together, when the handler waits for more of the request's body,
- * by edo_http_flush, and at the end. Large ones leave at once, uncopied. (Responses to pipelined requests leave together.)
+ * Small writes are collected. They leave when some KiB are together, when the handler waits for more of the request's
+ * body, by edo_http_flush, and at the end. Large ones leave at once, uncopied. (Responses to pipelined requests leave
+ * together.)
  *
  * edo_http_write returns `size`, or -EPIPE, -ECONNRESET: the client is gone; -ETIMEDOUT: it takes nothing; -ECANCELED;
- * -EINVAL: more than was announced, or not begun, or ended. end returns 0; -EINVAL if less was written than announced (the
- * connection is then cut). A handler that returns 0 need not call it.
+ * -EINVAL: more than was announced, or not begun, or ended. end returns 0; -EINVAL if less was written than announced
+ * (the connection is then cut). A handler that returns 0 need not call it.
  */
 #define EDO_HTTP_STREAM (-1)
 EDO_API int edo_http_begin(edo_http_exchange *exchange, int status, const char *type, int64_t size);
@@ -166,25 +170,26 @@ EDO_API int edo_http_end(edo_http_exchange *exchange);
 EDO_API void edo_http_close_after(edo_http_exchange *exchange);
 
 /*
- * Responds with a file of the directory `root` (a path): that which `path` names, which begins with a slash and may have
- * percent escapes, such as a request's or the end of one. Nothing outside the directory can be reached, whatever the path
- * and the symbolic links say; names that begin with a dot do not exist (but .well-known). A directory stands for its
- * index.html; there are no listings. GET and HEAD only. Answers If-None-Match and If-Modified-Since.
+ * Responds with a file of the directory `root` (a path): that which `path` names, which begins with a slash and may
+ * have percent escapes, such as a request's or the end of one. Nothing outside the directory can be reached, whatever
+ * the path and the symbolic links say; names that begin with a dot do not exist (but .well-known). A directory stands
+ * for its index.html; there are no listings. GET and HEAD only. Answers If-None-Match and If-Modified-Since.
  *
  * 0 when a response was sent, also when that says 400, 404 or 405; else an error, as of edo_http_respond; or of opening
  * `root`.
  */
 EDO_API int edo_http_send_file(edo_http_exchange *exchange, const char *root, edo_str path);
 
-/* --- Beneath ------------------------------------------------------------------------------------------------------------ */
+/* --- Beneath ------------------------------------------------------------------------------------------------------ */
 
 /* The client's address. 0, or an error of edo_stream_peer. */
 EDO_API int edo_http_peer(edo_addr *out, edo_http_exchange *exchange);
 
 /*
- * The connection itself, for what follows an Upgrade, or for a protocol of one's own. What was written so far is flushed;
- * *received is what the client has sent beyond the head already. From then on the conversation is the handler's: the
- * server reads and writes nothing more, and closes the stream when the handler returns. 0, or an error of flushing.
+ * The connection itself, for what follows an Upgrade, or for a protocol of one's own. What was written so far is
+ * flushed; *received is what the client has sent beyond the head already. From then on the conversation is the
+ * handler's: the server reads and writes nothing more, and closes the stream when the handler returns. 0, or an error
+ * of flushing.
  */
 EDO_API int edo_http_take_stream(edo_stream **out, edo_str *received, edo_http_exchange *exchange);
 

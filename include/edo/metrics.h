@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a runtime counts: of itself, of each worker, and, where that is asked for, how long tasks run and wait for their turn.
+ * What a runtime counts: of itself, of each worker, and, where that is asked for, how long tasks run and wait for their
+ * turn.
  *
- * Counters cost nothing that could be measured, and are always there. Each worker writes its own; reading sums them up while
- * everybody works on. So numbers that are read together are of slightly different moments, and nobody is stopped or woken.
+ * Counters cost nothing that could be measured, and are always there. Each worker writes its own; reading sums them up
+ * while everybody works on. So numbers that are read together are of slightly different moments, and nobody is stopped
+ * or woken.
  *
- * Times are measured with .metrics = true in edo_run_options, or EDO_METRICS=1: of one turn in two hundred the clock is read
- * where it begins and ends, and where its task becomes ready the next time and runs. That costs a yield some percent, and other things
- * less. Not in seeded runs (edo/testing.h).
+ * Times are measured with .metrics = true in edo_run_options, or EDO_METRICS=1: of one turn in four hundred the clock
+ * is read where it begins and ends, and where its task becomes ready the next time and runs. That costs a yield some
+ * percent, and other things less. Not in seeded runs (edo/testing.h).
  *
  * "_total" in the text that edo_metrics_print writes is what only grows; all else is as it is now.
  */
@@ -20,7 +22,7 @@
 extern "C" {
 #endif
 
-/* --- The runtime ------------------------------------------------------------------------------------------------------- */
+/* --- The runtime -------------------------------------------------------------------------------------------------- */
 
 /* "Now" stands where a number goes up and down; everything else counts since the runtime has started. */
 typedef struct edo_metrics {
@@ -45,8 +47,8 @@ typedef struct edo_metrics {
     uint64_t wakes;            /* times a sleeping worker was woken by another thread */
     uint64_t idle_wakes;       /* times one woke and slept again without having run a task; with .metrics, else 0 */
     uint64_t asleep;           /* workers, now */
-    int64_t
-        busy; /* ns, of all workers together: uptime without what they slept or searched for work; with .metrics, else 0 */
+    /* ns, of all workers together: uptime without what they slept or searched for work; with .metrics, else 0 */
+    int64_t busy;
 
     uint64_t polls;                  /* calls of epoll_wait */
     uint64_t events;                 /* what they brought */
@@ -86,12 +88,12 @@ typedef struct edo_metrics {
     }
 
 /*
- * Fills *out (set out->size first: EDO_METRICS_INIT) with what the calling task's runtime counts. 0; -EPERM outside a task;
- * -E2BIG: out->size is of no version up to this one. Never waits for a task; takes some locks for a moment.
+ * Fills *out (set out->size first: EDO_METRICS_INIT) with what the calling task's runtime counts. 0; -EPERM outside a
+ * task; -E2BIG: out->size is of no version up to this one. Never waits for a task; takes some locks for a moment.
  */
 EDO_API int edo_metrics_read(edo_metrics *out);
 
-/* --- Each worker ------------------------------------------------------------------------------------------------------- */
+/* --- Each worker -------------------------------------------------------------------------------------------------- */
 
 /* What stands here by the same names as above is that worker's part of it. */
 typedef struct edo_worker_metrics {
@@ -126,7 +128,7 @@ typedef struct edo_worker_metrics {
 /* The same for one worker, 0 to edo_metrics.workers - 1. Also -EINVAL: there is no such worker. */
 EDO_API int edo_metrics_worker(edo_worker_metrics *out, int worker);
 
-/* --- Times ------------------------------------------------------------------------------------------------------------- */
+/* --- Times -------------------------------------------------------------------------------------------------------- */
 
 enum edo_times {
     EDO_TIMES_POLL = 0, /* how long a task keeps its worker, from when it gets it until it waits, yields or ends */
@@ -136,8 +138,9 @@ enum edo_times {
 enum { EDO_HISTOGRAM_BUCKETS = 122 };
 
 /*
- * Times of a sample of turns. buckets[i] counts those above edo_histogram_limit(i - 1) and up to edo_histogram_limit(i): up to 64 ns,
- * then four buckets for each doubling, up to 68.7 s; the last one counts what is longer.
+ * Times of a sample of turns. buckets[i] counts those above edo_histogram_limit(i - 1) and up to
+ * edo_histogram_limit(i): up to 64 ns, then four buckets for each doubling, up to 68.7 s; the last one counts what is
+ * longer.
  */
 typedef struct edo_histogram {
     size_t size;
@@ -150,17 +153,17 @@ typedef struct edo_histogram {
 EDO_API int64_t edo_histogram_limit(int bucket);
 
 /*
- * Fills *out (set out->size first) with times (enum edo_times) of one worker, or of all for -1. 0; -EPERM outside a task; -E2BIG;
- * -EINVAL: no such times, no such worker; -ENODATA: the runtime does not measure them.
+ * Fills *out (set out->size first) with times (enum edo_times) of one worker, or of all for -1. 0; -EPERM outside a
+ * task; -E2BIG; -EINVAL: no such times, no such worker; -ENODATA: the runtime does not measure them.
  */
 EDO_API int edo_metrics_times(edo_histogram *out, int times, int worker);
 
-/* --- Each task --------------------------------------------------------------------------------------------------------- */
+/* --- Each task ---------------------------------------------------------------------------------------------------- */
 
 /*
- * What is known of one task. With .metrics each sampled turn is credited to its task, for all the turns of its worker since the
- * sample before. So polls and busy are estimates: right on the average, within some percent for a task that had tens of thousands of
- * turns; a task that had few may have none that was met, and 0 here.
+ * What is known of one task. With .metrics each sampled turn is credited to its task, for all the turns of its worker
+ * since the sample before. So polls and busy are estimates: right on the average, within some percent for a task that
+ * had tens of thousands of turns; a task that had few may have none that was met, and 0 here.
  */
 typedef struct edo_task_metrics {
     size_t size;
@@ -176,31 +179,32 @@ typedef struct edo_task_metrics {
     }
 
 /*
- * Fills *out (set out->size first: EDO_TASK_METRICS_INIT) for a task of the calling task's runtime, by its number (edo_task_id); 0:
- * the calling one. 0; -EPERM outside a task; -E2BIG; -ESRCH: there is no such task, or it has ended. Looks through all tasks for it.
+ * Fills *out (set out->size first: EDO_TASK_METRICS_INIT) for a task of the calling task's runtime, by its number
+ * (edo_task_id); 0: the calling one. 0; -EPERM outside a task; -E2BIG; -ESRCH: there is no such task, or it has ended.
+ * Looks through all tasks for it.
  */
 EDO_API int edo_metrics_task(edo_task_metrics *out, uint64_t task);
 
 /*
- * Times of its sampled turns (enum edo_times): as edo_metrics_times, but by doublings, since each task keeps its own: every fourth
- * bucket counts those of four. With .metrics a task needs some 300 bytes more for that. Also -EINVAL: no such times; -ENODATA: the
- * runtime does not measure them.
+ * Times of its sampled turns (enum edo_times): as edo_metrics_times, but by doublings, since each task keeps its own:
+ * every fourth bucket counts those of four. With .metrics a task needs some 300 bytes more for that. Also -EINVAL: no
+ * such times; -ENODATA: the runtime does not measure them.
  */
 EDO_API int edo_metrics_task_times(edo_histogram *out, int times, uint64_t task);
 
-/* --- As text ----------------------------------------------------------------------------------------------------------- */
+/* --- As text ------------------------------------------------------------------------------------------------------ */
 
 /*
- * Writes all of this for Prometheus (text format 0.0.4; Content-Type: text/plain; version=0.0.4) into `out`, terminated, at
- * most `capacity` bytes of it. Returns how long the text is without its end, which may be more than has found room: ask with
- * capacity 0 first, and add some, since numbers grow. Times are in seconds, by powers of two. -EPERM outside a task;
- * -ENOMEM. All of it is of one reading: sums fit each other.
+ * Writes all of this for Prometheus (text format 0.0.4; Content-Type: text/plain; version=0.0.4) into `out`,
+ * terminated, at most `capacity` bytes of it. Returns how long the text is without its end, which may be more than has
+ * found room: ask with capacity 0 first, and add some, since numbers grow. Times are in seconds, by powers of two.
+ * -EPERM outside a task; -ENOMEM. All of it is of one reading: sums fit each other.
  */
 EDO_API ssize_t edo_metrics_print(char *out, size_t capacity);
 
 /*
- * The same of all runtimes of the process, but for those with .unobserved: each sample has the label runtime="N", its number in the
- * process, from 0. -EPERM after fork(2); -ENOMEM. Any thread.
+ * The same of all runtimes of the process, but for those with .unobserved: each sample has the label runtime="N", its
+ * number in the process, from 0. -EPERM after fork(2); -ENOMEM. Any thread.
  */
 EDO_API ssize_t edo_metrics_print_all(char *out, size_t capacity);
 

@@ -39,10 +39,10 @@ typedef struct edo_run_options {
     size_t size;
     int workers; /* 0: $EDO_WORKERS, else the usable cores (sched_getaffinity); 1 to 256 */
     bool pinned; /* tasks stay on the worker where they first ran, workers on their thread */
-    bool
-        migrate_always; /* debugging: a task that waited wakes on another thread whenever there is one ($EDO_MIGRATE=1) */
-    int signals;        /* enum edo_signals; only the outermost runtime of a process handles signals */
-    size_t stack_size;       /* of tasks that name none; 0: 256 KiB */
+    /* debugging: a task that waited wakes on another thread whenever there is one ($EDO_MIGRATE=1) */
+    bool migrate_always;
+    int signals;       /* enum edo_signals; only the outermost runtime of a process handles signals */
+    size_t stack_size; /* of tasks that name none; 0: 256 KiB */
     /*
      * Allow stacks without a guard page where the kernel has none left. Before Linux 6.13 each takes a mapping: there
      * are some 14,000 by the usual vm.max_map_count, and spawns beyond fail with -ENOMEM. (A dormant task counts: its
@@ -64,8 +64,11 @@ typedef struct edo_run_options {
     void (*on_task_start)(const edo_task_info *info, void *argument);
     void (*on_task_stop)(const edo_task_info *info, void *argument);
     void *on_argument; /* what these four get */
-    int files; /* enum edo_files; 0: $EDO_FILES (region or io_uring), else EDO_FILES_REGION. Without io_uring in this build or
-                  from this kernel, files go by regions, which one line on stderr says once; see also edo_metrics */
+    /*
+     * enum edo_files; 0: $EDO_FILES (region or io_uring), else EDO_FILES_REGION. Without io_uring in this build or from
+     * this kernel, files go by regions, which one line on stderr says once; see also edo_metrics
+     */
+    int files;
     bool metrics;      /* measure how long tasks run and wait for their turn (edo/metrics.h); $EDO_METRICS=1 */
     bool print_stalls; /* reports of stalls go to stderr ($EDO_STALLS=1); see edo/stall.h */
     void (*on_stall)(const struct edo_stall *stall, void *argument); /* and here; NULL: nowhere, at no cost */
@@ -73,23 +76,27 @@ typedef struct edo_run_options {
     int stall_signal;    /* asks a computing thread for its stack; 0: SIGURG; negative: none is sent */
     const char *console; /* where the console is served (edo/console.h): "127.0.0.1:6669", "[::1]:6669", "6669"; NULL:
                             $EDO_CONSOLE; "": nowhere */
-    bool
-        unobserved; /* for tools that look at the others: this runtime is in no dump but its own tasks', in no snapshot and no
-                        metrics of all; it asks the environment for nothing, and starts no console */
+    /*
+     * for tools that look at the others: this runtime is in no dump but its own tasks', in no snapshot and no metrics
+     * of all; it asks the environment for nothing, and starts no console
+     */
+    bool unobserved;
 } edo_run_options;
 
 /*
- * .on_thread_start is the first thing, .on_thread_stop the last, on each thread that runs tasks or jobs of edo_blocking:
- * the one that called edo_run, those that the runtime starts, whenever it does. (Not the monitor, which runs nothing of yours.)
- * For foreign libraries that want to know their threads, for affinities and priorities. The thread runs no task then: what plain threads may
- * call is allowed, but the runtime waits. All stops have returned when edo_run does, but for threads with an
- * abandoned job of edo_blocking: theirs come when the job ends, so keep what on_argument points to.
+ * .on_thread_start is the first thing, .on_thread_stop the last, on each thread that runs tasks or jobs of
+ * edo_blocking: the one that called edo_run, those that the runtime starts, whenever it does. (Not the monitor, which
+ * runs nothing of yours.) For foreign libraries that want to know their threads, for affinities and priorities. The
+ * thread runs no task then: what plain threads may call is allowed, but the runtime waits. All stops have returned when
+ * edo_run does, but for threads with an abandoned job of edo_blocking: theirs come when the job ends, so keep what
+ * on_argument points to.
  *
- * .on_task_start is called in each task, on its stack, before its function runs for the first time (of a task that was spawned
- * dormant: when it first has a stack); .on_task_stop when its function has returned for good, and not been continued, before its
- * task-locals are destroyed, its handle says that it has ended and its scope may end. The root task is one of them. They run in a blocking region: may
- * look at and set task-locals, ask edo_task_id, log; may not wait, wake, spawn or call anything else of the runtime
- * (builds with EDO_DEBUG_CHECKS abort). They are called on any of the threads, several at once.
+ * .on_task_start is called in each task, on its stack, before its function runs for the first time (of a task that was
+ * spawned dormant: when it first has a stack); .on_task_stop when its function has returned for good, and not been
+ * continued, before its task-locals are destroyed, its handle says that it has ended and its scope may end. The root
+ * task is one of them. They run in a blocking region: may look at and set task-locals, ask edo_task_id, log; may not
+ * wait, wake, spawn or call anything else of the runtime (builds with EDO_DEBUG_CHECKS abort). They are called on any
+ * of the threads, several at once.
  *
  * A runtime inside another one has its own, or none.
  */
@@ -97,24 +104,24 @@ typedef struct edo_run_options {
 /*
  * Runs fn(argument) as the root task of a new runtime and returns when it, and everything it spawned, has ended.
  *
- * Returns what fn returned, or the first failure of a task that was spawned into the root scope; 0 if the root ended with
- * -ECANCELED because SIGINT or SIGTERM asked for it; -ENOMEM, -EAGAIN, -EMFILE, -EINVAL, -E2BIG if the runtime could not
- * start (fn was not run then).
+ * Returns what fn returned, or the first failure of a task that was spawned into the root scope; 0 if the root ended
+ * with -ECANCELED because SIGINT or SIGTERM asked for it; -ENOMEM, -EAGAIN, -EMFILE, -EINVAL, -E2BIG if the runtime
+ * could not start (fn was not run then).
  *
  * On a plain thread, that thread is one of the runtime's until edo_run returns. Inside a task (rule S8) the new runtime
  * has threads of its own, the calling task waits, and its cancellation cancels the inner root scope; in a job of
- * edo_blocking the job's thread is the runtime's, and the job's caller passes its cancellation on. Either way: -ECANCELED, and fn was not
- * run, if that is cancelled already. When edo_run returns no thread of its is left, but those of abandoned jobs. Signals are handled
- * by the outermost runtime only; earlier handlers are called too.
+ * edo_blocking the job's thread is the runtime's, and the job's caller passes its cancellation on. Either way:
+ * -ECANCELED, and fn was not run, if that is cancelled already. When edo_run returns no thread of its is left, but
+ * those of abandoned jobs. Signals are handled by the outermost runtime only; earlier handlers are called too.
  *
- * After fork(2) in a process where a runtime lives, the child may only exec (rule F4): calls into the runtime, edo_run too,
- * return -EPERM there, and closing leaves alone what the parent shares.
+ * After fork(2) in a process where a runtime lives, the child may only exec (rule F4): calls into the runtime, edo_run
+ * too, return -EPERM there, and closing leaves alone what the parent shares.
  */
 EDO_API int edo_run(edo_task_fn fn, void *argument, const edo_run_options *options);
 
 /*
- * The scope of the root task of the calling task's runtime; NULL outside a task. For spawns that outlive their caller. Detached
- * tasks may outlive that scope itself: spawns into it then give -EINVAL.
+ * The scope of the root task of the calling task's runtime; NULL outside a task. For spawns that outlive their caller.
+ * Detached tasks may outlive that scope itself: spawns into it then give -EINVAL.
  */
 EDO_API edo_scope *edo_root_scope(void);
 
@@ -128,14 +135,15 @@ typedef struct edo_census_entry {
 /* Copies at most `capacity` entries, largest use first; returns how many sites there are. Any thread. */
 EDO_API size_t edo_census_read(edo_census_entry *out, size_t capacity);
 
-/* --- A console --------------------------------------------------------------------------------------------------------- */
+/* --- A console ---------------------------------------------------------------------------------------------------- */
 
 struct edo_stall;
 
 /*
- * How the library edo-console makes itself known, which no program needs to do. start is called by the first outermost edo_run whose options or
- * environment ask for a console, before its runtime is there; stop by the last one, after it; stall with each report of a stall (edo/stall.h), on the reporter's
- * thread. Not at the same time. start says on stderr what has become of it; without 0 the program goes on without.
+ * How the library edo-console makes itself known, which no program needs to do. start is called by the first outermost
+ * edo_run whose options or environment ask for a console, before its runtime is there; stop by the last one, after it;
+ * stall with each report of a stall (edo/stall.h), on the reporter's thread. Not at the same time. start says on stderr
+ * what has become of it; without 0 the program goes on without.
  */
 typedef struct edo_console_hooks {
     size_t size;

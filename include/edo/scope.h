@@ -2,13 +2,13 @@
 /*
  * Scopes: who owns tasks, deadlines and cancellations.
  *
- * A scope is opened by a task, in a block of its own. Tasks are spawned into it; leaving it by any route waits until all
- * of them have returned (the one hidden wait in Edo). It may have a deadline, it can be cancelled, and it can shield
- * what is inside from a cancellation that comes from outside. Scopes nest; so do tasks inside them.
+ * A scope is opened by a task, in a block of its own. Tasks are spawned into it; leaving it by any route waits until
+ * all of them have returned (the one hidden wait in Edo). It may have a deadline, it can be cancelled, and it can
+ * shield what is inside from a cancellation that comes from outside. Scopes nest; so do tasks inside them.
  *
  * Cancellation is level-triggered (rule C1): once a scope is cancelled, every call inside it that may wait returns
- * -ECANCELED, until the scope is left. It is asked for, never done to somebody: nothing is killed or unwound, and a call
- * that returns -ECANCELED has not happened (rule C2). Not cancellable are: leaving a scope, closing, unlocking.
+ * -ECANCELED, until the scope is left. It is asked for, never done to somebody: nothing is killed or unwound, and a
+ * call that returns -ECANCELED has not happened (rule C2). Not cancellable are: leaving a scope, closing, unlocking.
  */
 #ifndef EDO_SCOPE_H
 #define EDO_SCOPE_H
@@ -78,13 +78,13 @@ typedef struct edo_scope_options {
  *   - `break`, `return` and `goto` out of the block cancel the children under every policy, then wait (rule C9).
  *
  * Afterwards rc holds the scope's result: the first failure in time of body and children; -ETIMEDOUT where the scope's
- * own deadline cut the body or a child short; else what the body left there. A child's -ECANCELED that this scope itself
- * caused is no failure. A `return` out of the block is evaluated before the wait and so can't carry the scope's result:
- * leave by `break` or by falling through when it matters (builds with EDO_DEBUG_CHECKS abort when a scope that failed or
- * timed out is left by `return` or `goto`).
+ * own deadline cut the body or a child short; else what the body left there. A child's -ECANCELED that this scope
+ * itself caused is no failure. A `return` out of the block is evaluated before the wait and so can't carry the scope's
+ * result: leave by `break` or by falling through when it matters (builds with EDO_DEBUG_CHECKS abort when a scope that
+ * failed or timed out is left by `return` or `goto`).
  *
- * What children borrow is declared before the scope; or edo_scope_join is called before it goes away. `&rc` may be NULL.
- * Opening cannot fail inside a task. On a thread that runs no task, rc becomes -EPERM and the block is skipped.
+ * What children borrow is declared before the scope; or edo_scope_join is called before it goes away. `&rc` may be
+ * NULL. Opening cannot fail inside a task. On a thread that runs no task, rc becomes -EPERM and the block is skipped.
  */
 #define EDO_SCOPE(name, ...)                                                                                           \
     EDO_SCOPE_(name, EDO_JOIN(name, _storage_), EDO_JOIN(name, _once_), __VA_ARGS__, .size = sizeof(edo_scope_options))
@@ -95,19 +95,19 @@ typedef struct edo_scope_options {
         for (bool once = true; once; once = false, name->way_ = EDO_WAY_THROUGH_)
 
 /*
- * EDO_TIMEOUT(EDO_SEC(2), &rc) { rc = fetch(...); }: a scope with a deadline. Calls inside return -ECANCELED once it has
- * passed; rc is then -ETIMEDOUT behind the block, unless the body had completed all the same (rc >= 0).
+ * EDO_TIMEOUT(EDO_SEC(2), &rc) { rc = fetch(...); }: a scope with a deadline. Calls inside return -ECANCELED once it
+ * has passed; rc is then -ETIMEDOUT behind the block, unless the body had completed all the same (rc >= 0).
  */
 #define EDO_TIMEOUT(duration, rc) EDO_SCOPE (EDO_UNIQUE(edo_timeout_scope_), rc, .timeout = edo_duration_(duration))
 
 /*
- * EDO_SHIELD(EDO_MS(500)) { ... }: cleanup that must wait. A cancellation from outside is held back for at most that long,
- * counted from the entry; then it gets through. Scopes opened inside are behind the shield, tasks spawned into an outer
- * scope are not (rule C5).
+ * EDO_SHIELD(EDO_MS(500)) { ... }: cleanup that must wait. A cancellation from outside is held back for at most that
+ * long, counted from the entry; then it gets through. Scopes opened inside are behind the shield, tasks spawned into an
+ * outer scope are not (rule C5).
  */
 #define EDO_SHIELD(duration) EDO_SCOPE (EDO_UNIQUE(edo_shield_scope_), NULL, .shield = edo_duration_(duration))
 
-/* --- The functions beneath ------------------------------------------------------------------------------------------ */
+/* --- The functions beneath ---------------------------------------------------------------------------------------- */
 
 /*
  * Opens `scope` in memory of the caller's (its stack, usually), as the innermost one of the calling task. `site` may be

@@ -11,8 +11,8 @@
  *     switch (edo_select(arms, EDO_COUNT(arms))) {
  *     case JOB: ...
  *
- * Exactly one arm happens, and its number is returned; the others have not happened (rule C6): no value was taken from or
- * put into their channels, no handle released. Among several that can happen at once each has its turn.
+ * Exactly one arm happens, and its number is returned; the others have not happened (rule C6): no value was taken from
+ * or put into their channels, no handle released. Among several that can happen at once each has its turn.
  */
 #ifndef EDO_SELECT_H
 #define EDO_SELECT_H
@@ -45,26 +45,28 @@ enum { EDO_ARMS_MOST = 64 };
 struct edo_stream;
 
 /*
- * Waits until one of the arms happens. Returns its index; -ECANCELED: none has happened, and the scope is cancelled; -EINVAL:
- * an arm is wrong (its rc is -EINVAL; values of another size, a handle of another runtime), or more than 64; -EDEADLK: the
- * handle is the caller's own; -EPERM outside a task.
+ * Waits until one of the arms happens. Returns its index; -ECANCELED: none has happened, and the scope is cancelled;
+ * -EINVAL: an arm is wrong (its rc is -EINVAL; values of another size, a handle of another runtime), or more than 64;
+ * -EDEADLK: the handle is the caller's own; -EPERM outside a task.
  *
- * An arm that cannot be waited for happens too, with the error in its rc: -EBUSY, another task waits for the same direction of
- * the stream, or for the same handle; -EBADF, the stream is closed; for descriptors those of epoll_ctl(2) (-EPERM: a regular
- * file). An arm whose object is NULL never happens, so one can be switched off; with none left and no default select waits
- * until it is cancelled.
+ * An arm that cannot be waited for happens too, with the error in its rc: -EBUSY, another task waits for the same
+ * direction of the stream, or for the same handle; -EBADF, the stream is closed; for descriptors those of epoll_ctl(2)
+ * (-EPERM: a regular file). An arm whose object is NULL never happens, so one can be switched off; with none left and
+ * no default select waits until it is cancelled.
  *
- * The arms are read, and `rc` of the one that happened is written; the array may be used again as it is: EDO_AFTER counts from
- * each call anew. A channel may be destroyed by the party that made the arm happen there; the other arms' channels when select
- * has returned.
+ * The arms are read, and `rc` of the one that happened is written; the array may be used again as it is: EDO_AFTER
+ * counts from each call anew. A channel may be destroyed by the party that made the arm happen there; the other arms'
+ * channels when select has returned.
  */
 EDO_API int edo_select(edo_arm *arms, size_t count);
 
 /* Receives a value, as edo_recv does; sends one, as edo_send does. rc: 0, -EPIPE, -ENOMEM. */
 #define EDO_RECV(channel, value) edo_arm_recv((channel), (value), sizeof *(value))
 #define EDO_SEND(channel, value) edo_arm_send((channel), (value), sizeof *(value))
-/* Hears a broadcast's next value, as edo_hear does; a watch's next version, as edo_watch_changed does. rc: how many were
- * missed in between (at most INT_MAX), or -EPIPE. */
+/*
+ * Hears a broadcast's next value, as edo_hear does; a watch's next version, as edo_watch_changed does. rc: how many
+ * were missed in between (at most INT_MAX), or -EPIPE.
+ */
 #define EDO_HEAR(value, subscription)      edo_arm_hear_sized((value), (subscription), sizeof *(value))
 #define EDO_CHANGED(value, version, watch) edo_arm_changed_sized((value), (version), (watch), sizeof *(value))
 /* After so long from the call on; at a time. */
@@ -73,12 +75,14 @@ EDO_API int edo_select(edo_arm *arms, size_t count);
 /* When the task has ended: takes its result and releases the handle, as edo_join does. */
 #define EDO_JOINED(result, task) edo_arm_joined((result), (task))
 /*
- * When a read (a write) on the stream would not wait, or would fail: consumes nothing. rc: 0, -EBADF. Room to write is what is remembered
- * of it, until a write has found none: who must not wait writes by edo_try_write.
+ * When a read (a write) on the stream would not wait, or would fail: consumes nothing. rc: 0, -EBADF. Room to write is
+ * what is remembered of it, until a write has found none: who must not wait writes by edo_try_write.
  */
 #define EDO_CAN_READ(stream)  edo_arm_readable(stream)
 #define EDO_CAN_WRITE(stream) edo_arm_writable(stream)
-/* When a foreign descriptor is readable or writable, as edo_wait_fd waits. rc: which of the events came, or an error. */
+/*
+ * When a foreign descriptor is readable or writable, as edo_wait_fd waits. rc: which of the events came, or an error.
+ */
 #define EDO_FD(fd, events) edo_arm_fd((fd), (events))
 /* At once, if no other arm can happen at once. */
 #define EDO_DEFAULT edo_arm_default()

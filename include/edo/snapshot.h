@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Snapshots: what edo_dump tells (edo/dump.h) as values instead of text, of all runtimes of the process; for programs that show it
- * in their own way, as the console does (edo/console.h).
+ * Snapshots: what edo_dump tells (edo/dump.h) as values instead of text, of all runtimes of the process; for programs
+ * that show it in their own way, as the console does (edo/console.h).
  *
  *     edo_snapshot *snapshot EDO_AUTO(edo_snapshot_free) = NULL;
  *     edo_snapshot_task task = {.size = sizeof task};
@@ -10,13 +10,14 @@
  *     for (size_t i = 0; edo_snapshot_get_task(&task, snapshot, 0, i) == 0; i++)
  *         printf("%" PRIu64 " %s\n", task.id, task.name);
  *
- * As for a dump, nobody is stopped, and each task is seen as it was at some moment while the snapshot was taken. 100,000 tasks
- * take some hundredths of a second of the calling thread's, and some 30 MB.
+ * As for a dump, nobody is stopped, and each task is seen as it was at some moment while the snapshot was taken.
+ * 100,000 tasks take some hundredths of a second of the calling thread's, and some 30 MB.
  *
- * Runtimes, and in each of them tasks, scopes and waits, are counted from 0. Structs that are filled in have their size first,
- * which the caller sets; a getter returns 0, -EINVAL for an index behind the last, -E2BIG for a size of no version up to this one. Texts and
- * sites belong to the snapshot: they are good until it is taken again, or freed. A snapshot is for one thread at a time; all calls may be
- * made from any thread, none waits for a task. What is not known is negative where nothing else is said, texts are NULL.
+ * Runtimes, and in each of them tasks, scopes and waits, are counted from 0. Structs that are filled in have their size
+ * first, which the caller sets; a getter returns 0, -EINVAL for an index behind the last, -E2BIG for a size of no
+ * version up to this one. Texts and sites belong to the snapshot: they are good until it is taken again, or freed. A
+ * snapshot is for one thread at a time; all calls may be made from any thread, none waits for a task. What is not known
+ * is negative where nothing else is said, texts are NULL.
  */
 #ifndef EDO_SNAPSHOT_H
 #define EDO_SNAPSHOT_H
@@ -36,9 +37,9 @@ typedef struct edo_snapshot edo_snapshot;
 #define EDO_SNAPSHOT_NONE UINT32_MAX
 
 /*
- * Takes one of all runtimes of the process, but for those with .unobserved (edo/runtime.h), in the order in which they were
- * started. *snapshot is NULL at first; one that was taken before is taken anew, and its memory used again. 0; -ENOMEM: what
- * could be seen is there, the rest is not; -EPERM after fork(2).
+ * Takes one of all runtimes of the process, but for those with .unobserved (edo/runtime.h), in the order in which they
+ * were started. *snapshot is NULL at first; one that was taken before is taken anew, and its memory used again. 0;
+ * -ENOMEM: what could be seen is there, the rest is not; -EPERM after fork(2).
  */
 EDO_API int edo_snapshot_take(edo_snapshot **snapshot);
 
@@ -46,7 +47,7 @@ EDO_API int edo_snapshot_take(edo_snapshot **snapshot);
 EDO_API void edo_snapshot_free(edo_snapshot *snapshot);
 EDO_AUTO_DEFINE(edo_snapshot *, edo_snapshot_free);
 
-/* --- Runtimes ------------------------------------------------------------------------------------------------------------ */
+/* --- Runtimes ----------------------------------------------------------------------------------------------------- */
 
 typedef struct edo_snapshot_runtime {
     size_t size;
@@ -72,15 +73,15 @@ typedef struct edo_snapshot_worker {
     size_t size;
     int thread;    /* the kernel's number of the thread that has it (gettid(2)); -1: none just now */
     uint64_t task; /* that runs on it, edo_task_id(); 0: none */
-    int64_t
-        stalled; /* ns, since when that task has kept it although others wait and it could not be handed on; -1: it is not so */
+    /* ns, since when that task has kept it although others wait and it could not be handed on; -1: it is not so */
+    int64_t stalled;
     edo_worker_metrics metrics;
 } edo_snapshot_worker;
 
 /* Worker 0 to .workers - 1. */
 EDO_API int edo_snapshot_get_worker(edo_snapshot_worker *out, const edo_snapshot *snapshot, size_t runtime, int worker);
 
-/* --- Tasks, by their numbers ------------------------------------------------------------------------------------------------- */
+/* --- Tasks, by their numbers -------------------------------------------------------------------------------------- */
 
 enum edo_task_state {
     EDO_TASK_RUNNING = 1,
@@ -96,7 +97,10 @@ enum edo_task_warning {
     EDO_WARNING_HOLDS_LOCK = 4    /* it holds a mutex, or an rwlock to write, that others want, and waits itself */
 };
 
-/* "keeps its thread ...", of one of them; docs/guide/dumps.md says how each is judged. Static text; "" for none of them. */
+/*
+ * "keeps its thread ...", of one of them; docs/guide/dumps.md says how each is judged. Static text; "" for none of
+ * them.
+ */
 EDO_API const char *edo_warning_text(int warning);
 
 typedef struct edo_snapshot_task {
@@ -126,8 +130,8 @@ typedef struct edo_snapshot_task {
 EDO_API int edo_snapshot_get_task(edo_snapshot_task *out, edo_snapshot *snapshot, size_t runtime, size_t task);
 
 /*
- * Times of its sampled turns until now (enum edo_times), as edo_metrics_task_times. Also -ENODATA: its runtime measures none; -ESRCH: it
- * has ended.
+ * Times of its sampled turns until now (enum edo_times), as edo_metrics_task_times. Also -ENODATA: its runtime measures
+ * none; -ESRCH: it has ended.
  */
 EDO_API int edo_snapshot_task_times(edo_histogram *out, const edo_snapshot *snapshot, size_t runtime, size_t task,
                                     int times);
@@ -135,7 +139,7 @@ EDO_API int edo_snapshot_task_times(edo_histogram *out, const edo_snapshot *snap
 /* The index of the task with that number; -1: there is none. */
 EDO_API ssize_t edo_snapshot_find(const edo_snapshot *snapshot, size_t runtime, uint64_t id);
 
-/* --- What they wait for -------------------------------------------------------------------------------------------------- */
+/* --- What they wait for ------------------------------------------------------------------------------------------- */
 
 /* Of tasks that wait for the first of several things each has an entry. */
 enum edo_wait_for {
@@ -190,10 +194,12 @@ typedef struct edo_snapshot_ends {
     const char *remote;
 } edo_snapshot_ends;
 
-/* Also -ENOENT: it is no wait for a socket, or the socket is closed, or is one of a runtime under test (edo/testing.h). */
+/*
+ * Also -ENOENT: it is no wait for a socket, or the socket is closed, or is one of a runtime under test (edo/testing.h).
+ */
 EDO_API int edo_snapshot_get_ends(edo_snapshot_ends *out, edo_snapshot *snapshot, size_t runtime, uint32_t wait);
 
-/* --- Scopes --------------------------------------------------------------------------------------------------------------- */
+/* --- Scopes ------------------------------------------------------------------------------------------------------- */
 
 typedef struct edo_snapshot_scope {
     size_t size;
@@ -214,18 +220,18 @@ typedef struct edo_snapshot_scope {
 /* Scope 0 to .scopes - 1. Their indices are of this snapshot only. */
 EDO_API int edo_snapshot_get_scope(edo_snapshot_scope *out, edo_snapshot *snapshot, size_t runtime, size_t scope);
 
-/* --- More ----------------------------------------------------------------------------------------------------------------- */
+/* --- More --------------------------------------------------------------------------------------------------------- */
 
 /*
- * Calls found(context, tasks, count) for each deadlock: a ring of tasks, by their numbers, in which each waits for the next, and the
- * last for the first. No task is in two that are told. 0, -ENOMEM, -EINVAL.
+ * Calls found(context, tasks, count) for each deadlock: a ring of tasks, by their numbers, in which each waits for the
+ * next, and the last for the first. No task is in two that are told. 0, -ENOMEM, -EINVAL.
  */
 EDO_API int edo_snapshot_deadlocks(edo_snapshot *snapshot, size_t runtime,
                                    void (*found)(void *context, const uint64_t *tasks, size_t count), void *context);
 
 /*
- * The functions in which a waiting task stands now, innermost first, at most `capacity`: how many. 0: it does not wait any more, or has no
- * stack. -EINVAL, -ENOMEM. Names are looked for in files: milliseconds, the first time.
+ * The functions in which a waiting task stands now, innermost first, at most `capacity`: how many. 0: it does not wait
+ * any more, or has no stack. -EINVAL, -ENOMEM. Names are looked for in files: milliseconds, the first time.
  */
 EDO_API ssize_t edo_snapshot_backtrace(edo_stall_frame *out, size_t capacity, edo_snapshot *snapshot, size_t runtime,
                                        size_t task);

@@ -2,9 +2,9 @@
 /*
  * Tasks: functions that run with a stack of their own, many on few threads.
  *
- * A task is `int fn(void *)`; it returns 0 (or a count) or a negative errno value. It belongs to a scope, may wake on any
- * thread after any call that waits, and holds a stack only while it has frames: it gets one at its first run, and gives
- * it back when it ends or goes on later by edo_continue (rule K5).
+ * A task is `int fn(void *)`; it returns 0 (or a count) or a negative errno value. It belongs to a scope, may wake on
+ * any thread after any call that waits, and holds a stack only while it has frames: it gets one at its first run, and
+ * gives it back when it ends or goes on later by edo_continue (rule K5).
  *
  * Because a task may wake on another thread, nothing thread-local survives a call that may wait: not errno, not the
  * address of a thread_local variable. Spawn with .pinned = true for code that can't live with that.
@@ -25,7 +25,7 @@ typedef struct edo_handle edo_task;
 /* What a task function looks like. */
 typedef int (*edo_task_fn)(void *argument);
 
-/* --- When a dormant task goes on ------------------------------------------------------------------------------------ */
+/* --- When a dormant task goes on ---------------------------------------------------------------------------------- */
 
 /* A condition for .when and edo_continue, made by the macros below. A plain value. */
 typedef struct edo_when {
@@ -46,17 +46,17 @@ enum { EDO_WHEN_NOW_ = 1, EDO_WHEN_AT_, EDO_WHEN_READABLE_, EDO_WHEN_WRITABLE_ }
 #define EDO_WHEN_WRITABLE(...)              EDO_WHEN_STREAM_(EDO_WHEN_WRITABLE_, __VA_ARGS__, .events_ = 0)
 #define EDO_WHEN_STREAM_(what, stream, ...) ((edo_when){.what_ = (what), .object_ = (stream), __VA_ARGS__})
 
-/* --- Spawn ---------------------------------------------------------------------------------------------------------- */
+/* --- Spawn -------------------------------------------------------------------------------------------------------- */
 
 typedef struct edo_spawn_options {
     size_t size;
     size_t copy; /* copy so many bytes from `argument`; the task gets the copy's address and it goes with the task */
     edo_task **handle; /* where to put a handle, to be joined or detached; NULL: the task frees itself when it ends */
     const char *name;  /* static text, for people; NULL: the spawn site's function */
-    size_t
-        stack_size; /* bytes of address space, rounded up to a power of two, 16 KiB to 8 MiB; 0: the runtime's default */
-    bool pinned;    /* always on the thread where it first runs (for foreign code with thread-local state) */
-    edo_when when;  /* start only then (no stack until then); all zero: at once */
+    /* bytes of address space, rounded up to a power of two, 16 KiB to 8 MiB; 0: the runtime's default */
+    size_t stack_size;
+    bool pinned;   /* always on the thread where it first runs (for foreign code with thread-local state) */
+    edo_when when; /* start only then (no stack until then); all zero: at once */
 } edo_spawn_options;
 
 /*
@@ -67,7 +67,8 @@ typedef struct edo_spawn_options {
  * EDO_FAIL_FAST a negative return value cancels the scope. Never waits.
  *
  * 0; -ENOMEM, -EINVAL, -E2BIG; -EPERM on a thread that runs no task; for .when also -EBUSY and -EBADF of its
- * stream, and -EMFILE and others of epoll_ctl(2). After an error nothing was spawned and the argument is still the caller's.
+ * stream, and -EMFILE and others of epoll_ctl(2). After an error nothing was spawned and the argument is still the
+ * caller's.
  */
 #define edo_spawn(scope, fn, ...) EDO_SPAWN_((scope), (fn), __VA_ARGS__, .size = sizeof(edo_spawn_options))
 #define EDO_SPAWN_(scope, fn, argument, ...)                                                                           \
@@ -89,17 +90,20 @@ EDO_API int edo_join(int *result, edo_task *task);
 /* Whether the task has ended: edo_join would not wait. Any thread. */
 EDO_API bool edo_task_done(const edo_task *task);
 
-/* Releases a handle without waiting; the task goes on in its scope, which still waits for it. NULL is accepted. Any thread. */
+/*
+ * Releases a handle without waiting; the task goes on in its scope, which still waits for it. NULL is accepted. Any
+ * thread.
+ */
 EDO_API void edo_detach(edo_task *task);
 
-/* --- Inside a task -------------------------------------------------------------------------------------------------- */
+/* --- Inside a task ------------------------------------------------------------------------------------------------ */
 
 /*
- * `return edo_continue(EDO_WHEN_READABLE(peer, .deadline = limit), next, EDO_TAKE(peer));` ends this function and goes on
- * with next(argument) when the condition comes; until then the task has no stack. It keeps its identity, scope, name and
- * cancellation. Cannot fail: cancellation (rule C1), the deadline, and an error in waiting run `next` too, which asks
- * edo_resumption() why. The value must be returned by the task function itself, and all scopes the task opened must be
- * closed. The condition is evaluated before the argument, so EDO_TAKE of the stream waited for is in order.
+ * `return edo_continue(EDO_WHEN_READABLE(peer, .deadline = limit), next, EDO_TAKE(peer));` ends this function and goes
+ * on with next(argument) when the condition comes; until then the task has no stack. It keeps its identity, scope, name
+ * and cancellation. Cannot fail: cancellation (rule C1), the deadline, and an error in waiting run `next` too, which
+ * asks edo_resumption() why. The value must be returned by the task function itself, and all scopes the task opened
+ * must be closed. The condition is evaluated before the argument, so EDO_TAKE of the stream waited for is in order.
  */
 #define edo_continue(when, fn, argument)                                                                               \
     (__extension__({                                                                                                   \
@@ -111,8 +115,8 @@ EDO_API int edo_continue_with(const edo_when *when, edo_task_fn fn, void *argume
 struct edo_stream;
 
 /*
- * The same as edo_continue(EDO_WHEN_READABLE(stream), fn, argument), in cancellation as in all else; that comes down to this where
- * the compiler sees that there is no deadline.
+ * The same as edo_continue(EDO_WHEN_READABLE(stream), fn, argument), in cancellation as in all else; that comes down to
+ * this where the compiler sees that there is no deadline.
  */
 EDO_API int edo_continue_readable(struct edo_stream *stream, edo_task_fn fn, void *argument);
 
@@ -127,8 +131,8 @@ static inline int edo_continue_(const edo_when *when, edo_task_fn fn, void *argu
 
 /*
  * Why this function of the task was run: 0, its condition came (or it had none); -ETIMEDOUT, the condition's deadline
- * passed; -ECANCELED, its scope is cancelled; another negative errno: it could not wait. Who had no deadline and reads (writes) at
- * once need not ask: that says the same.
+ * passed; -ECANCELED, its scope is cancelled; another negative errno: it could not wait. Who had no deadline and reads
+ * (writes) at once need not ask: that says the same.
  */
 EDO_API int edo_resumption(void);
 
@@ -139,8 +143,8 @@ EDO_API int edo_yield(void);
 EDO_API int edo_checkpoint(void);
 
 /*
- * Whether the caller runs in a task; the task's name; its serial number (0 outside a task), which no other task has while any of its
- * runtime lives, nor in the next 32,000 runtimes of the process.
+ * Whether the caller runs in a task; the task's name; its serial number (0 outside a task), which no other task has
+ * while any of its runtime lives, nor in the next 32,000 runtimes of the process.
  */
 EDO_API bool edo_in_task(void);
 EDO_API const char *edo_task_name(void);

@@ -3,8 +3,8 @@
  * Testing programs that are written with Edo: runs that can be repeated, and sweeps that prove that a function bears
  * cancellation and failure at every point.
  *
- * Called on a plain thread, outside any task, one at a time in a process: while one runs, the platform table that all of
- * Edo goes through is replaced.
+ * Called on a plain thread, outside any task, one at a time in a process: while one runs, the platform table that all
+ * of Edo goes through is replaced.
  */
 #ifndef EDO_TESTING_H
 #define EDO_TESTING_H
@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-/* --- Seeded runs ---------------------------------------------------------------------------------------------------- */
+/* --- Seeded runs -------------------------------------------------------------------------------------------------- */
 
 /* How the next task is chosen among those that are ready. */
 enum edo_test_schedule {
@@ -45,27 +45,27 @@ typedef struct edo_test_options {
 } edo_test_options;
 
 /*
- * Runs fn(argument) as edo_run does, on a runtime with one worker, on the calling thread, whose choices are drawn from a
- * seed: the same seed, options and binary give the same run. Two tasks never run at the same time; between suspension
+ * Runs fn(argument) as edo_run does, on a runtime with one worker, on the calling thread, whose choices are drawn from
+ * a seed: the same seed, options and binary give the same run. Two tasks never run at the same time; between suspension
  * points a task is alone.
  *
  * The kernel beneath is a simulated one:
  *
  *   Time stands still while a task runs, and when all wait, jumps to what comes next: edo_sleep(EDO_SEC(3600)) takes no
- *   time at all. A loop that waits for the clock with edo_yield never ends (unless .tick lets time pass). edo_now() begins
- *   with an hour, edo_wall() at 2000-01-01.
- *   The network is in memory, with every IP address and port free to be listened on. A stream that was not given a local
- *   address (.bind) comes from 127.0.0.1 or ::1. Unix sockets by path are simulated too: no file is made. UDP loses nothing
- *   and keeps its order, unless edo_test_faults say otherwise, or a receiver's buffer is full. Multicast goes to all members.
- *   Host names are those that edo_test_host has set; looking one up takes no thread.
- *   Nothing runs in other threads: edo_blocking calls its function at once, on the task's own stack, so it must not wait
- *   for another task.
+ *   time at all. A loop that waits for the clock with edo_yield never ends (unless .tick lets time pass). edo_now()
+ *   begins with an hour, edo_wall() at 2000-01-01.
+ *   The network is in memory, with every IP address and port free to be listened on. A stream that was not given a
+ *   local address (.bind) comes from 127.0.0.1 or ::1. Unix sockets by path are simulated too: no file is made. UDP
+ *   loses nothing and keeps its order, unless edo_test_faults say otherwise, or a receiver's buffer is full. Multicast
+ *   goes to all members. Host names are those that edo_test_host has set; looking one up takes no thread.
+ *   Nothing runs in other threads: edo_blocking calls its function at once, on the task's own stack, so it must not
+ *   wait for another task.
  *   Files are the system's.
  *
  * What could not be repeated is refused: edo_run within the run, edo_send_fds, and, unless .impure is set,
- * edo_stream_from_fd and edo_wait_fd for a real descriptor and edo_wake_word from another thread, with -ENOTSUP. Any other
- * wake or cancellation of its tasks by another thread ends the program with a message. An impure run allows those, its time
- * is the system's, and it is repeated only as far as what comes from outside is.
+ * edo_stream_from_fd and edo_wait_fd for a real descriptor and edo_wake_word from another thread, with -ENOTSUP. Any
+ * other wake or cancellation of its tasks by another thread ends the program with a message. An impure run allows
+ * those, its time is the system's, and it is repeated only as far as what comes from outside is.
  *
  * When all tasks wait and nothing is left that could wake one, that is reported on stderr, with a line for each task:
  * where it was spawned, and what it waits for. Then the root scope is cancelled, and the run returns -EDEADLK. If they
@@ -83,22 +83,23 @@ typedef struct edo_test_options {
 EDO_API int edo_test_run(edo_task_fn fn, void *argument, const edo_test_options *options);
 
 /*
- * The same with `count` seeds, from options->seed (0: 1) upwards, until one fails. With EDO_SEED in the environment: with
- * that one only. Returns the last run's result.
+ * The same with `count` seeds, from options->seed (0: 1) upwards, until one fails. With EDO_SEED in the environment:
+ * with that one only. Returns the last run's result.
  */
 EDO_API int edo_test_seeds(edo_task_fn fn, void *argument, int count, const edo_test_options *options);
 
 /*
- * A hash of all that has happened in the current run so far, or in the last one: of two runs with the same hash, chance and
- * the kernel were the same.
+ * A hash of all that has happened in the current run so far, or in the last one: of two runs with the same hash, chance
+ * and the kernel were the same.
  */
 EDO_API uint64_t edo_test_trace(void);
 
-/* --- Inside a seeded run: time and the network ------------------------------------------------------------------------- */
+/* --- Inside a seeded run: time and the network -------------------------------------------------------------------- */
 
 /*
- * Each returns 0; -EPERM outside a task of a run with a simulated kernel; -EINVAL for what is no IP address ("10.0.0.1",
- * "::1", without a port), or no time. None waits. Hosts are told apart by their address; NULL stands for any.
+ * Each returns 0; -EPERM outside a task of a run with a simulated kernel; -EINVAL for what is no IP address
+ * ("10.0.0.1", "::1", without a port), or no time. None waits. Hosts are told apart by their address; NULL stands for
+ * any.
  */
 
 /* Lets time pass without letting others run, as a long computation does. -ENOTSUP in an impure run. */
@@ -108,18 +109,18 @@ EDO_API int edo_test_advance(int64_t duration);
 EDO_API int edo_test_latency(const char *a, const char *b, int64_t min, int64_t max);
 
 /*
- * Cuts two hosts off from each other: what is on its way between them, and what is sent from now on, does not arrive, nor
- * do connections, until edo_test_heal has been called for them (for NULL, NULL: for all that were cut off). Then all
- * of it arrives, but datagrams, which are lost.
+ * Cuts two hosts off from each other: what is on its way between them, and what is sent from now on, does not arrive,
+ * nor do connections, until edo_test_heal has been called for them (for NULL, NULL: for all that were cut off). Then
+ * all of it arrives, but datagrams, which are lost.
  */
 EDO_API int edo_test_partition(const char *a, const char *b);
 EDO_API int edo_test_heal(const char *a, const char *b);
 
 /*
- * From now on the host name has these addresses, "10.0.0.1 2001:db8::1", in that order; or looking it up fails with `error`, one of
- * edo_resolve's. The answer takes `takes` ns; EDO_FOREVER: there is none. The last setting for a name holds. Names
- * that were not set are EDO_EDNS_UNKNOWN, except "localhost", which is ::1 and 127.0.0.1. Also -EINVAL for what no host is called,
- * no address, more than 64 of them, or an `error` that is none.
+ * From now on the host name has these addresses, "10.0.0.1 2001:db8::1", in that order; or looking it up fails with
+ * `error`, one of edo_resolve's. The answer takes `takes` ns; EDO_FOREVER: there is none. The last setting for a name
+ * holds. Names that were not set are EDO_EDNS_UNKNOWN, except "localhost", which is ::1 and 127.0.0.1. Also -EINVAL for
+ * what no host is called, no address, more than 64 of them, or an `error` that is none.
  */
 EDO_API int edo_test_host(const char *name, const char *addresses, int64_t takes);
 EDO_API int edo_test_host_fails(const char *name, int error, int64_t takes);

@@ -2,8 +2,8 @@
 /*
  * Time: the clock, waiting for a time, ticks, and timers that need no task.
  *
- * Times are ns on the monotonic clock. Timers are kept to 1.024 µs: they fire at their deadline or up to that much later
- * (plus what the kernel takes to wake a thread), never before it.
+ * Times are ns on the monotonic clock. Timers are kept to 1.024 µs: they fire at their deadline or up to that much
+ * later (plus what the kernel takes to wake a thread), never before it.
  */
 #ifndef EDO_TIME_H
 #define EDO_TIME_H
@@ -52,8 +52,8 @@ EDO_API int edo_interval_init(edo_interval *interval, int64_t period, int missed
 EDO_API int64_t edo_interval_tick(edo_interval *interval);
 
 /*
- * A timer that calls a function. Lives anywhere, owned by the caller; belongs to the runtime where it was first started (for
- * another one, initialize it again). All fields are the library's.
+ * A timer that calls a function. Lives anywhere, owned by the caller; belongs to the runtime where it was first started
+ * (for another one, initialize it again). All fields are the library's.
  */
 typedef struct edo_timer {
     uint64_t reserved_[6];
@@ -67,8 +67,8 @@ EDO_API void edo_timer_init(edo_timer *timer, void (*callback)(void *argument), 
 
 /*
  * Arms the timer; one that is armed is moved. A deadline in the past fires at the next opportunity, not inside this
- * call. 0; -EPERM on a thread that is not of a runtime. From tasks and timer callbacks, one at a time for one timer. Never
- * allocates and never makes a syscall.
+ * call. 0; -EPERM on a thread that is not of a runtime. From tasks and timer callbacks, one at a time for one timer.
+ * Never allocates and never makes a syscall.
  */
 EDO_API int edo_timer_start(edo_timer *timer, int64_t deadline);
 

@@ -9,11 +9,13 @@
  *     edo_recorder_dump(STDERR_FILENO, NULL); // what each worker did last
  *     edo_recorder_on_crash(STDERR_FILENO);   // the same when the program dies; or EDO_CRASH_REPORT=1
  *
- * A trace is a file in Chrome's JSON format, for https://ui.perfetto.dev: a track for each worker, with the turns of tasks, sleeps,
- * steals, hand-offs and stalls, arrows from who wakes or spawns a task to its turn, and counters. It costs nothing while none is on.
+ * A trace is a file in Chrome's JSON format, for https://ui.perfetto.dev: a track for each worker, with the turns of
+ * tasks, sleeps, steals, hand-offs and stalls, arrows from who wakes or spawns a task to its turn, and counters. It
+ * costs nothing while none is on.
  *
- * The recorder keeps the last 1,024 turns of each worker, as tasks' numbers, its last 256 spawns, and its last 256 looks at poller and
- * timers, sleeps, steals and hand-offs, with their times. It is always on and costs five instructions a switch, four a spawn.
+ * The recorder keeps the last 1,024 turns of each worker, as tasks' numbers, its last 256 spawns, and its last 256
+ * looks at poller and timers, sleeps, steals and hand-offs, with their times. It is always on and costs five
+ * instructions a switch, four a spawn.
  *
  * The chapter docs/guide/traces.md has pictures, and the USDT probes.
  */
@@ -26,44 +28,47 @@
 extern "C" {
 #endif
 
-/* --- Traces ----------------------------------------------------------------------------------------------------------------- */
+/* --- Traces ------------------------------------------------------------------------------------------------------- */
 
 typedef struct edo_trace_options {
     size_t size;
-    /* Bytes for what is not written yet, of each worker; 0: 4 MiB, some 50,000 events. Up to 1 GiB. A runtime keeps what its first trace gave it. */
+    /*
+     * Bytes for what is not written yet, of each worker; 0: 4 MiB, some 50,000 events. Up to 1 GiB. A runtime keeps
+     * what its first trace gave it.
+     */
     size_t memory;
     /*
-     * Gets the trace in pieces, in order, instead of the descriptor; a negative errno ends it. On a thread of the trace's own, but the last
-     * pieces on that which calls edo_trace_stop, or on which a runtime ends: so it must not wait as a task does (edo_sleep), and calls neither
-     * edo_run nor what begins or ends a trace.
+     * Gets the trace in pieces, in order, instead of the descriptor; a negative errno ends it. On a thread of the
+     * trace's own, but the last pieces on that which calls edo_trace_stop, or on which a runtime ends: so it must not
+     * wait as a task does (edo_sleep), and calls neither edo_run nor what begins or ends a trace.
      */
     int (*write)(void *argument, const char *text, size_t size);
     void *argument;
 } edo_trace_options;
 
 /*
- * From now on a trace of all runtimes of the process is written, those included that begin later; not of seeded runs (edo/testing.h).
- * Options may be NULL. One at a time.
+ * From now on a trace of all runtimes of the process is written, those included that begin later; not of seeded runs
+ * (edo/testing.h). Options may be NULL. One at a time.
  *
- * Tasks pay for it: their turns all go through their thread's own flow, which reads the clock twice, some 100 ns a turn. A thread of the
- * trace's own writes; workers never wait for it: when it is too slow, events are dropped, and the trace's last event says how
- * many. It is handed on every 10 ms, in whole events. But a runtime that begins or ends meanwhile (edo_run, in a task too) waits for
- * what is just being written: so give a file, or a pipe that somebody reads. What runs at the beginning is seen from its next turn on,
- * or the one 61 turns later.
+ * Tasks pay for it: their turns all go through their thread's own flow, which reads the clock twice, some 100 ns a
+ * turn. A thread of the trace's own writes; workers never wait for it: when it is too slow, events are dropped, and the
+ * trace's last event says how many. It is handed on every 10 ms, in whole events. But a runtime that begins or ends
+ * meanwhile (edo_run, in a task too) waits for what is just being written: so give a file, or a pipe that somebody
+ * reads. What runs at the beginning is seen from its next turn on, or the one 61 turns later.
  *
- * 0; -EBUSY: one is on; -EINVAL; -E2BIG; -ENOMEM; -EAGAIN: no thread is to be had; -EPERM after fork(2). Any thread or task but .write.
- * Keeps its thread for some µs.
+ * 0; -EBUSY: one is on; -EINVAL; -E2BIG; -ENOMEM; -EAGAIN: no thread is to be had; -EPERM after fork(2). Any thread or
+ * task but .write. Keeps its thread for some µs.
  */
 EDO_API int edo_trace_start(int fd, const edo_trace_options *options);
 
 /*
- * Ends it, and returns when all of it is written; the descriptor is not closed. 0; the first error of write(2) or .write, which ended the
- * trace; -EALREADY: none is on; -EPERM after fork(2). Any thread or task but .write; a plain call that may block: a worker
- * that is kept by it goes on elsewhere (.stall_after).
+ * Ends it, and returns when all of it is written; the descriptor is not closed. 0; the first error of write(2) or
+ * .write, which ended the trace; -EALREADY: none is on; -EPERM after fork(2). Any thread or task but .write; a plain
+ * call that may block: a worker that is kept by it goes on elsewhere (.stall_after).
  */
 EDO_API int edo_trace_stop(void);
 
-/* --- The flight recorder ---------------------------------------------------------------------------------------------------- */
+/* --- The flight recorder ------------------------------------------------------------------------------------------ */
 
 typedef struct edo_recorder_options {
     size_t size;
@@ -74,9 +79,9 @@ typedef struct edo_recorder_options {
 } edo_recorder_options;
 
 /*
- * Writes what each worker did last, as text, oldest first: from a task, of its runtime; from a thread that runs none, of all runtimes of
- * the process. Nobody is stopped for it, and nothing is taken from the heap. Turns have no times of their own; they stand between events that do,
- * at most 61 turns apart.
+ * Writes what each worker did last, as text, oldest first: from a task, of its runtime; from a thread that runs none,
+ * of all runtimes of the process. Nobody is stopped for it, and nothing is taken from the heap. Turns have no times of
+ * their own; they stand between events that do, at most 61 turns apart.
  *
  * 0; -EINVAL; -E2BIG; -ENOMEM; what write(2) or .write failed with; -EPERM after fork(2). Not in signal handlers.
  */
@@ -101,8 +106,8 @@ typedef struct edo_recorded {
 EDO_API const char *edo_recorded_name(int event);
 
 /*
- * Tells what the recorders have of a task (edo_task_id), which may have ended, oldest first. Any task or thread; of any runtime of the
- * process that has not ended. `tell` is called after all was looked at, and may do what the caller may.
+ * Tells what the recorders have of a task (edo_task_id), which may have ended, oldest first. Any task or thread; of any
+ * runtime of the process that has not ended. `tell` is called after all was looked at, and may do what the caller may.
  *
  * How many were told; -ENOMEM; -EPERM after fork(2).
  */
@@ -110,13 +115,14 @@ EDO_API int edo_recorder_task(uint64_t task, void (*tell)(void *argument, const 
                               void *argument);
 
 /*
- * From now on, when the process is about to die of SIGSEGV, SIGBUS, SIGABRT, SIGILL or SIGFPE, what each worker did last (32 events of
- * each) is written to the descriptor first, with the signal and the task in which it came. Async-signal-safe. Then the handler that was
- * there before is called, or the process dies as it would have, with its core. Once in a process: a program whose own handler of SIGSEGV
- * goes on sees it at most once.
+ * From now on, when the process is about to die of SIGSEGV, SIGBUS, SIGABRT, SIGILL or SIGFPE, what each worker did
+ * last (32 events of each) is written to the descriptor first, with the signal and the task in which it came.
+ * Async-signal-safe. Then the handler that was there before is called, or the process dies as it would have, with its
+ * core. Once in a process: a program whose own handler of SIGSEGV goes on sees it at most once.
  *
- * $EDO_CRASH_REPORT=1 in the environment does the same at the first edo_run, to stderr; any other value but 0 is a file, to be appended to.
- * Call it again to change the descriptor. 0; what sigaction(2) failed with; -EPERM after fork(2). Any thread.
+ * $EDO_CRASH_REPORT=1 in the environment does the same at the first edo_run, to stderr; any other value but 0 is a
+ * file, to be appended to. Call it again to change the descriptor. 0; what sigaction(2) failed with; -EPERM after
+ * fork(2). Any thread.
  */
 EDO_API int edo_recorder_on_crash(int fd);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames of text; see canvas.h. UTF-8 is decoded here, whatever the locale: of that only wcwidth is asked, which knows no width for
- * what the locale does not have, so that it is shown by its number.
+ * Frames of text; see canvas.h. UTF-8 is decoded here, whatever the locale: of that only wcwidth is asked, which knows
+ * no width for what the locale does not have, so that it is shown by its number.
  */
 #include "cli/canvas.h"
 
@@ -42,7 +42,7 @@ static struct edo_cell *edo_canvas_cell(const struct edo_canvas *canvas, int row
     return &canvas->cells[(size_t)row * (size_t)canvas->columns + (size_t)column];
 }
 
-/* --- Characters --------------------------------------------------------------------------------------------------------------- */
+/* --- Characters --------------------------------------------------------------------------------------------------- */
 
 /* The next character and how many bytes it has; -1: the first byte begins none. */
 static int edo_utf8_next(uint32_t *out, edo_str text)
@@ -66,7 +66,10 @@ static int edo_utf8_next(uint32_t *out, edo_str text)
     return size;
 }
 
-/* What has no shape, but says something to a terminal or to the layout of text: controls, separators, marks of direction, joiners. */
+/*
+ * What has no shape, but says something to a terminal or to the layout of text: controls, separators, marks of
+ * direction, joiners.
+ */
 static bool edo_is_format(uint32_t c)
 {
     static const uint32_t ranges[][2] = {
@@ -82,7 +85,7 @@ static bool edo_is_format(uint32_t c)
     return false;
 }
 
-/* --- Writing -------------------------------------------------------------------------------------------------------------------- */
+/* --- Writing ------------------------------------------------------------------------------------------------------ */
 
 /* Where a call of edo_canvas_put is: its columns are [begin, end). */
 struct edo_pen {
@@ -222,7 +225,7 @@ void edo_canvas_level(struct edo_canvas *canvas, int row, int column, int style,
     edo_pen_cell(&pen, (canvas->ascii ? signs : blocks)[level < 0 ? 0 : level > 8 ? 8 : level], 1);
 }
 
-/* --- Printing ------------------------------------------------------------------------------------------------------------------- */
+/* --- Printing ----------------------------------------------------------------------------------------------------- */
 
 /* Into at most 4 bytes. */
 static size_t edo_utf8_put(char *out, uint32_t c)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A frame of text, drawn in memory before anything of it reaches a terminal: rows of cells, each with a glyph and a style. The views
- * draw on it and know no terminal; screen.c shows it, and `edo top --once` prints it.
+ * A frame of text, drawn in memory before anything of it reaches a terminal: rows of cells, each with a glyph and a
+ * style. The views draw on it and know no terminal; screen.c shows it, and `edo top --once` prints it.
  *
- * All text goes through edo_canvas_put, and that is what makes it harmless: names come from the program that is looked at, and may hold
- * anything. What could move the cursor, change colours or the direction of writing, or has no width of its own, is shown as
- * \x1b or \u{202e}. A wide character takes two cells, so columns stay columns.
+ * All text goes through edo_canvas_put, and that is what makes it harmless: names come from the program that is looked
+ * at, and may hold anything. What could move the cursor, change colours or the direction of writing, or has no width of
+ * its own, is shown as \x1b or \u{202e}. A wide character takes two cells, so columns stay columns.
  *
  * Owned by one task. Drawing outside the frame is allowed and does nothing.
  */
@@ -52,8 +52,8 @@ void edo_canvas_finish(struct edo_canvas *canvas);
 void edo_canvas_clear(struct edo_canvas *canvas);
 
 /*
- * Writes text into `width` columns from there on, and an ellipsis at their end if it does not fit. Returns how many columns it took.
- * The text is UTF-8; bytes that are not are shown as \xff.
+ * Writes text into `width` columns from there on, and an ellipsis at their end if it does not fit. Returns how many
+ * columns it took. The text is UTF-8; bytes that are not are shown as \xff.
  */
 int edo_canvas_put(struct edo_canvas *canvas, int row, int column, int width, int style, edo_str text);
 int edo_canvas_printf(struct edo_canvas *canvas, int row, int column, int width, int style, const char *format, ...)

@@ -16,7 +16,7 @@ enum { HEAD_MOST = 16 * 1024, LINE_MOST = 256, TRAILER_MOST = 4096 };
 /* Where a chunked body is. */
 enum { CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILER, BODY_END };
 
-/* --- The head ------------------------------------------------------------------------------------------------------------------- */
+/* --- The head ----------------------------------------------------------------------------------------------------- */
 
 static edo_str trim(edo_str text)
 {
@@ -112,7 +112,7 @@ static int read_head(struct edo_client *client)
     return rc;
 }
 
-/* --- The request ---------------------------------------------------------------------------------------------------------------- */
+/* --- The request -------------------------------------------------------------------------------------------------- */
 
 /* The console answers only to whom calls it by number (its guard against DNS rebinding): so does the Host field. */
 static int request(struct edo_client *client, const char *path)
@@ -153,7 +153,7 @@ void edo_client_close(struct edo_client *client)
     client->stream = NULL;
 }
 
-/* --- The body ------------------------------------------------------------------------------------------------------------------- */
+/* --- The body ----------------------------------------------------------------------------------------------------- */
 
 /* The line that has come, without its end, and how many bytes it has with it; -EAGAIN: it has not come yet. */
 static ssize_t body_line(edo_str *line, struct edo_client *client)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The client's end of HTTP/1.1, as much of it as `edo top` needs: one GET a connection, the head of the answer, and its body as it
- * comes. The other end may be anything that listens on that port, so each part has its limit: 16 KiB of head, lines of 256
- * bytes between chunks.
+ * The client's end of HTTP/1.1, as much of it as `edo top` needs: one GET a connection, the head of the answer, and its
+ * body as it comes. The other end may be anything that listens on that port, so each part has its limit: 16 KiB of
+ * head, lines of 256 bytes between chunks.
  *
  *     rc = edo_client_open(&client, "127.0.0.1:6669", "/api/now");
  *     while ((rc = edo_client_body(&piece, &client)) > 0 || rc == -EAGAIN)
@@ -32,15 +32,16 @@ struct edo_client {
 };
 
 /*
- * Connects, sends the request and reads the head of the answer. `path` is what stands in the request's line, encoded. 0; -EPROTO: the answer
- * is not HTTP; errors of edo_tcp_connect, edo_write_all, edo_read; -ECANCELED. To be closed after errors too.
+ * Connects, sends the request and reads the head of the answer. `path` is what stands in the request's line, encoded.
+ * 0; -EPROTO: the answer is not HTTP; errors of edo_tcp_connect, edo_write_all, edo_read; -ECANCELED. To be closed
+ * after errors too.
  */
 int edo_client_open(struct edo_client *client, const char *address, const char *path);
 void edo_client_close(struct edo_client *client);
 
 /*
- * The next piece of the body among what has come, good until the next call. Its size; 0: the body has ended; -EAGAIN: more has
- * to come; -EPROTO. Never waits.
+ * The next piece of the body among what has come, good until the next call. Its size; 0: the body has ended; -EAGAIN:
+ * more has to come; -EPROTO. Never waits.
  */
 ssize_t edo_client_body(edo_str *piece, struct edo_client *client);
 

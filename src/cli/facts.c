@@ -8,7 +8,7 @@
 
 const char *const edo_facts_rate_names[EDO_RATE_COUNT] = {"polls", "steals", "handoffs", "spawned", "forced_yields"};
 
-/* --- Fields --------------------------------------------------------------------------------------------------------------------- */
+/* --- Fields ------------------------------------------------------------------------------------------------------- */
 
 edo_str edo_fact_text(const json_t *object, const char *key)
 {
@@ -56,7 +56,7 @@ bool edo_fact_known(const json_t *object, const char *key)
     return json_object_get(object, key) != NULL;
 }
 
-/* --- Keeping ---------------------------------------------------------------------------------------------------------------------- */
+/* --- Keeping ------------------------------------------------------------------------------------------------------ */
 
 int edo_facts_init(struct edo_facts *facts)
 {
@@ -146,7 +146,7 @@ void edo_facts_now(struct edo_facts *facts, json_t *value)
     facts->now = value;
 }
 
-/* --- The window ------------------------------------------------------------------------------------------------------------------- */
+/* --- The window --------------------------------------------------------------------------------------------------- */
 
 void edo_facts_forget_tasks(struct edo_facts *facts)
 {
@@ -207,7 +207,10 @@ static void edo_facts_run_on(json_t *row, const char *key, double ms)
         json_object_set_new(row, key, json_integer(time > 0 && time < 1e15 ? (json_int_t)time : 0));
 }
 
-/* A row is told again if something has happened to its task, not for the time that has passed: the rows known have to follow that. */
+/*
+ * A row is told again if something has happened to its task, not for the time that has passed: the rows known have to
+ * follow that.
+ */
 static void edo_facts_pass(struct edo_facts *facts, double uptime)
 {
     double passed = facts->uptime >= 0 && uptime >= 0 ? uptime - facts->uptime : 0;
@@ -247,7 +250,7 @@ const json_t *edo_facts_row(const struct edo_facts *facts, int64_t index)
     return index >= facts->from && index < facts->from + facts->count ? facts->rows[index - facts->from] : NULL;
 }
 
-/* --- Stalls ----------------------------------------------------------------------------------------------------------------------- */
+/* --- Stalls ------------------------------------------------------------------------------------------------------- */
 
 /* The end of a stall has no frames: it adds to what its beginning said. */
 void edo_facts_stall(struct edo_facts *facts, json_t *value)
@@ -278,7 +281,7 @@ void edo_facts_stalls(struct edo_facts *facts, json_t *value)
     json_decref(value);
 }
 
-/* --- Numbers as people read them -------------------------------------------------------------------------------------------------- */
+/* --- Numbers as people read them ---------------------------------------------------------------------------------- */
 
 struct edo_figure edo_figure_whole(double number)
 {

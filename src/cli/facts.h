@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is known of the program: the console's answers, as they came, and what follows from two of them (rates, the workers'
- * last minutes). Fields are looked up where they are drawn; one that is absent, or of another kind, counts as not known.
+ * What is known of the program: the console's answers, as they came, and what follows from two of them (rates, the
+ * workers' last minutes). Fields are looked up where they are drawn; one that is absent, or of another kind, counts as
+ * not known.
  *
- * Owned by the task that draws. Bounded by what was asked for: a window of at most EDO_FACTS_WINDOW tasks, 64 stalls, 256 workers.
+ * Owned by the task that draws. Bounded by what was asked for: a window of at most EDO_FACTS_WINDOW tasks, 64 stalls,
+ * 256 workers.
  */
 #ifndef EDO_CLI_FACTS_H
 #define EDO_CLI_FACTS_H
@@ -68,9 +70,12 @@ void edo_facts_forget_tasks(struct edo_facts *facts);
 /* The row of the n-th matching task; NULL: not known. */
 const json_t *edo_facts_row(const struct edo_facts *facts, int64_t index);
 
-/* --- Fields --------------------------------------------------------------------------------------------------------------------- */
+/* --- Fields ------------------------------------------------------------------------------------------------------- */
 
-/* A text, "" if there is none; whole numbers count as texts of their digits in edo_fact_id only, which writes into `buffer`. */
+/*
+ * A text, "" if there is none; whole numbers count as texts of their digits in edo_fact_id only, which writes into
+ * `buffer`.
+ */
 edo_str edo_fact_text(const json_t *object, const char *key);
 edo_str edo_fact_id(const json_t *object, const char *key, char buffer[24]);
 double edo_fact_number(const json_t *object, const char *key, double otherwise);
@@ -81,9 +86,12 @@ int64_t edo_fact_count(const json_t *object, const char *key);
 bool edo_fact_true(const json_t *object, const char *key);
 bool edo_fact_known(const json_t *object, const char *key);
 
-/* --- Numbers as people read them ------------------------------------------------------------------------------------------------ */
+/* --- Numbers as people read them ---------------------------------------------------------------------------------- */
 
-/* 99,997; 1234 -> "1,234". At most 5 columns: 12.3k. A time: 640ns, 340us, 1.2ms, 3.4s, 2m05s, 3h12m, 4d02h. Negative: "-". */
+/*
+ * 99,997; 1234 -> "1,234". At most 5 columns: 12.3k. A time: 640ns, 340us, 1.2ms, 3.4s, 2m05s, 3h12m, 4d02h. Negative:
+ * "-".
+ */
 struct edo_figure {
     char text[32];
 };

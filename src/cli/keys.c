@@ -6,7 +6,7 @@
 
 #include <stdarg.h>
 
-/* --- Views ---------------------------------------------------------------------------------------------------------------------- */
+/* --- Views -------------------------------------------------------------------------------------------------------- */
 
 void edo_keys_view(struct edo_top *top, int view)
 {
@@ -37,7 +37,7 @@ static void edo_keys_task(struct edo_top *top, edo_str id)
     edo_keys_view(top, EDO_VIEW_TASK);
 }
 
-/* --- What is opened and shut ---------------------------------------------------------------------------------------------------- */
+/* --- What is opened and shut -------------------------------------------------------------------------------------- */
 
 /* Takes a key out of a list. */
 static void edo_keys_remove(char *keys, edo_str key)
@@ -174,7 +174,7 @@ static void edo_keys_escape(struct edo_top *top)
     }
 }
 
-/* --- Moving --------------------------------------------------------------------------------------------------------------------- */
+/* --- Moving ------------------------------------------------------------------------------------------------------- */
 
 static void edo_keys_move(struct edo_top *top, int64_t by)
 {
@@ -188,7 +188,7 @@ static void edo_keys_move(struct edo_top *top, int64_t by)
         *moved = 0;
 }
 
-/* --- Typing the filter ---------------------------------------------------------------------------------------------------------- */
+/* --- Typing the filter -------------------------------------------------------------------------------------------- */
 
 static void edo_keys_type(struct edo_top *top, int key)
 {
@@ -219,7 +219,7 @@ static void edo_keys_type(struct edo_top *top, int key)
     edo_keys_anew(top);
 }
 
-/* --- Keys ----------------------------------------------------------------------------------------------------------------------- */
+/* --- Keys --------------------------------------------------------------------------------------------------------- */
 
 static int edo_keys_count(const char *const *names)
 {
@@ -334,7 +334,7 @@ bool edo_keys_take(struct edo_top *top, int key)
     return true;
 }
 
-/* --- What is asked for ---------------------------------------------------------------------------------------------------------- */
+/* --- What is asked for -------------------------------------------------------------------------------------------- */
 
 /* A path in the making; what does not fit is left out, and the console says what is wrong with the rest. */
 struct edo_path {

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way to the program's console: two tasks that speak to it, and the channel by which what it says comes to the one that draws.
+ * The way to the program's console: two tasks that speak to it, and the channel by which what it says comes to the one
+ * that draws.
  *
  * edo_link_run holds the stream of events. When the wish changes (other columns, another piece of the table) it opens
- * another stream in its place; when the connection is lost it says so and tries again each second, for ever. A console from
- * which nothing comes for three seconds and five of its intervals counts as lost: a machine that has gone says no goodbye.
+ * another stream in its place; when the connection is lost it says so and tries again each second, for ever. A console
+ * from which nothing comes for three seconds and five of its intervals counts as lost: a machine that has gone says no
+ * goodbye.
  *
- * edo_link_ask answers one question at a time: what the stream does not tell (one task, spawn sites, resources, scopes).
+ * edo_link_ask answers one question at a time: what the stream does not tell (one task, spawn sites, resources,
+ * scopes).
  *
  * Both own nothing that is drawn: they parse, and hand on.
  */

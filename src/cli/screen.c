@@ -18,7 +18,9 @@ static attr_t attributes[EDO_STYLE_COUNT];
 static short pairs[EDO_STYLE_COUNT];
 static SCREEN *screen;
 
-/* Runs a function of ncurses that may wait for the terminal; also where the scope is cancelled, and no region is begun. */
+/*
+ * Runs a function of ncurses that may wait for the terminal; also where the scope is cancelled, and no region is begun.
+ */
 static int edo_screen_wait(int (*function)(void))
 {
     bool region = edo_blocking_begin() == 0;

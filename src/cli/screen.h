@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The terminal, by ncurses: shows a canvas, and gives keys. Between edo_screen_open and edo_screen_close the terminal is ours; whoever
- * leaves in between (a signal, an error) closes it first; Ctrl-Z leaves it.
+ * The terminal, by ncurses: shows a canvas, and gives keys. Between edo_screen_open and edo_screen_close the terminal
+ * is ours; whoever leaves in between (a signal, an error) closes it first; Ctrl-Z leaves it.
  *
- * ncurses keeps its state in globals: one screen a process, used by one task. A terminal may take its time (ssh, Ctrl-S), so what
- * writes or reads does so in a blocking region: the tasks that listen to the console go on meanwhile.
+ * ncurses keeps its state in globals: one screen a process, used by one task. A terminal may take its time (ssh,
+ * Ctrl-S), so what writes or reads does so in a blocking region: the tasks that listen to the console go on meanwhile.
  */
 #ifndef EDO_CLI_SCREEN_H
 #define EDO_CLI_SCREEN_H

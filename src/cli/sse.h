@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Server-sent events (text/event-stream of the HTML standard), taken out of the bytes as they come: an event's name and its data. `id`
- * and `retry` are passed over; lines end with LF or CRLF. An event has at most EDO_SSE_MOST bytes.
+ * Server-sent events (text/event-stream of the HTML standard), taken out of the bytes as they come: an event's name and
+ * its data. `id` and `retry` are passed over; lines end with LF or CRLF. An event has at most EDO_SSE_MOST bytes.
  *
  * Owned by the task that reads the stream.
  */
@@ -33,8 +33,8 @@ void edo_sse_init(struct edo_sse *sse);
 void edo_sse_finish(struct edo_sse *sse);
 
 /*
- * Goes on with *bytes and takes from its front what it has used. 1: there is an event, sse->name and sse->data, until the next
- * call; 0: all was used; -EMSGSIZE: no event is that large; -ENOMEM.
+ * Goes on with *bytes and takes from its front what it has used. 1: there is an event, sse->name and sse->data, until
+ * the next call; 0: all was used; -EMSGSIZE: no event is that large; -ENOMEM.
  */
 int edo_sse_next(struct edo_sse *sse, edo_str *bytes);
 

@@ -2,13 +2,13 @@
 /*
  * `edo top`: what the tasks of a running program do, in a terminal.
  *
- * Four tasks on one worker. The root draws: it waits for keys, signals and what the console says, one of them at a time, and
- * owns all that is shown. Two speak to the console (link.h), one waits for signals. They hand on values and share nothing,
- * so it does not matter which thread they run on, and a terminal that takes its time holds up nobody.
+ * Four tasks on one worker. The root draws: it waits for keys, signals and what the console says, one of them at a
+ * time, and owns all that is shown. Two speak to the console (link.h), one waits for signals. They hand on values and
+ * share nothing, so it does not matter which thread they run on, and a terminal that takes its time holds up nobody.
  *
- * However it ends, by q, by a signal (the runtime cancels the root scope at SIGINT and SIGTERM), when the terminal goes, the root
- * leaves its loop and gives the terminal back as it was. Only a second SIGTERM, for a terminal that no longer
- * takes anything, does not wait for that.
+ * However it ends, by q, by a signal (the runtime cancels the root scope at SIGINT and SIGTERM), when the terminal
+ * goes, the root leaves its loop and gives the terminal back as it was. Only a second SIGTERM, for a terminal that no
+ * longer takes anything, does not wait for that.
  */
 #include "cli/top.h"
 
@@ -42,7 +42,7 @@ static bool edo_top_ascii(void)
     return strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
 }
 
-/* --- What the console says ------------------------------------------------------------------------------------------------------ */
+/* --- What the console says ---------------------------------------------------------------------------------------- */
 
 static void edo_top_answer(struct edo_top *top, struct edo_said_value *said)
 {
@@ -115,7 +115,7 @@ static void edo_top_said(struct edo_top_run *run, struct edo_said_value *said, u
     }
 }
 
-/* --- Signals -------------------------------------------------------------------------------------------------------------------- */
+/* --- Signals ------------------------------------------------------------------------------------------------------ */
 
 /* What the runtime does not see to: SIGINT and SIGTERM. */
 static int edo_top_signals(void *argument)
@@ -142,7 +142,7 @@ static bool edo_top_signalled(int number)
     return number != SIGHUP && number != SIGQUIT;
 }
 
-/* --- Drawing -------------------------------------------------------------------------------------------------------------------- */
+/* --- Drawing ------------------------------------------------------------------------------------------------------ */
 
 static int edo_top_draw(struct edo_top_run *run, struct edo_canvas *canvas, bool whole)
 {
@@ -257,7 +257,7 @@ static int edo_top_watch(struct edo_top_run *run)
     return rc;
 }
 
-/* --- Once ----------------------------------------------------------------------------------------------------------------------- */
+/* --- Once --------------------------------------------------------------------------------------------------------- */
 
 static int edo_top_columns(void)
 {
@@ -318,7 +318,7 @@ static int edo_top_once(struct edo_top_run *run)
     return edo_top_print(run);
 }
 
-/* --- The command ---------------------------------------------------------------------------------------------------------------- */
+/* --- The command -------------------------------------------------------------------------------------------------- */
 
 static int edo_top_root(void *argument)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What `edo top` shows and what it was told to show. struct edo_top is all of it: the facts, the choices of who sits before it, and which
- * question is open. The one task that draws owns it; the views read it, write what they have learnt of the frame's size
- * (how many rows there are room for), and draw on a canvas.
+ * What `edo top` shows and what it was told to show. struct edo_top is all of it: the facts, the choices of who sits
+ * before it, and which question is open. The one task that draws owns it; the views read it, write what they have
+ * learnt of the frame's size (how many rows there are room for), and draw on a canvas.
  */
 #ifndef EDO_CLI_VIEW_H
 #define EDO_CLI_VIEW_H
@@ -70,7 +70,10 @@ extern const char *const edo_state_names[];
 /* Draws the whole frame. */
 void edo_view_draw(struct edo_top *top, struct edo_canvas *canvas);
 
-/* The head's rows, from `row` on; returns the next free one. Rates need two moments: `totals` shows what was counted instead. */
+/*
+ * The head's rows, from `row` on; returns the next free one. Rates need two moments: `totals` shows what was counted
+ * instead.
+ */
 int edo_view_head(struct edo_top *top, struct edo_canvas *canvas, int row, bool totals);
 
 /* The body of each view, in rows [row, end). */
@@ -95,7 +98,7 @@ int64_t edo_view_rows(const struct edo_top *top);
 /* Keeps the chosen row among `count`, and among the `seen` that are seen. */
 void edo_scroll_clamp(struct edo_scroll *scroll, int64_t count, int seen);
 
-/* --- Tables --------------------------------------------------------------------------------------------------------------------- */
+/* --- Tables ------------------------------------------------------------------------------------------------------- */
 
 enum { EDO_RANK_NEVER = 16 };
 
@@ -122,7 +125,7 @@ struct edo_table_row {
 };
 void edo_table_cell(const struct edo_table_row *at, int column, int style, edo_str text);
 
-/* --- Pages: lines under each other, of which some are seen ----------------------------------------------------------------------- */
+/* --- Pages: lines under each other, of which some are seen -------------------------------------------------------- */
 
 struct edo_page {
     struct edo_canvas *canvas;

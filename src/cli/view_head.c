@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The head that every view has: which program it is, what its tasks do, how much happens a second, and its workers with their last
- * moments as bars. What does not fit is left out, from the end.
+ * The head that every view has: which program it is, what its tasks do, how much happens a second, and its workers with
+ * their last moments as bars. What does not fit is left out, from the end.
  */
 #include "cli/view.h"
 
@@ -51,7 +51,7 @@ static void put_rate(struct edo_facts_line *line, const struct edo_facts *facts,
     put(line, EDO_STYLE_PLAIN, label, value);
 }
 
-/* --- Rows ----------------------------------------------------------------------------------------------------------------------- */
+/* --- Rows --------------------------------------------------------------------------------------------------------- */
 
 static void edo_head_title(struct edo_top *top, struct edo_canvas *canvas, int row)
 {
@@ -125,7 +125,7 @@ static int edo_head_rates(struct edo_top *top, struct edo_canvas *canvas, int ro
     return line.row + 1;
 }
 
-/* --- Workers -------------------------------------------------------------------------------------------------------------------- */
+/* --- Workers ------------------------------------------------------------------------------------------------------ */
 
 /* The load of the n-th moment from the right, 0 to 8; -1: there was none. */
 static int edo_worker_level(const struct edo_facts_worker *worker, int back)

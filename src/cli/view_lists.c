@@ -12,7 +12,7 @@ static void choose(struct edo_top *top, struct edo_canvas *canvas, int row, int6
         edo_canvas_paint(canvas, row, 0, canvas->columns, EDO_STYLE_SELECTED);
 }
 
-/* --- Spawn sites ---------------------------------------------------------------------------------------------------------------- */
+/* --- Spawn sites -------------------------------------------------------------------------------------------------- */
 
 void edo_view_sites(struct edo_top *top, struct edo_canvas *canvas, int row, int end)
 {
@@ -51,7 +51,7 @@ void edo_view_sites(struct edo_top *top, struct edo_canvas *canvas, int row, int
     }
 }
 
-/* --- Stalls --------------------------------------------------------------------------------------------------------------------- */
+/* --- Stalls ------------------------------------------------------------------------------------------------------- */
 
 static void edo_clock_text(char out[16], double at_ms)
 {
@@ -136,7 +136,7 @@ void edo_view_stalls(struct edo_top *top, struct edo_canvas *canvas, int row, in
         edo_stall_frames(canvas, end - frames, end, facts->stalls[scroll->chosen]);
 }
 
-/* --- Resources ------------------------------------------------------------------------------------------------------------------ */
+/* --- Resources ---------------------------------------------------------------------------------------------------- */
 
 static void edo_ids_text(char *out, size_t size, const json_t *ids)
 {

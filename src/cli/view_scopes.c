@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tree of scopes and tasks. Its rows are made by the console, which is told what was opened and shut; known are those that
- * are seen, and as many before and behind them.
+ * The tree of scopes and tasks. Its rows are made by the console, which is told what was opened and shut; known are
+ * those that are seen, and as many before and behind them.
  */
 #include "cli/view.h"
 
@@ -34,7 +34,7 @@ bool edo_scopes_is_hollow(const json_t *row)
     return edo_fact_number(row, "tasks", 0) == 0 && edo_fact_number(row, "scopes", 0) == 0;
 }
 
-/* --- What a row says -------------------------------------------------------------------------------------------------------------- */
+/* --- What a row says ---------------------------------------------------------------------------------------------- */
 
 /* Facts behind each other, with commas; what does not fit is left out. */
 struct words {
@@ -123,7 +123,7 @@ static void more_text(char *out, size_t size, const json_t *row)
              tasks > 0 ? " tasks" : "");
 }
 
-/* --- Rows ------------------------------------------------------------------------------------------------------------------------- */
+/* --- Rows --------------------------------------------------------------------------------------------------------- */
 
 enum { TREE, TASKS, STATE, WHAT, SITE, COLUMNS };
 

@@ -23,7 +23,7 @@ void edo_scroll_clamp(struct edo_scroll *scroll, int64_t count, int seen)
         scroll->first = 0;
 }
 
-/* --- Tables --------------------------------------------------------------------------------------------------------------------- */
+/* --- Tables ------------------------------------------------------------------------------------------------------- */
 
 void edo_table_lay(struct edo_column *columns, int count, int width)
 {
@@ -98,7 +98,7 @@ void edo_table_head(struct edo_canvas *canvas, int row, const struct edo_column 
     edo_canvas_paint(canvas, row, 0, canvas->columns, EDO_STYLE_HEAD);
 }
 
-/* --- Pages ---------------------------------------------------------------------------------------------------------------------- */
+/* --- Pages -------------------------------------------------------------------------------------------------------- */
 
 void edo_page_line(struct edo_page *page, int indent, int style, const char *format, ...)
 {

@@ -4,7 +4,7 @@
  */
 #include "cli/view.h"
 
-/* --- One task ------------------------------------------------------------------------------------------------------------------- */
+/* --- One task ----------------------------------------------------------------------------------------------------- */
 
 void edo_wait_text(char *out, size_t size, const json_t *wait)
 {
@@ -168,7 +168,7 @@ void edo_view_task(struct edo_top *top, struct edo_canvas *canvas, int row, int 
     edo_page_draw(top, canvas, row, end, edo_task_page);
 }
 
-/* --- Times ---------------------------------------------------------------------------------------------------------------------- */
+/* --- Times -------------------------------------------------------------------------------------------------------- */
 
 static void edo_times_page(struct edo_top *top, struct edo_page *page)
 {
@@ -185,7 +185,7 @@ void edo_view_times(struct edo_top *top, struct edo_canvas *canvas, int row, int
     edo_page_draw(top, canvas, row, end, edo_times_page);
 }
 
-/* --- Help ----------------------------------------------------------------------------------------------------------------------- */
+/* --- Help --------------------------------------------------------------------------------------------------------- */
 
 static void edo_help_page(struct edo_top *top, struct edo_page *page)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of tasks. Only the piece that is seen, and as much before and behind it, is known: the console sorts and filters.
+ * The table of tasks. Only the piece that is seen, and as much before and behind it, is known: the console sorts and
+ * filters.
  */
 #include "cli/view.h"
 

@@ -2,8 +2,9 @@
 /*
  * The console's life. See console.h (here) for how it is made, edo/console.h for what it promises.
  *
- * The library makes itself known to the runtime before main. start has a thread run a runtime that is not observed, and waits until that
- * listens, or has failed; stop tells its root task by `stop`, and joins the thread. Under the runtime's lock, so one at a time.
+ * The library makes itself known to the runtime before main. start has a thread run a runtime that is not observed, and
+ * waits until that listens, or has failed; stop tells its root task by `stop`, and joins the thread. Under the
+ * runtime's lock, so one at a time.
  *
  * Where it listens is for everybody, under `lock`.
  */
@@ -20,8 +21,8 @@
 #include <unistd.h>
 
 /*
- * What the kernel keeps of what a client has not taken: a page that is loaded is larger, but events that are older than that are of
- * no use.
+ * What the kernel keeps of what a client has not taken: a page that is loaded is larger, but events that are older than
+ * that are of no use.
  */
 enum { SEND_BUFFER = 64 * 1024 };
 
@@ -50,7 +51,7 @@ static int wait_until_told(struct edo_console *console)
     return console->rc;
 }
 
-/* --- In its runtime ---------------------------------------------------------------------------------------------------------- */
+/* --- In its runtime ----------------------------------------------------------------------------------------------- */
 
 struct serving {
     struct edo_console *console;
@@ -108,7 +109,7 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-/* --- Outside ------------------------------------------------------------------------------------------------------------------- */
+/* --- Outside ------------------------------------------------------------------------------------------------------ */
 
 /* Reads "127.0.0.1:6669", "[::1]:6669", "6669", "localhost:6669". */
 static int read_address(edo_addr *out, const char *text)

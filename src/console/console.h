@@ -15,12 +15,13 @@
  *     stalls.c    the last reports of stalls
  *     events.c    the event stream
  *
- * Everything runs in tasks on one worker, which nobody takes away (no monitor): so between two suspension points nobody else touches the
- * data, and there are no locks. Except what other threads do: start and stop (console.c), and reports of stalls (stalls.c).
+ * Everything runs in tasks on one worker, which nobody takes away (no monitor): so between two suspension points nobody
+ * else touches the data, and there are no locks. Except what other threads do: start and stop (console.c), and reports
+ * of stalls (stalls.c).
  *
- * A snapshot is shared: it is taken anew when somebody wants one and the last is older than the interval, which is chosen so that snapshots, and
- * what is told of them in streams, take at most 1/25 of a processor. Texts in it are good until the next suspension point of who
- * reads them.
+ * A snapshot is shared: it is taken anew when somebody wants one and the last is older than the interval, which is
+ * chosen so that snapshots, and what is told of them in streams, take at most 1/25 of a processor. Texts in it are good
+ * until the next suspension point of who reads them.
  */
 #ifndef EDO_CONSOLE_CONSOLE_H
 #define EDO_CONSOLE_CONSOLE_H
@@ -37,7 +38,7 @@
 
 enum { EDO_CONSOLE_STALLS = 64, EDO_CONSOLE_CONNECTIONS = 32, EDO_CONSOLE_STATES = 6 };
 
-/* --- Looks ------------------------------------------------------------------------------------------------------------------ */
+/* --- Looks -------------------------------------------------------------------------------------------------------- */
 
 /* What is counted in a snapshot of each runtime. */
 struct edo_console_counts {
@@ -91,7 +92,7 @@ const struct edo_console_busy *edo_console_before(const struct edo_console_looks
 
 void edo_console_count(struct edo_console_counts *out, edo_snapshot *snapshot, size_t runtime);
 
-/* --- Stalls ------------------------------------------------------------------------------------------------------------------ */
+/* --- Stalls ------------------------------------------------------------------------------------------------------- */
 
 /* The last reports, as JSON; written by the threads that report, under `lock`. `changed` is set by each. */
 struct edo_console_stall {
@@ -118,7 +119,7 @@ void edo_console_stalls_add(struct edo_console_stalls *stalls, const edo_stall *
 bool edo_console_stalls_next(struct edo_json *out, uint64_t *version, struct edo_console_stalls *stalls);
 uint64_t edo_console_stalls_version(struct edo_console_stalls *stalls);
 
-/* --- The console ------------------------------------------------------------------------------------------------------------- */
+/* --- The console -------------------------------------------------------------------------------------------------- */
 
 struct edo_console {
     edo_addr address;
@@ -132,7 +133,7 @@ struct edo_console {
     struct edo_console_stalls stalls;
 };
 
-/* --- Requests ---------------------------------------------------------------------------------------------------------------- */
+/* --- Requests ----------------------------------------------------------------------------------------------------- */
 
 /* A window of the tasks. */
 struct edo_console_view {
@@ -186,7 +187,7 @@ int edo_console_parameter(char *out, size_t size, edo_http_exchange *x, const ch
 int edo_console_send(edo_http_exchange *x, int status, struct edo_json *json);
 int edo_console_fail(edo_http_exchange *x, int status, const char *why);
 
-/* --- JSON: rows.c, now.c, details.c, groups.c ---------------------------------------------------------------------------------------------- */
+/* --- JSON: rows.c, now.c, details.c, groups.c --------------------------------------------------------------------- */
 
 /* "server.c:41"; terminated. */
 void edo_console_site_text(char *out, size_t size, const edo_site *site);
@@ -196,7 +197,10 @@ void edo_console_wait_text(char *out, size_t size, edo_snapshot *snapshot, size_
 const char *edo_console_state_text(int state);
 const char *edo_console_reason_text(int reason); /* NULL: it is not cancelled */
 
-/* The members of a ROW, without braces: all; those that are true until something happens; those that time alone changes. */
+/*
+ * The members of a ROW, without braces: all; those that are true until something happens; those that time alone
+ * changes.
+ */
 void edo_console_row(struct edo_json *json, edo_snapshot *snapshot, size_t runtime, const edo_snapshot_task *task,
                      int64_t now);
 void edo_console_row_facts(struct edo_json *json, edo_snapshot *snapshot, size_t runtime,
@@ -222,13 +226,13 @@ void edo_console_scope_facts(struct edo_json *json, uint32_t number, const edo_s
 int edo_console_resources(struct edo_json *json, const struct edo_console_looks *looks, size_t runtime);
 void edo_console_task(struct edo_json *json, const struct edo_console_looks *looks, size_t runtime, size_t task);
 
-/* --- tree.c ------------------------------------------------------------------------------------------------------------------ */
+/* --- tree.c ------------------------------------------------------------------------------------------------------- */
 
 /* Reads the parameters of /api/tree and answers. */
 int edo_console_tree(edo_http_exchange *x, const struct edo_console_looks *looks, size_t runtime,
                      const struct edo_console_view *view);
 
-/* --- events.c ---------------------------------------------------------------------------------------------------------------- */
+/* --- events.c ----------------------------------------------------------------------------------------------------- */
 
 int edo_console_events(edo_http_exchange *x, struct edo_console *console);
 

@@ -10,7 +10,7 @@
 
 enum { FRAMES = 64 };
 
-/* --- A stack ---------------------------------------------------------------------------------------------------------------- */
+/* --- A stack ------------------------------------------------------------------------------------------------------ */
 
 void edo_console_frames(struct edo_json *json, const char *key, const edo_stall_frame *frames, size_t count)
 {
@@ -43,7 +43,7 @@ void edo_console_scope_key(struct edo_json *json, const char *key, edo_snapshot 
         edo_json_printf(json, key, "%" PRIu64 ".%" PRIu32, scope.owner, scope.level);
 }
 
-/* --- Waits ------------------------------------------------------------------------------------------------------------------ */
+/* --- Waits -------------------------------------------------------------------------------------------------------- */
 
 /* As edo_dump has it in JSON (docs/guide/dumps.md), but for numbers of tasks, which are strings. */
 static void one_wait(struct edo_json *json, edo_snapshot *snapshot, size_t runtime, uint32_t index,
@@ -87,7 +87,7 @@ static void waits(struct edo_json *json, edo_snapshot *snapshot, size_t runtime,
     edo_json_close(json, ']');
 }
 
-/* --- Scopes ----------------------------------------------------------------------------------------------------------------- */
+/* --- Scopes ------------------------------------------------------------------------------------------------------- */
 
 /* The members, without braces. */
 void edo_console_scope_facts(struct edo_json *json, uint32_t number, const edo_snapshot_scope *scope, int64_t now)
@@ -156,7 +156,7 @@ void edo_console_scopes(struct edo_json *json, const struct edo_console_looks *l
     edo_json_close(json, '}');
 }
 
-/* --- A task ----------------------------------------------------------------------------------------------------------------- */
+/* --- A task ------------------------------------------------------------------------------------------------------- */
 
 static void times(struct edo_json *json, const char *key, const edo_snapshot *snapshot, size_t runtime, size_t index,
                   int which)

@@ -2,12 +2,14 @@
 /*
  * The event stream: a response that does not end, and tells what is new (text/event-stream).
  *
- * A stream looks when a snapshot is due, or at a report of a stall; tells what has become of the window since it told last; and
- * waits; also for the client to end. So the stream is taken from the HTTP server: nobody else would look there before the next write,
- * and clients that have gone would count against those that may come. It keeps of each row that the client has a hash, no more. That is of what only changes when something happens: of times it has
- * the moment that is meant, not how far that is. So a task that waits is told once, whatever the clock says, and the client lets its
- * times run on by `uptime_ms`. (When a task was spawned is a guess that others may follow: only whether there is one counts.) While the client does not read, the write waits, and nothing is
- * gathered for it: what it hears next is what is so then. Who does not take what is told within 30 s is let go.
+ * A stream looks when a snapshot is due, or at a report of a stall; tells what has become of the window since it told
+ * last; and waits; also for the client to end. So the stream is taken from the HTTP server: nobody else would look
+ * there before the next write, and clients that have gone would count against those that may come. It keeps of each row
+ * that the client has a hash, no more. That is of what only changes when something happens: of times it has the moment
+ * that is meant, not how far that is. So a task that waits is told once, whatever the clock says, and the client lets
+ * its times run on by `uptime_ms`. (When a task was spawned is a guess that others may follow: only whether there is
+ * one counts.) While the client does not read, the write waits, and nothing is gathered for it: what it hears next is
+ * what is so then. Who does not take what is told within 30 s is let go.
  *
  * The first stream that wakes takes the snapshot, the others find it there.
  */
@@ -63,7 +65,7 @@ static uint64_t hash_of_row(const struct edo_json *row, const edo_snapshot_task 
 #define EVENT(stream, name) edo_json_put(&(stream)->json, "event: " name "\ndata: ")
 #define END(stream)         edo_json_put(&(stream)->json, "\n\n")
 
-/* --- Tasks ------------------------------------------------------------------------------------------------------------------ */
+/* --- Tasks -------------------------------------------------------------------------------------------------------- */
 
 static const struct told *find_told(const struct stream *stream, uint64_t id, size_t near)
 {
@@ -137,7 +139,7 @@ static int put_tasks(struct stream *stream)
     return stream->row.failed ? -ENOMEM : 0;
 }
 
-/* --- The loop --------------------------------------------------------------------------------------------------------------- */
+/* --- The loop ----------------------------------------------------------------------------------------------------- */
 
 /* What the snapshot has. 0, -ENOMEM; -ENOENT: its runtime has ended. */
 static int put_snapshot(struct stream *stream)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks by what they have in common: the place where they were spawned; what they wait for. And rings of those that wait for each
- * other. Groups are found in an open hash, at most half full, which lives for one request.
+ * Tasks by what they have in common: the place where they were spawned; what they wait for. And rings of those that
+ * wait for each other. Groups are found in an open hash, at most half full, which lives for one request.
  */
 #include "console/console.h"
 
@@ -13,7 +13,7 @@
 
 enum { RESOURCES = 200, WAITERS = 20 };
 
-/* --- Groups ----------------------------------------------------------------------------------------------------------------- */
+/* --- Groups ------------------------------------------------------------------------------------------------------- */
 
 /* What of a resource, and which; of a site its address. */
 struct group_key {
@@ -103,7 +103,7 @@ static void sort(struct groups *groups)
     groups->count = count;
 }
 
-/* --- Sites ------------------------------------------------------------------------------------------------------------------ */
+/* --- Sites -------------------------------------------------------------------------------------------------------- */
 
 static void put_site(struct edo_json *json, const struct group *group)
 {
@@ -157,7 +157,7 @@ int edo_console_sites(struct edo_json *json, const struct edo_console_looks *loo
     return 0;
 }
 
-/* --- Resources -------------------------------------------------------------------------------------------------------------- */
+/* --- Resources ---------------------------------------------------------------------------------------------------- */
 
 /* What a wait is for; false: nothing that others may wait for too. */
 static bool resource_of(struct group_key *out, const edo_snapshot_wait *wait)

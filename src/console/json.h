@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * JSON, written from left to right into memory that grows. Members are separated by commas by themselves: a value that follows another one
- * gets one before it. When there is no memory the text is empty and stays so, which `failed` tells; nobody needs to ask before
- * it is used. Bytes that are no UTF-8 are written as the characters with their numbers.
+ * JSON, written from left to right into memory that grows. Members are separated by commas by themselves: a value that
+ * follows another one gets one before it. When there is no memory the text is empty and stays so, which `failed` tells;
+ * nobody needs to ask before it is used. Bytes that are no UTF-8 are written as the characters with their numbers.
  */
 #ifndef EDO_CONSOLE_JSON_H
 #define EDO_CONSOLE_JSON_H

@@ -2,11 +2,12 @@
 /*
  * The snapshot that all share. See console.h.
  *
- * The interval is a second, or 25 times the processor time that the last one has cost: to take it, and to tell the streams of it. So that
- * uses at most 4 % of a processor. (What single requests cost is not counted: who asks without end would make the streams stand still.)
+ * The interval is a second, or 25 times the processor time that the last one has cost: to take it, and to tell the
+ * streams of it. So that uses at most 4 % of a processor. (What single requests cost is not counted: who asks without
+ * end would make the streams stand still.)
  *
- * While a stream is open the snapshot's memory is used again and again. With none it is given back by a timer once it is too old
- * to be of use, so that a program has its memory, and nothing wakes, when nobody looks.
+ * While a stream is open the snapshot's memory is used again and again. With none it is given back by a timer once it
+ * is too old to be of use, so that a program has its memory, and nothing wakes, when nobody looks.
  */
 #include "console/console.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The files of the page (src/console/page), which the build puts into the library: cmake/EdoEmbed.cmake makes the table. */
+/*
+ * The files of the page (src/console/page), which the build puts into the library: cmake/EdoEmbed.cmake makes the
+ * table.
+ */
 #ifndef EDO_CONSOLE_PAGES_H
 #define EDO_CONSOLE_PAGES_H
 

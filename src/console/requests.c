@@ -2,9 +2,10 @@
 /*
  * Requests: who may ask, and what is answered.
  *
- * A program's inside is not for whoever can make a browser ask. So: GET and HEAD alone; the Host is an address or localhost, since a
- * name might be anybody's that now means this machine (DNS rebinding); an Origin is our own; and what a browser says it does for another
- * site's page is refused. Nothing that is answered may be framed, sniffed, or kept.
+ * A program's inside is not for whoever can make a browser ask. So: GET and HEAD alone; the Host is an address or
+ * localhost, since a name might be anybody's that now means this machine (DNS rebinding); an Origin is our own; and
+ * what a browser says it does for another site's page is refused. Nothing that is answered may be framed, sniffed, or
+ * kept.
  */
 #include "console/console.h"
 #include "console/pages.h"
@@ -17,7 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* --- Who may ask --------------------------------------------------------------------------------------------------------- */
+/* --- Who may ask -------------------------------------------------------------------------------------------------- */
 
 static bool same_text(edo_str text, const char *word)
 {
@@ -92,7 +93,7 @@ static void set_headers(edo_http_exchange *x)
     edo_http_set_header(x, "Cross-Origin-Resource-Policy", "same-origin");
 }
 
-/* --- Parameters ------------------------------------------------------------------------------------------------------------ */
+/* --- Parameters --------------------------------------------------------------------------------------------------- */
 
 static int hexadecimal(char digit)
 {
@@ -145,7 +146,7 @@ int edo_console_parameter(char *out, size_t size, edo_http_exchange *x, const ch
     return -ENOENT;
 }
 
-/* --- Answers --------------------------------------------------------------------------------------------------------------- */
+/* --- Answers ------------------------------------------------------------------------------------------------------ */
 
 int edo_console_send(edo_http_exchange *x, int status, struct edo_json *json)
 {

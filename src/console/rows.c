@@ -26,7 +26,7 @@ const char *edo_console_reason_text(int reason)
     return reason == EDO_REASON_NONE ? NULL : edo_reason_text(reason);
 }
 
-/* --- Waits ----------------------------------------------------------------------------------------------------------------- */
+/* --- Waits -------------------------------------------------------------------------------------------------------- */
 
 static const char *ends_text(char *out, size_t size, edo_snapshot *snapshot, size_t runtime, uint32_t index,
                              const edo_snapshot_wait *wait, bool ask)
@@ -122,7 +122,7 @@ void edo_console_wait_text(char *out, size_t size, edo_snapshot *snapshot, size_
     }
 }
 
-/* --- Rows ------------------------------------------------------------------------------------------------------------------ */
+/* --- Rows --------------------------------------------------------------------------------------------------------- */
 
 static void time_left(struct edo_json *json, const char *key, int64_t time, int64_t now)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The last reports of stalls. They come on the threads that report, which write them down as JSON at once, since what they point to
- * goes; a second report takes the first one's place, with its backtrace: only the duration is new.
+ * The last reports of stalls. They come on the threads that report, which write them down as JSON at once, since what
+ * they point to goes; a second report takes the first one's place, with its backtrace: only the duration is new.
  *
  * All under `lock`, held for as long as a text is copied. Who waits for `changed` looks first.
  */

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tree of scopes and tasks, as rows one under the other, and a window of them as JSON. The contract is docs/guide/console.md.
+ * The tree of scopes and tasks, as rows one under the other, and a window of them as JSON. The contract is
+ * docs/guide/console.md.
  *
- * A scope has those beneath it that its owner has opened inside it, or that its tasks have opened; its tasks follow. All of a program would
- * be too much: of each scope the first few are shown and a row that tells how many more there are, unless the client has shut
- * the scope or opened all of it. Rows outside the window are counted, not looked at: so a scope of 100,000 tasks costs what it
- * takes to have counted them once.
+ * A scope has those beneath it that its owner has opened inside it, or that its tasks have opened; its tasks follow.
+ * All of a program would be too much: of each scope the first few are shown and a row that tells how many more there
+ * are, unless the client has shut the scope or opened all of it. Rows outside the window are counted, not looked at: so
+ * a scope of 100,000 tasks costs what it takes to have counted them once.
  *
- * A snapshot's scopes are seen at different moments, and what they say of each other may not fit. Each has one parent, is in one list, and
- * the walk begins at those that have none: what goes in a circle is not reached. All of it lives for one request.
+ * A snapshot's scopes are seen at different moments, and what they say of each other may not fit. Each has one parent,
+ * is in one list, and the walk begins at those that have none: what goes in a circle is not reached. All of it lives
+ * for one request.
  */
 #include "console/console.h"
 
@@ -62,7 +64,7 @@ struct tree {
     ssize_t at_row;
 };
 
-/* --- Building --------------------------------------------------------------------------------------------------------------- */
+/* --- Building ----------------------------------------------------------------------------------------------------- */
 
 static void add_child(struct tree *tree, uint32_t index, uint32_t parent)
 {
@@ -172,7 +174,7 @@ static void finish(struct tree *tree)
     edo_release(tree->next_task);
 }
 
-/* --- What is folded --------------------------------------------------------------------------------------------------------- */
+/* --- What is folded ----------------------------------------------------------------------------------------------- */
 
 static bool read_number(uint64_t *out, const char **text, uint64_t most)
 {
@@ -250,7 +252,7 @@ static bool seek(struct tree *tree, edo_http_exchange *x)
     return true;
 }
 
-/* --- Rows ------------------------------------------------------------------------------------------------------------------- */
+/* --- Rows --------------------------------------------------------------------------------------------------------- */
 
 /* Whether the next row, of what is in the node `around`, is in the window; then its object has begun. */
 static bool begin_row(struct tree *tree, const char *kind, uint32_t around)
@@ -348,7 +350,10 @@ static void put_rest(struct tree *tree, uint32_t index)
     edo_json_close(tree->json, '}');
 }
 
-/* The tasks that are in no scope that was seen, as the root task is; then every scope, with what is in it behind what is beneath it. */
+/*
+ * The tasks that are in no scope that was seen, as the root task is; then every scope, with what is in it behind what
+ * is beneath it.
+ */
 static void put_rows(struct tree *tree)
 {
     const struct node *nodes = tree->nodes;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A view: which tasks are asked for, in which order, and a window of them. By numbers there is nothing to sort; else all that match are.
+ * A view: which tasks are asked for, in which order, and a window of them. By numbers there is nothing to sort; else
+ * all that match are.
  *
- * Names and places are compared by what they are, and found to match or not once for each different one, as far as they are
- * remembered: tasks are many, their names few.
+ * Names and places are compared by what they are, and found to match or not once for each different one, as far as they
+ * are remembered: tasks are many, their names few.
  */
 #include "console/console.h"
 
@@ -14,7 +15,7 @@
 
 enum { COUNT = 100, COUNT_MOST = 1000, REMEMBERED = 64 };
 
-/* --- Parameters ------------------------------------------------------------------------------------------------------------ */
+/* --- Parameters --------------------------------------------------------------------------------------------------- */
 
 /* -1: it is none of the words. */
 static int word_of(const char *text, const char *const *words, int count)
@@ -140,7 +141,7 @@ ssize_t edo_console_runtime(edo_snapshot *snapshot, uint64_t number)
     return found;
 }
 
-/* --- Which ------------------------------------------------------------------------------------------------------------------ */
+/* --- Which -------------------------------------------------------------------------------------------------------- */
 
 /* What was found of a text, or a site, by its address. */
 struct remembered {
@@ -229,7 +230,7 @@ static bool matches(struct finder *finder, const edo_snapshot_task *task)
            wait_contains(finder, task);
 }
 
-/* --- In which order -------------------------------------------------------------------------------------------------------- */
+/* --- In which order ----------------------------------------------------------------------------------------------- */
 
 struct sorted {
     const char *text; /* NULL: by the key alone */
@@ -304,7 +305,7 @@ static int compare(const void *left, const void *right, void *context)
     return (a->task > b->task) - (a->task < b->task);
 }
 
-/* --- The window ------------------------------------------------------------------------------------------------------------ */
+/* --- The window --------------------------------------------------------------------------------------------------- */
 
 static size_t window_of(const struct edo_console_view *view, size_t matching)
 {

@@ -2,14 +2,14 @@
 /*
  * The life of a connection: dormant, then requests as long as there are some, then dormant again.
  *
- * Invariant: a connection that is dormant has no bytes of a request in any buffer and nothing to send. (Of the block that
- * remains see exchange.h.) Each return of edo_http_connection_main but by edo_continue has ended the connection.
+ * Invariant: a connection that is dormant has no bytes of a request in any buffer and nothing to send. (Of the block
+ * that remains see exchange.h.) Each return of edo_http_connection_main but by edo_continue has ended the connection.
  */
 #include "http/exchange.h"
 
 _Static_assert(sizeof(struct edo_http_connection) <= 48, "an idle connection is a task, a source and this");
 
-/* --- Ending ------------------------------------------------------------------------------------------------------------------ */
+/* --- Ending ------------------------------------------------------------------------------------------------------- */
 
 void edo_http_connection_end(struct edo_http_connection *connection)
 {
@@ -27,8 +27,8 @@ void edo_http_connection_end(struct edo_http_connection *connection)
 }
 
 /*
- * A close with bytes unread makes the kernel send a reset, which may take the response away from the client before it was
- * read. So say that nothing more will come, and let the client go first, for a while.
+ * A close with bytes unread makes the kernel send a reset, which may take the response away from the client before it
+ * was read. So say that nothing more will come, and let the client go first, for a while.
  */
 static void linger(struct edo_http_exchange *x)
 {
@@ -46,7 +46,7 @@ static void linger(struct edo_http_exchange *x)
     }
 }
 
-/* --- One request --------------------------------------------------------------------------------------------------------------- */
+/* --- One request -------------------------------------------------------------------------------------------------- */
 
 /* What the client sent could not be understood, or did not come. */
 static void refuse_head(struct edo_http_exchange *x, ssize_t rc)
@@ -112,7 +112,7 @@ static void exchange(struct edo_http_exchange *x)
     x->start = x->at;
 }
 
-/* --- The task ------------------------------------------------------------------------------------------------------------------ */
+/* --- The task ----------------------------------------------------------------------------------------------------- */
 
 static void exchange_init(struct edo_http_exchange *x, struct edo_http_connection *connection)
 {
@@ -134,8 +134,8 @@ static void exchange_init(struct edo_http_exchange *x, struct edo_http_connectio
 }
 
 /*
- * Answers all requests that have come. Returns until when the connection may be dormant now; 0: it is to be closed. What is
- * on this frame is gone before a task goes dormant, so that a stack is never kept for it.
+ * Answers all requests that have come. Returns until when the connection may be dormant now; 0: it is to be closed.
+ * What is on this frame is gone before a task goes dormant, so that a stack is never kept for it.
  */
 static __attribute__((noinline)) int64_t serve_burst(struct edo_http_connection *connection)
 {

@@ -10,7 +10,7 @@ static const char day_names[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "
 static const char month_names[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
-/* --- Writing ------------------------------------------------------------------------------------------------------------ */
+/* --- Writing ------------------------------------------------------------------------------------------------------ */
 
 static void print_two(char *out, int64_t number)
 {
@@ -43,7 +43,7 @@ void edo_http_date_print(char *out, int64_t seconds)
     print_two(out + 23, second % 60);
 }
 
-/* --- Reading ------------------------------------------------------------------------------------------------------------ */
+/* --- Reading ------------------------------------------------------------------------------------------------------ */
 
 struct reader {
     const char *at;
@@ -174,7 +174,7 @@ int edo_http_date_parse(int64_t *out, edo_str text)
     return 0;
 }
 
-/* --- The line that every response has ------------------------------------------------------------------------------------- */
+/* --- The line that every response has ----------------------------------------------------------------------------- */
 
 /* Makes the line, and tells when it will be out of date. */
 static int64_t make_line(char *out, int64_t now)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Dates of HTTP (RFC 9110 section 5.6.7): writing them, reading them in their three forms, and the line "Date: ..." that
- * every response has, which is made once a second.
+ * Dates of HTTP (RFC 9110 section 5.6.7): writing them, reading them in their three forms, and the line "Date: ..."
+ * that every response has, which is made once a second.
  *
- * The line is in a seqlock: any task reads it without waiting, whoever finds it too old makes it anew. Words are atomics
- * (relaxed) between two readings of `sequence`; odd means that it is being written; who reads then makes one of its own.
+ * The line is in a seqlock: any task reads it without waiting, whoever finds it too old makes it anew. Words are
+ * atomics (relaxed) between two readings of `sequence`; odd means that it is being written; who reads then makes one of
+ * its own.
  */
 #ifndef EDO_HTTP_DATE_H
 #define EDO_HTTP_DATE_H

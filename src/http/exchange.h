@@ -2,13 +2,13 @@
 /*
  * What is inside a server, a connection and an exchange.
  *
- * A server lives in the frame of edo_http_serve. A connection is what remains of a client while it is idle: a small block,
- * in its server's list. An exchange, with all buffers, lives on the stack of the connection's task, from the first bytes
- * of a request until nothing of the client's is left to be answered; it belongs to that task alone.
+ * A server lives in the frame of edo_http_serve. A connection is what remains of a client while it is idle: a small
+ * block, in its server's list. An exchange, with all buffers, lives on the stack of the connection's task, from the
+ * first bytes of a request until nothing of the client's is left to be answered; it belongs to that task alone.
  *
- * Ending. The acceptor's end sets `stopping`, then shuts down the reading half of every connection that is not `busy`; a
- * connection writes `busy`, then reads `stopping` (all seq_cst): so an idle one is either seen by the one who stops or
- * sees it itself. The list, and the life of the streams in it, are under `lock`.
+ * Ending. The acceptor's end sets `stopping`, then shuts down the reading half of every connection that is not `busy`;
+ * a connection writes `busy`, then reads `stopping` (all seq_cst): so an idle one is either seen by the one who stops
+ * or sees it itself. The list, and the life of the streams in it, are under `lock`.
  */
 #ifndef EDO_HTTP_EXCHANGE_H
 #define EDO_HTTP_EXCHANGE_H
@@ -125,11 +125,11 @@ static inline int64_t edo_http_after(int64_t now, int64_t duration)
     return duration > EDO_FOREVER - now ? EDO_FOREVER : now + duration;
 }
 
-/* --- input.c ------------------------------------------------------------------------------------------------------------ */
+/* --- input.c ------------------------------------------------------------------------------------------------------ */
 
 /*
- * Reads into `to`, waiting until the deadline at most; whatever responses are collected leave before a wait. The count; 0:
- * the client has ended; -ETIMEDOUT; errors of the stream.
+ * Reads into `to`, waiting until the deadline at most; whatever responses are collected leave before a wait. The count;
+ * 0: the client has ended; -ETIMEDOUT; errors of the stream.
  */
 ssize_t edo_http_fill(struct edo_http_exchange *x, char *to, size_t room, int64_t deadline);
 
@@ -142,7 +142,7 @@ void edo_http_body_begin(struct edo_http_exchange *x);
 /* Reads the body's rest and throws it away, if it is not too much. Whether its end was reached. */
 bool edo_http_body_discard(struct edo_http_exchange *x);
 
-/* --- output.c ------------------------------------------------------------------------------------------------------------ */
+/* --- output.c ----------------------------------------------------------------------------------------------------- */
 
 /* Sends what is collected. 0 or an error, which stays. */
 int edo_http_output_flush(struct edo_http_exchange *x);
@@ -150,7 +150,7 @@ int edo_http_output_flush(struct edo_http_exchange *x);
 /* Sends what is collected, then the pieces, uncopied: at most 3. 0 or an error. */
 int edo_http_output_send(struct edo_http_exchange *x, const struct iovec *pieces, int count);
 
-/* --- response.c ----------------------------------------------------------------------------------------------------------- */
+/* --- response.c --------------------------------------------------------------------------------------------------- */
 
 /* Makes ready for the response to the next request. */
 void edo_http_response_reset(struct edo_http_exchange *x);
@@ -161,7 +161,7 @@ void edo_http_response_finish(struct edo_http_exchange *x, int rc);
 /* Answers a request that was refused before it reached a handler; the connection is closed. */
 void edo_http_refuse(struct edo_http_exchange *x, int status, const char *why);
 
-/* --- connection.c ---------------------------------------------------------------------------------------------------------- */
+/* --- connection.c ------------------------------------------------------------------------------------------------- */
 
 /* The task of a connection (struct edo_http_connection *), when its stream is readable. */
 int edo_http_connection_main(void *argument);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files as responses. Whatever touches the file system runs by edo_blocking, in few jobs: one opens the file and reads its
- * first part, so a small file takes one; then one for each further part.
+ * Files as responses. Whatever touches the file system runs by edo_blocking, in few jobs: one opens the file and reads
+ * its first part, so a small file takes one; then one for each further part.
  *
  * Invariant: what is sent was opened beneath the root (open_beneath.h) and is a regular file. No data but the task's.
  */
@@ -30,7 +30,7 @@ struct file {
     char part[PART_SIZE];
 };
 
-/* --- Where blocking is allowed ------------------------------------------------------------------------------------------------ */
+/* --- Where blocking is allowed ------------------------------------------------------------------------------------ */
 
 static int read_part(void *argument)
 {
@@ -97,7 +97,7 @@ static int open_file(void *argument)
     return 0;
 }
 
-/* --- What the client has already ---------------------------------------------------------------------------------------------- */
+/* --- What the client has already ---------------------------------------------------------------------------------- */
 
 /* Whether a list of entity tags has this one; weak ones count (RFC 9110 section 13.1.2). */
 static bool has_tag(edo_str list, const char *tag)
@@ -123,7 +123,7 @@ static bool is_unchanged(const edo_http_exchange *x, const struct file *file, co
     return since.data && edo_http_date_parse(&seconds, since) == 0 && (int64_t)file->status.st_mtim.tv_sec <= seconds;
 }
 
-/* --- Responding --------------------------------------------------------------------------------------------------------------- */
+/* --- Responding --------------------------------------------------------------------------------------------------- */
 
 /* The part of the path behind its last slash, as it was sent. */
 static edo_str last_part(edo_str path)

@@ -3,13 +3,13 @@
  * What comes from the client: filling the buffer, and the body of a request.
  *
  * Invariants: start <= at <= end <= capacity; the head's bytes stay where the head's spans point, for as long as the
- * exchange lives, so the body is read into what is behind it. Nobody waits for a client without a deadline. A body's is an
- * allowance: waiting spends it, bytes that come earn a part of it back, up to body_timeout. So a client that sends a byte
- * a second is cut about as soon as one that sends nothing, and one that is steadily slow is not.
+ * exchange lives, so the body is read into what is behind it. Nobody waits for a client without a deadline. A body's is
+ * an allowance: waiting spends it, bytes that come earn a part of it back, up to body_timeout. So a client that sends a
+ * byte a second is cut about as soon as one that sends nothing, and one that is steadily slow is not.
  */
 #include "http/exchange.h"
 
-/* --- The buffer ----------------------------------------------------------------------------------------------------------- */
+/* --- The buffer --------------------------------------------------------------------------------------------------- */
 
 ssize_t edo_http_fill(struct edo_http_exchange *x, char *to, size_t room, int64_t deadline)
 {
@@ -64,7 +64,7 @@ int edo_http_make_room(struct edo_http_exchange *x)
     return x->heap ? -ENOMEM : grow(x);
 }
 
-/* --- The body ------------------------------------------------------------------------------------------------------------- */
+/* --- The body ----------------------------------------------------------------------------------------------------- */
 
 void edo_http_body_begin(struct edo_http_exchange *x)
 {
@@ -168,7 +168,10 @@ static ssize_t fill_chunks(struct edo_http_exchange *x)
     return n;
 }
 
-/* Takes body bytes out of the chunks that are in the buffer, until it is empty, `size` bytes are there, or the body ends. */
+/*
+ * Takes body bytes out of the chunks that are in the buffer, until it is empty, `size` bytes are there, or the body
+ * ends.
+ */
 static ssize_t take_chunks(struct edo_http_exchange *x, char *buffer, size_t size)
 {
     size_t taken = 0;

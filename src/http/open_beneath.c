@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening beneath a directory: see open_beneath.h. No data. These calls block, so they run where blocking is allowed. */
+/*
+ * Opening beneath a directory: see open_beneath.h. No data. These calls block, so they run where blocking is allowed.
+ */
 #include "http/open_beneath.h"
 
 #include <errno.h>

@@ -6,8 +6,9 @@
 #include <edo/base.h>
 
 /*
- * Opens `name`, relative to the directory `root` (a descriptor), for reading. Neither ".." nor a symbolic link leads out of
- * it: openat2(2) sees to that; links that stay inside are followed. A descriptor or a negative errno. Blocks as open(2).
+ * Opens `name`, relative to the directory `root` (a descriptor), for reading. Neither ".." nor a symbolic link leads
+ * out of it: openat2(2) sees to that; links that stay inside are followed. A descriptor or a negative errno. Blocks as
+ * open(2).
  */
 int edo_http_open_beneath(int root, const char *name);
 

@@ -2,8 +2,8 @@
 /*
  * The response: its head, its body in pieces or chunks, and what is sent where a handler gave none.
  *
- * Invariant: the client is always told truly how long a body is, by Content-Length, by chunks, or by the connection's end
- * (`close` is then set); if a body turns out otherwise the connection is cut (`broken`), never padded or cut short.
+ * Invariant: the client is always told truly how long a body is, by Content-Length, by chunks, or by the connection's
+ * end (`close` is then set); if a body turns out otherwise the connection is cut (`broken`), never padded or cut short.
  */
 #include "http/exchange.h"
 #include "http/status.h"
@@ -23,7 +23,7 @@ void edo_http_response_reset(struct edo_http_exchange *x)
     x->headers_size = 0;
 }
 
-/* --- Header fields --------------------------------------------------------------------------------------------------------- */
+/* --- Header fields ------------------------------------------------------------------------------------------------ */
 
 static bool is_value(const char *text, size_t size)
 {
@@ -111,7 +111,7 @@ void edo_http_close_after(edo_http_exchange *x)
     x->close = true;
 }
 
-/* --- The head -------------------------------------------------------------------------------------------------------------- */
+/* --- The head ----------------------------------------------------------------------------------------------------- */
 
 static char *put(char *out, const char *text, size_t size)
 {
@@ -208,7 +208,7 @@ int edo_http_begin(edo_http_exchange *x, int status, const char *type, int64_t s
     return 0;
 }
 
-/* --- The body -------------------------------------------------------------------------------------------------------------- */
+/* --- The body ----------------------------------------------------------------------------------------------------- */
 
 /* A chunk's line: its size in hexadecimal digits. */
 static size_t chunk_line(char *out, size_t size)
@@ -314,7 +314,7 @@ int edo_http_fail(edo_http_exchange *x, int status, const char *why)
     return edo_http_respond(x, status, "text/plain; charset=utf-8", text, (size_t)size);
 }
 
-/* --- What the server says itself ------------------------------------------------------------------------------------------- */
+/* --- What the server says itself ---------------------------------------------------------------------------------- */
 
 void edo_http_refuse(struct edo_http_exchange *x, int status, const char *why)
 {

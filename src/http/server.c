@@ -10,7 +10,7 @@
  */
 #include "http/exchange.h"
 
-/* --- Options ----------------------------------------------------------------------------------------------------------------- */
+/* --- Options ------------------------------------------------------------------------------------------------------ */
 
 static int read_options(edo_http_server_options *out, const edo_http_server_options *given)
 {
@@ -52,7 +52,7 @@ static int use_options(struct edo_http_server *server, const edo_http_server_opt
     return 0;
 }
 
-/* --- Accepting --------------------------------------------------------------------------------------------------------------- */
+/* --- Accepting ---------------------------------------------------------------------------------------------------- */
 
 /* Makes the stream a connection of its own, with a task. An error leaves the stream with the caller. */
 static int connection_begin(struct edo_http_server *server, edo_stream *stream)
@@ -118,7 +118,7 @@ static int accept_all(void *argument)
     }
 }
 
-/* --- Ending ------------------------------------------------------------------------------------------------------------------ */
+/* --- Ending ------------------------------------------------------------------------------------------------------- */
 
 static void close_idle(struct edo_http_server *server)
 {
@@ -156,7 +156,7 @@ static void drain(struct edo_http_server *server)
         edo_timer_stop(&timer);
 }
 
-/* --- Serving ----------------------------------------------------------------------------------------------------------------- */
+/* --- Serving ------------------------------------------------------------------------------------------------------ */
 
 /* Inside both scopes. */
 static int serve(struct edo_http_server *server, edo_scope *front)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connecting to an address. The state of an attempt is asked for by calling connect(2) again: 0 or EISCONN, it stands; EALREADY, not
- * yet (a needless wake); anything else is why it failed.
+ * Connecting to an address. The state of an attempt is asked for by calling connect(2) again: 0 or EISCONN, it stands;
+ * EALREADY, not yet (a needless wake); anything else is why it failed.
  */
 #include "io/stream.h"
 #include "platform/platform.h"

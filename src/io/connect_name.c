@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connecting by name: the addresses of a host are tried as RFC 8305 ("happy eyeballs") has it. (Its resolution delay is for
- * resolvers that ask for each family apart; getaddrinfo has asked for both.)
+ * Connecting by name: the addresses of a host are tried as RFC 8305 ("happy eyeballs") has it. (Its resolution delay is
+ * for resolvers that ask for each family apart; getaddrinfo has asked for both.)
  *
  * Each attempt is a task, in a scope of the caller's: it calls edo_connect and says how it went. The caller sleeps on
- * `ended`, the number of those that have, until the next attempt is to be started. The first connection goes into `winner`,
- * by one exchange; whoever comes later closes its own. When there is a winner, no attempt left, or a cancellation, the scope is
- * cancelled, which takes the other attempts back, and left when they have ended: only then is the result known. So a
- * connection that came in the same moment as a cancellation is success (rule C2), and no descriptor outlives the call.
+ * `ended`, the number of those that have, until the next attempt is to be started. The first connection goes into
+ * `winner`, by one exchange; whoever comes later closes its own. When there is a winner, no attempt left, or a
+ * cancellation, the scope is cancelled, which takes the other attempts back, and left when they have ended: only then
+ * is the result known. So a connection that came in the same moment as a cancellation is success (rule C2), and no
+ * descriptor outlives the call.
  */
 #include "io/stream.h"
 #include "runtime/options.h"
@@ -59,8 +60,8 @@ static int edo_attempt_main(void *argument)
 }
 
 /*
- * How much an error tells about the host: that it refused, that it did not answer, that there is no way to it. Above all is
- * what went wrong here (no memory, no descriptor): then it was not tried.
+ * How much an error tells about the host: that it refused, that it did not answer, that there is no way to it. Above
+ * all is what went wrong here (no memory, no descriptor): then it was not tried.
  */
 static int edo_attempt_rank(int rc)
 {

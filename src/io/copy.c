@@ -72,7 +72,7 @@ int edo_copy(uint64_t *moved, edo_stream *to, edo_stream *from)
     return edo_copy_n(moved, to, from, UINT64_MAX);
 }
 
-/* --- Both ways -------------------------------------------------------------------------------------------------------- */
+/* --- Both ways ---------------------------------------------------------------------------------------------------- */
 
 struct edo_way {
     edo_stream *to;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Datagram sockets: opening and closing, and one datagram at a time. Many: datagram_batch.c. Groups: multicast.c. A socket
- * is a source and nothing else, so it costs what a stream does; how its calls wait stands in message.h.
+ * Datagram sockets: opening and closing, and one datagram at a time. Many: datagram_batch.c. Groups: multicast.c. A
+ * socket is a source and nothing else, so it costs what a stream does; how its calls wait stands in message.h.
  */
 #include "io/message.h"
 #include "io/stale.h"
@@ -13,7 +13,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 
-/* --- Opening -------------------------------------------------------------------------------------------------------- */
+/* --- Opening ------------------------------------------------------------------------------------------------------ */
 
 static int edo_datagram_set(int fd, int level, int name, int value)
 {
@@ -88,7 +88,10 @@ static bool edo_datagram_look(struct edo_source *source)
     return edo_fd_look(source->fd, 1 << EDO_IN) != 0;
 }
 
-/* A kind of its own, since a select that looks whether it is readable must not take its error. No stream call comes here. */
+/*
+ * A kind of its own, since a select that looks whether it is readable must not take its error. No stream call comes
+ * here.
+ */
 static const struct edo_source_kind edo_datagram_kind = {.name = "a datagram socket", .look = edo_datagram_look};
 
 static edo_datagram *edo_datagram_make(struct edo_source *source, int fd)
@@ -286,7 +289,7 @@ int edo_datagram_set_peer(edo_datagram *datagram, const edo_addr *peer)
     return rc;
 }
 
-/* --- One at a time -------------------------------------------------------------------------------------------------- */
+/* --- One at a time ------------------------------------------------------------------------------------------------ */
 
 void edo_datagram_came_from(edo_addr *address, socklen_t size)
 {
@@ -374,7 +377,7 @@ ssize_t edo_datagram_try_send_to(edo_datagram *datagram, const void *buffer, siz
     return to ? edo_datagram_deliver(datagram, buffer, size, to, false) : -EINVAL;
 }
 
-/* --- Waiting only --------------------------------------------------------------------------------------------------- */
+/* --- Waiting only ------------------------------------------------------------------------------------------------- */
 
 static int edo_datagram_wait(edo_datagram *datagram, int direction, int64_t deadline)
 {
@@ -407,7 +410,7 @@ edo_arm edo_arm_datagram_readable(edo_datagram *datagram)
     return edo_arm_readable((edo_stream *)datagram);
 }
 
-/* --- About a socket ------------------------------------------------------------------------------------------------- */
+/* --- About a socket ----------------------------------------------------------------------------------------------- */
 
 static int edo_datagram_name(edo_addr *out, edo_datagram *datagram,
                              int (*ask)(int fd, struct sockaddr *address, socklen_t *size))

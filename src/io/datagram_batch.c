@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many datagrams in one system call: recvmmsg and sendmmsg. Their headers lie on the task's stack, EDO_DATAGRAM_BATCH of
- * them, so a call needs no memory; addresses are filled into the caller's messages. What has stopped a batch behind its
- * first message is the kernel's to tell again: it keeps a receiving error in the socket, and of a message that was not sent
- * it says the same the next time.
+ * Many datagrams in one system call: recvmmsg and sendmmsg. Their headers lie on the task's stack, EDO_DATAGRAM_BATCH
+ * of them, so a call needs no memory; addresses are filled into the caller's messages. What has stopped a batch behind
+ * its first message is the kernel's to tell again: it keeps a receiving error in the socket, and of a message that was
+ * not sent it says the same the next time.
  */
 #include "io/message.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading a directory: the kernel's entries are fetched by the buffer, in one blocking region, and handed out one by one.
+ * Reading a directory: the kernel's entries are fetched by the buffer, in one blocking region, and handed out one by
+ * one.
  *
  * A directory is used by one task at a time. `at` and `end` say what of the buffer has not been handed out; an entry is
  * passed over only when the call that gives it can no longer fail (rule C3).

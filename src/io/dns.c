@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Host names (rules C7, F5): "host:port" is taken apart, the host looked up in the runtime's lane for that, and what was
- * found put into order.
+ * Host names (rules C7, F5): "host:port" is taken apart, the host looked up in the runtime's lane for that, and what
+ * was found put into order.
  *
- * A lookup lies on the heap and belongs to the job, which touches nothing else; so a cancelled caller leaves it there: the
- * job's end, or whoever takes it out of the queue, frees it. When the job has run in time it is the caller's again.
+ * A lookup lies on the heap and belongs to the job, which touches nothing else; so a cancelled caller leaves it there:
+ * the job's end, or whoever takes it out of the queue, frees it. When the job has run in time it is the caller's again.
  * Failures of the job stand inside the lookup, since an error of edo_blocking_on means that the lookup is gone.
  *
- * In a seeded run the job runs inline and is answered at once, from a table; how long that should have taken is then waited
- * here (rule T1). The lane has no bound there.
+ * In a seeded run the job runs inline and is answered at once, from a table; how long that should have taken is then
+ * waited here (rule T1). The lane has no bound there.
  */
 #include "io/host_name.h"
 #include "runtime/options.h"
@@ -22,7 +22,7 @@
 
 #include <errno.h>
 
-/* --- What is asked ---------------------------------------------------------------------------------------------------- */
+/* --- What is asked ------------------------------------------------------------------------------------------------ */
 
 static bool edo_label_byte(char byte)
 {
@@ -94,7 +94,7 @@ static int edo_host_split(int *port, const char *text)
     return *port < 0 ? -EINVAL : (int)(colon - text);
 }
 
-/* --- What was found ---------------------------------------------------------------------------------------------------- */
+/* --- What was found ----------------------------------------------------------------------------------------------- */
 
 static bool edo_found_same(const struct edo_lookup_address *a, const struct edo_lookup_address *b)
 {
@@ -145,7 +145,7 @@ static int edo_found_in_order(edo_addr *out, int capacity, const struct edo_look
     return count;
 }
 
-/* --- Looking up -------------------------------------------------------------------------------------------------------- */
+/* --- Looking up --------------------------------------------------------------------------------------------------- */
 
 static int edo_lookup_run(void *argument)
 {

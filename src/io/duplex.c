@@ -61,7 +61,7 @@ static inline const struct edo_end *edo_end_of(const struct edo_source *source)
     return (const struct edo_end *)source->beneath;
 }
 
-/* --- A flow, under its lock ------------------------------------------------------------------------------------------- */
+/* --- A flow, under its lock --------------------------------------------------------------------------------------- */
 
 static bool edo_flow_readable(const struct edo_flow *flow)
 {
@@ -114,7 +114,7 @@ static void edo_flow_tell(struct edo_task *woken[2], struct edo_source *end, uin
         edo_source_raise(woken, end, bits);
 }
 
-/* --- The kind --------------------------------------------------------------------------------------------------------- */
+/* --- The kind ----------------------------------------------------------------------------------------------------- */
 
 static ssize_t edo_duplex_recv(struct edo_source *source, void *buffer, size_t size)
 {
@@ -252,7 +252,7 @@ static const struct edo_source_kind edo_duplex_kind = {
     .close = edo_duplex_close,
 };
 
-/* --- Opening ------------------------------------------------------------------------------------------------------------ */
+/* --- Opening ------------------------------------------------------------------------------------------------------ */
 
 static struct edo_duplex *edo_duplex_allocate(size_t capacity)
 {

@@ -2,20 +2,21 @@
 /*
  * Open files, and calls that take a path.
  *
- * Each call is one blocking region (runtime/region.c), whose beginning is its only suspension point: it refuses when the scope
- * is cancelled; then the system call is made and its result is the call's (rules C1, C2). So nothing here can be half done
- * but what the kernel does by halves, and nothing is remembered of a file but its descriptor.
+ * Each call is one blocking region (runtime/region.c), whose beginning is its only suspension point: it refuses when
+ * the scope is cancelled; then the system call is made and its result is the call's (rules C1, C2). So nothing here can
+ * be half done but what the kernel does by halves, and nothing is remembered of a file but its descriptor.
  *
- * In a runtime with rings (.files = EDO_FILES_IO_URING) a call goes over one first (file_uring.h): that too begins with the only
- * suspension point, and waits for the result of what has begun. Only regular files, so that what is no file behaves as it always
- * does, and only those opened there (`over_ring`), so that others are not asked. A ring has no part in the kernel's lock on a
- * file's position, and does not always move it after a write that failed half way: so over rings all goes to offsets, and reads
- * and writes that move the position take turns by `position`, whoever makes them. (Which offset a write with O_APPEND went to is
- * not told: that stays in regions.) stat(2) stays in
- * regions: the kernel gives it to a thread of its own in any case, which takes several times as long as the call mostly does.
+ * In a runtime with rings (.files = EDO_FILES_IO_URING) a call goes over one first (file_uring.h): that too begins with
+ * the only suspension point, and waits for the result of what has begun. Only regular files, so that what is no file
+ * behaves as it always does, and only those opened there (`over_ring`), so that others are not asked. A ring has no
+ * part in the kernel's lock on a file's position, and does not always move it after a write that failed half way: so
+ * over rings all goes to offsets, and reads and writes that move the position take turns by `position`, whoever makes
+ * them. (Which offset a write with O_APPEND went to is not told: that stays in regions.) stat(2) stays in regions: the
+ * kernel gives it to a thread of its own in any case, which takes several times as long as the call mostly does.
  *
- * `users` counts the handle itself, until it is closed, and the calls at work: the last one closes the descriptor, so that its
- * number is never reused under a call. (Relaxed to come, acquire and release to go: the memory follows the count.)
+ * `users` counts the handle itself, until it is closed, and the calls at work: the last one closes the descriptor, so
+ * that its number is never reused under a call. (Relaxed to come, acquire and release to go: the memory follows the
+ * count.)
  */
 #include "io/file.h"
 #include "io/file_uring.h"
@@ -83,7 +84,7 @@ void edo_file_let_go(edo_file *file)
     edo_file_leave(file);
 }
 
-/* --- What blocks ------------------------------------------------------------------------------------------------------ */
+/* --- What blocks -------------------------------------------------------------------------------------------------- */
 
 int edo_file_openat(int directory, const char *path, int flags, mode_t mode)
 {
@@ -142,7 +143,7 @@ int edo_file_on_disk(int (*fn)(void *), void *argument)
     return rc;
 }
 
-/* --- Open files ------------------------------------------------------------------------------------------------------- */
+/* --- Open files --------------------------------------------------------------------------------------------------- */
 
 /* The allocated file becomes the open one, or is given back. */
 static int edo_file_take(edo_file **out, edo_file *file, int fd, int flags, bool rings)
@@ -375,7 +376,7 @@ int edo_file_fd(edo_file *file)
     return file->fd;
 }
 
-/* --- Paths ------------------------------------------------------------------------------------------------------------ */
+/* --- Paths -------------------------------------------------------------------------------------------------------- */
 
 static int edo_path_status(struct stat *status, const char *path, int flags)
 {

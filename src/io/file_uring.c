@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls on files as entries of a ring; see file_uring.h. No data. Each begins with its only suspension point (rules C1, C2).
+ * Calls on files as entries of a ring; see file_uring.h. No data. Each begins with its only suspension point (rules C1,
+ * C2).
  *
- * A read first takes what is in memory (RWF_NOWAIT), which costs half of what a ring does; what it does not find there goes over
- * the ring. The kernel may answer with less than it could have done, and takes 32 bits of size: so a read goes on until it is
- * told that there is no more. When a ring does not take the rest of what has begun, which is rare, a plain system call
- * does, in place; the monitor sees to it if that takes long.
+ * A read first takes what is in memory (RWF_NOWAIT), which costs half of what a ring does; what it does not find there
+ * goes over the ring. The kernel may answer with less than it could have done, and takes 32 bits of size: so a read
+ * goes on until it is told that there is no more. When a ring does not take the rest of what has begun, which is rare,
+ * a plain system call does, in place; the monitor sees to it if that takes long.
  */
 #include "io/file_uring.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls on files over the rings of the task's runtime (runtime/uring.h). Each is true if it was made, with what it returned (or
- * -ECANCELED: its scope is cancelled); false: there is no ring, or it does not have that call, or no room: make it in a region.
+ * Calls on files over the rings of the task's runtime (runtime/uring.h). Each is true if it was made, with what it
+ * returned (or -ECANCELED: its scope is cancelled); false: there is no ring, or it does not have that call, or no room:
+ * make it in a region.
  */
 #ifndef EDO_IO_FILE_URING_H
 #define EDO_IO_FILE_URING_H

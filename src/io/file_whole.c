@@ -2,9 +2,11 @@
 /*
  * Whole files: read into memory, and replaced as one step.
  *
- * Reading goes by parts, each a blocking region of its own, so that a large file can be cancelled and others have a turn.
+ * Reading goes by parts, each a blocking region of its own, so that a large file can be cancelled and others have a
+ * turn.
  *
- * Replacing is one job where blocking is allowed, not cancellable once begun. Its steps, and what is undone when one fails:
+ * Replacing is one job where blocking is allowed, not cancellable once begun. Its steps, and what is undone when one
+ * fails:
  *
  *    open the directory            --
  *    create ".edo-XXXX" in it      close
@@ -25,7 +27,7 @@
 #include <limits.h>
 #include <stdio.h>
 
-/* --- Reading ----------------------------------------------------------------------------------------------------------- */
+/* --- Reading ------------------------------------------------------------------------------------------------------ */
 
 enum { EDO_PART = 1024 * 1024, EDO_ROOM_LEAST = 4096 };
 
@@ -109,7 +111,7 @@ int edo_file_read_all(char **data, size_t *size, const char *path, size_t limit)
     return 0;
 }
 
-/* --- Replacing --------------------------------------------------------------------------------------------------------- */
+/* --- Replacing ---------------------------------------------------------------------------------------------------- */
 
 struct edo_replace {
     const char *path;

@@ -3,8 +3,8 @@
  * Listeners: sockets that bring streams.
  *
  * accept takes what it needs for a stream before it takes the connection, so a connection that was taken is never lost.
- * When descriptors or memory have run out, connections stay in the kernel's queue and the task waits for a descriptor of
- * this runtime to be closed, or for a while: descriptors may be freed elsewhere, and nobody tells us.
+ * When descriptors or memory have run out, connections stay in the kernel's queue and the task waits for a descriptor
+ * of this runtime to be closed, or for a while: descriptors may be freed elsewhere, and nobody tells us.
  */
 #include "io/stale.h"
 #include "io/stream.h"
@@ -19,7 +19,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-/* --- Listening --------------------------------------------------------------------------------------------------------- */
+/* --- Listening ---------------------------------------------------------------------------------------------------- */
 
 /* A copy of the path a Unix address names; NULL for any other address. */
 static int edo_addr_path(char **out, const edo_addr *address)
@@ -145,7 +145,7 @@ void edo_listener_close(edo_listener *listener)
     edo_platform->release(listener);
 }
 
-/* --- Accepting --------------------------------------------------------------------------------------------------------- */
+/* --- Accepting ---------------------------------------------------------------------------------------------------- */
 
 static bool edo_is_shortage(int rc)
 {

@@ -28,8 +28,8 @@ ssize_t edo_message_recv_many(int fd, const struct edo_message_move *move)
 }
 
 /*
- * An unconnected Unix socket is not told when the receiver has room again, and is told of room of its own with each attempt
- * that failed: so it waits for neither, but tries again from time to time. 0: it is to be tried.
+ * An unconnected Unix socket is not told when the receiver has room again, and is told of room of its own with each
+ * attempt that failed: so it waits for neither, but tries again from time to time. 0: it is to be tried.
  */
 static int edo_message_pause(struct edo_source *source, int64_t *pause)
 {
@@ -41,8 +41,9 @@ static int edo_message_pause(struct edo_source *source, int64_t *pause)
 }
 
 /*
- * Waits until it is worth trying again. Datagrams that are sent say again and again that there is room, which wakes a worker
- * for nothing: so sources are registered for EDO_IN alone, until there was no room. Then, each time, the kernel is asked.
+ * Waits until it is worth trying again. Datagrams that are sent say again and again that there is room, which wakes a
+ * worker for nothing: so sources are registered for EDO_IN alone, until there was no room. Then, each time, the kernel
+ * is asked.
  */
 static int edo_message_wait(struct edo_source *source, const struct edo_message_move *move, struct edo_task *task)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages over a source: sendmsg, recvmsg and their batches, waited for as streams wait (poller.h), but that only EAGAIN
- * says drained: a datagram that is shorter than the buffer says nothing of those behind it, nor do bytes that end where
- * descriptors came with them.
+ * Messages over a source: sendmsg, recvmsg and their batches, waited for as streams wait (poller.h), but that only
+ * EAGAIN says drained: a datagram that is shorter than the buffer says nothing of those behind it, nor do bytes that
+ * end where descriptors came with them.
  */
 #ifndef EDO_IO_MESSAGE_H
 #define EDO_IO_MESSAGE_H
@@ -38,7 +38,9 @@ ssize_t edo_message_recv(int fd, const struct edo_message_move *move);
 ssize_t edo_message_send_many(int fd, const struct edo_message_move *move);
 ssize_t edo_message_recv_many(int fd, const struct edo_message_move *move);
 
-/* A whole call: spends budget, asks for cancellation, is a user of the source, moves. Without `wait`: -EAGAIN instead. */
+/*
+ * A whole call: spends budget, asks for cancellation, is a user of the source, moves. Without `wait`: -EAGAIN instead.
+ */
 ssize_t edo_message_call(struct edo_source *source, const struct edo_message_move *move, bool wait);
 
 /* Where a message came from: the kernel has filled so many bytes into the address itself; no address if it was none. */

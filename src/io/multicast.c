@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Groups of hosts, by the socket options that are the same for IPv4 and IPv6 (RFC 3678) where there are such. No data. */
+/*
+ * Groups of hosts, by the socket options that are the same for IPv4 and IPv6 (RFC 3678) where there are such. No data.
+ */
 #include "io/message.h"
 #include "runtime/fork.h"
 

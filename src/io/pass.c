@@ -3,8 +3,8 @@
  * Descriptors beside bytes: SCM_RIGHTS (unix(7)).
  *
  * What the kernel has put into the control buffer is ours from then on, so the buffer has room for all that it may ever
- * bring: a smaller one may be given one more than it was sized for, where its size was rounded up. What is not handed on is
- * closed here. MSG_CTRUNC then means that the kernel itself could not take all of them.
+ * bring: a smaller one may be given one more than it was sized for, where its size was rounded up. What is not handed
+ * on is closed here. MSG_CTRUNC then means that the kernel itself could not take all of them.
  */
 #include "io/message.h"
 

@@ -2,12 +2,12 @@
 /*
  * Processes: started in a blocking region, waited for by their pidfd, reaped by whoever sees their end first.
  *
- * `ended`, `status` and the right to reap lie under the process's lock, which is held over waitid(WNOHANG) and over the sending
- * of a signal: while it is held and `ended` is false, pid and process group are this process's and nobody else's. `streams`
- * belong to the handle's owner.
+ * `ended`, `status` and the right to reap lie under the process's lock, which is held over waitid(WNOHANG) and over the
+ * sending of a signal: while it is held and `ended` is false, pid and process group are this process's and nobody
+ * else's. `streams` belong to the handle's owner.
  *
- * `users` counts the handle and the calls at work. The last one closes the pidfd; or, if the process runs, leaves it and the
- * memory to the reaper (reaper.c).
+ * `users` counts the handle and the calls at work. The last one closes the pidfd; or, if the process runs, leaves it
+ * and the memory to the reaper (reaper.c).
  *
  * Starting takes everything it needs before the program runs, so that nothing but pidfd_open can fail afterwards; its
  * descriptor is kept free by another one until that moment.
@@ -41,7 +41,7 @@ struct edo_process {
     edo_stream *streams[3];
 };
 
-/* --- Its end -------------------------------------------------------------------------------------------------------------- */
+/* --- Its end ------------------------------------------------------------------------------------------------------ */
 
 /* Whether it has ended. */
 static bool edo_process_look(edo_process *process)
@@ -110,7 +110,7 @@ int edo_process_kill(edo_process *process, int number)
     return rc;
 }
 
-/* --- Its streams ------------------------------------------------------------------------------------------------------------ */
+/* --- Its streams -------------------------------------------------------------------------------------------------- */
 
 edo_stream *edo_process_take_stream(edo_process *process, int which)
 {
@@ -145,7 +145,7 @@ int edo_process_fd(const edo_process *process)
     return process->orphan.pidfd;
 }
 
-/* --- Starting ----------------------------------------------------------------------------------------------------------------- */
+/* --- Starting ----------------------------------------------------------------------------------------------------- */
 
 struct edo_start {
     struct edo_process_plan plan;

@@ -54,7 +54,8 @@ void edo_reader_consume(edo_reader *reader, size_t size)
 /* --- Filling ------------------------------------------------------------------------------------------------------ */
 
 /*
- * Sees to it that something more fits, in a buffer of at most `most` bytes (or base_, or the one there is). 0; -ENOBUFS; -ENOMEM.
+ * Sees to it that something more fits, in a buffer of at most `most` bytes (or base_, or the one there is). 0;
+ * -ENOBUFS; -ENOMEM.
  */
 static int edo_reader_make_room(struct edo_buffer *buffer, size_t most)
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nobody is left a zombie: processes that were closed while they ran ("orphans") are waited for on a thread of their own, the
- * process's one, whatever runtimes come and go. It is started for the first orphan and ends with the last.
+ * Nobody is left a zombie: processes that were closed while they ran ("orphans") are waited for on a thread of their
+ * own, the process's one, whatever runtimes come and go. It is started for the first orphan and ends with the last.
  *
- * All data lie in `reaper`, under its lock, which is held over system calls that do not wait. The thread sleeps in epoll_wait
- * on the orphans' pidfds, outside the lock; when it wakes it looks at all of them. Only it closes the epoll instance.
+ * All data lie in `reaper`, under its lock, which is held over system calls that do not wait. The thread sleeps in
+ * epoll_wait on the orphans' pidfds, outside the lock; when it wakes it looks at all of them. Only it closes the epoll
+ * instance.
  *
- * Where thread or epoll instance are refused, orphans stay in the list, unwatched, and are looked at whenever a process is
- * started or closed; until then one that ends is a zombie. Nothing can be done about that.
+ * Where thread or epoll instance are refused, orphans stay in the list, unwatched, and are looked at whenever a process
+ * is started or closed; until then one that ends is a zombie. Nothing can be done about that.
  */
 #include "io/reaper.h"
 #include "platform/lock.h"

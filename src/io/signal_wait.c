@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signals that tasks wait for. A real handler notes a signal in each open handle that wants it, as a bit, and writes to the
- * handle's eventfd, on which its tasks wait; then it calls whom it found installed.
+ * Signals that tasks wait for. A real handler notes a signal in each open handle that wants it, as a bit, and writes to
+ * the handle's eventfd, on which its tasks wait; then it calls whom it found installed.
  *
- * The handler takes no lock. It walks the list of handles, counted in `at_work` while it does; a handle that is closed leaves
- * the list first (seq_cst), and its memory goes when nobody is at work any more. The handler's copy of the earlier handler is
- * made in that time too. Everything else lies under `lock`: who is in the list, and how many want each signal.
+ * The handler takes no lock. It walks the list of handles, counted in `at_work` while it does; a handle that is closed
+ * leaves the list first (seq_cst), and its memory goes when nobody is at work any more. The handler's copy of the
+ * earlier handler is made in that time too. Everything else lies under `lock`: who is in the list, and how many want
+ * each signal.
  *
- * The eventfd is a semaphore. Whoever sets a bit adds one to it, afterwards; whoever looks for a bit takes one off first, if there
- * is one: so there are never fewer than bits, counting those that are about to be added, and nobody sleeps while a bit is set.
- * A close adds more than anybody will take off.
+ * The eventfd is a semaphore. Whoever sets a bit adds one to it, afterwards; whoever looks for a bit takes one off
+ * first, if there is one: so there are never fewer than bits, counting those that are about to be added, and nobody
+ * sleeps while a bit is set. A close adds more than anybody will take off.
  *
- * Handlers are a stack of which we are one layer. When nobody wants a signal any more, what was there before is put back, if we
- * are still on top; else we stay below, and pass on what comes. The kernel's default for a signal that nobody wants is ours to
- * give only if it was the kernel that called us; whoever is above us has decided otherwise.
+ * Handlers are a stack of which we are one layer. When nobody wants a signal any more, what was there before is put
+ * back, if we are still on top; else we stay below, and pass on what comes. The kernel's default for a signal that
+ * nobody wants is ours to give only if it was the kernel that called us; whoever is above us has decided otherwise.
  */
 #include "platform/lock.h"
 #include "platform/platform.h"
@@ -60,7 +61,7 @@ static void edo_signal_ring(struct edo_signal *signal, uint64_t times)
     edo_platform->write(signal->event, &times, sizeof times);
 }
 
-/* --- The handler ------------------------------------------------------------------------------------------------------------ */
+/* --- The handler -------------------------------------------------------------------------------------------------- */
 
 static void edo_signal_arrive(int number, siginfo_t *info, void *context);
 
@@ -102,7 +103,7 @@ static void edo_signal_arrive(int number, siginfo_t *info, void *context)
     errno = error;
 }
 
-/* --- Installing it, under the lock -------------------------------------------------------------------------------------------- */
+/* --- Installing it, under the lock -------------------------------------------------------------------------------- */
 
 static int edo_signal_want(int number)
 {
@@ -144,7 +145,7 @@ static int edo_signal_want_all(uint64_t set)
     return 0;
 }
 
-/* --- Opening, waiting, closing -------------------------------------------------------------------------------------------------- */
+/* --- Opening, waiting, closing ------------------------------------------------------------------------------------ */
 
 /* 0: these cannot be waited for. */
 static uint64_t edo_signal_set(const int *numbers, size_t count)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams: reading, writing, closing; the usual ways of edo_read and edo_write_all are in stream_usual.c. What is beneath is a kind (runtime/poller.h): sockets (stream_socket.c), pipes
- * (stream_pipe.c), memory (duplex.c).
+ * Streams: reading, writing, closing; the usual ways of edo_read and edo_write_all are in stream_usual.c. What is
+ * beneath is a kind (runtime/poller.h): sockets (stream_socket.c), pipes (stream_pipe.c), memory (duplex.c).
  *
- * The order in every call: spend budget and ask for cancellation (rule C1), become a user of the source, try the syscall if
- * readiness says it is worth it, wait only when the kernel has said EAGAIN or delivered less than was asked (S2). No
- * syscall is made under the guard.
+ * The order in every call: spend budget and ask for cancellation (rule C1), become a user of the source, try the
+ * syscall if readiness says it is worth it, wait only when the kernel has said EAGAIN or delivered less than was asked
+ * (S2). No syscall is made under the guard.
  */
 #include "io/stream.h"
 #include "platform/platform.h"
@@ -263,7 +263,7 @@ ssize_t edo_writev_all(edo_stream *stream, struct iovec *pieces, int count)
     return result < 0 ? result : sum;
 }
 
-/* --- Waiting only -------------------------------------------------------------------------------------------------- */
+/* --- Waiting only ------------------------------------------------------------------------------------------------- */
 
 static int edo_stream_wait(edo_stream *stream, int direction, int64_t deadline)
 {
@@ -291,7 +291,7 @@ int edo_wait_writable(edo_stream *stream, int64_t deadline)
     return edo_stream_wait(stream, EDO_OUT, deadline);
 }
 
-/* --- Opening and closing ------------------------------------------------------------------------------------------- */
+/* --- Opening and closing ------------------------------------------------------------------------------------------ */
 
 int edo_stream_from_fd(edo_stream **out, int fd)
 {
@@ -341,8 +341,8 @@ void edo_close(edo_stream *stream)
 }
 
 /*
- * `halves` settles who closes the stream: whoever adds the second bit. Calls of that half that are at work find the bit: a
- * writer when the kernel refuses it, a reader because EDO_HUP keeps it from the way that does not look.
+ * `halves` settles who closes the stream: whoever adds the second bit. Calls of that half that are at work find the
+ * bit: a writer when the kernel refuses it, a reader because EDO_HUP keeps it from the way that does not look.
  */
 static void edo_stream_close_half(edo_stream *stream, int direction)
 {
@@ -399,7 +399,7 @@ int edo_shutdown(edo_stream *stream, int half)
     return rc;
 }
 
-/* --- About a stream -------------------------------------------------------------------------------------------------- */
+/* --- About a stream ----------------------------------------------------------------------------------------------- */
 
 /* Becomes a user of a stream that has a socket: 0, -ENOTSOCK, -EBADF. */
 static int edo_stream_begin_socket(edo_stream *stream)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is inside a stream and a listener: a source (runtime/poller.h), first, since the conditions of dormant tasks name
- * streams by it.
+ * What is inside a stream and a listener: a source (runtime/poller.h), first, since the conditions of dormant tasks
+ * name streams by it.
  */
 #ifndef EDO_IO_STREAM_H
 #define EDO_IO_STREAM_H
@@ -21,13 +21,16 @@ struct edo_listener {
     char *path; /* of a Unix socket, to be removed; NULL: none */
 };
 
-/* When the task's budget is spent: others have a turn, while the caller is a user of the source. -EBADF: it is closed. */
+/*
+ * When the task's budget is spent: others have a turn, while the caller is a user of the source. -EBADF: it is closed.
+ */
 int edo_source_enter_turn(struct edo_source *source, struct edo_task *task);
 
 /*
- * The beginning of every call on a stream or a listener, in a task: spends budget, asks for cancellation, and the caller
- * becomes a user of the source; 0, or what the call returns. If others have a turn here, it is a user before: they may close
- * the stream, and open another one that lies in its place. The task runs on *thread, which may be another one afterwards. Notes the place (task.h).
+ * The beginning of every call on a stream or a listener, in a task: spends budget, asks for cancellation, and the
+ * caller becomes a user of the source; 0, or what the call returns. If others have a turn here, it is a user before:
+ * they may close the stream, and open another one that lies in its place. The task runs on *thread, which may be
+ * another one afterwards. Notes the place (task.h).
  */
 static inline __attribute__((always_inline)) int edo_source_enter(struct edo_source *source, struct edo_thread **thread,
                                                                   struct edo_task *task)
@@ -44,7 +47,7 @@ static inline __attribute__((always_inline)) int edo_source_enter(struct edo_sou
     return __builtin_expect(edo_task_cancelled(task), 0) ? -ECANCELED : edo_source_begin(source);
 }
 
-/* --- What streams stand on -------------------------------------------------------------------------------------------------- */
+/* --- What streams stand on ---------------------------------------------------------------------------------------- */
 
 extern const struct edo_source_kind edo_socket_kind; /* stream_socket.c */
 
@@ -61,11 +64,11 @@ static inline ssize_t edo_source_told(struct edo_source *source, int direction, 
     return __builtin_expect(refused, 0) && edo_source_half_closed(source, direction) ? -EBADF : moved;
 }
 
-/* --- stream.c --------------------------------------------------------------------------------------------------------------- */
+/* --- stream.c ----------------------------------------------------------------------------------------------------- */
 
 /*
- * After a syscall has transferred `moved` of `size` bytes, or failed. True: it is the call's result. A short transfer says
- * that the kernel has no more (no more room), unless a hang-up hides behind it (S2 d).
+ * After a syscall has transferred `moved` of `size` bytes, or failed. True: it is the call's result. A short transfer
+ * says that the kernel has no more (no more room), unless a hang-up hides behind it (S2 d).
  */
 static inline bool edo_stream_settle(struct edo_source *source, int direction, uint32_t seen, ssize_t moved,
                                      size_t size)
@@ -83,10 +86,13 @@ static inline bool edo_stream_settle(struct edo_source *source, int direction, u
 /* Reads some, as a user of the source. With `task` NULL it does not wait: -EAGAIN. */
 ssize_t edo_stream_receive(struct edo_source *source, void *buffer, size_t size, struct edo_task *task);
 
-/* Writes what is left after `done` bytes of `size`, as a user of the source, and stops being one. *written: how much in all. */
+/*
+ * Writes what is left after `done` bytes of `size`, as a user of the source, and stops being one. *written: how much in
+ * all.
+ */
 ssize_t edo_stream_write_rest(size_t *written, edo_stream *stream, const void *buffer, size_t size, size_t done);
 
-/* --- stream_pipe.c ---------------------------------------------------------------------------------------------------------- */
+/* --- stream_pipe.c ------------------------------------------------------------------------------------------------ */
 
 /* Opens the source with a pipe's end; `flags` are those of open(2): which halves it has. */
 void edo_pipe_open(struct edo_source *source, int fd, int flags);
@@ -94,12 +100,14 @@ void edo_pipe_open(struct edo_source *source, int fd, int flags);
 /* For a descriptor that is no socket: 0 if it is a pipe's or a FIFO's end, else -ENOTSOCK. */
 int edo_pipe_check(int fd);
 
-/* --- socket.c --------------------------------------------------------------------------------------------------------------- */
+/* --- socket.c ----------------------------------------------------------------------------------------------------- */
 
 /* The address of a Unix socket's path, taken as it is; "@name" is an abstract name. -EINVAL, -ENAMETOOLONG. */
 int edo_unix_addr(edo_addr *out, const char *path);
 
-/* A non-blocking, close-on-exec socket of the address's family, connected or listening later. A descriptor or an error. */
+/*
+ * A non-blocking, close-on-exec socket of the address's family, connected or listening later. A descriptor or an error.
+ */
 int edo_socket_open(const edo_addr *address);
 
 /* TCP options; an address family without them is left alone. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams over pipes and FIFOs: the same sources, waits and rules as over sockets, but other system calls. A write to a pipe
- * that nobody reads must not raise SIGPIPE, which write(2) has no flag for (platform.h, pipe_writev). An end has one half of
- * a stream. No data.
+ * Streams over pipes and FIFOs: the same sources, waits and rules as over sockets, but other system calls. A write to a
+ * pipe that nobody reads must not raise SIGPIPE, which write(2) has no flag for (platform.h, pipe_writev). An end has
+ * one half of a stream. No data.
  */
 #include "io/stream.h"
 #include "platform/platform.h"

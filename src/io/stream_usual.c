@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The usual ways of edo_read and edo_write_all, one wait at most and then a syscall that moves something, on a socket: a server
- * does little else. All others are left to stream.c. The order of a call is the one that stands there.
+ * The usual ways of edo_read and edo_write_all, one wait at most and then a syscall that moves something, on a socket:
+ * a server does little else. All others are left to stream.c. The order of a call is the one that stands there.
  *
- * What is unusual is not called in the middle but at the end, by functions that go on from there: so nothing has to be kept for
- * it, and registers are saved for the syscall alone. What they return to is so the program, which they note as the place of the
- * wait (task.h). No data.
+ * What is unusual is not called in the middle but at the end, by functions that go on from there: so nothing has to be
+ * kept for it, and registers are saved for the syscall alone. What they return to is so the program, which they note as
+ * the place of the wait (task.h). No data.
  */
 #include "io/stream.h"
 #include "platform/platform.h"
@@ -14,8 +14,8 @@
 #include <sys/socket.h>
 
 /*
- * What is wanted behind a syscall: set down before it. `buffer` is data to be sent, or room. Behind it there are no jumps any more, as
- * the compiler has to expect that it is looked at: so the place is told along.
+ * What is wanted behind a syscall: set down before it. `buffer` is data to be sent, or room. Behind it there are no
+ * jumps any more, as the compiler has to expect that it is looked at: so the place is told along.
  */
 struct edo_stream_call {
     struct edo_source *source;

@@ -138,7 +138,10 @@ static int edo_writer_send(edo_writer *writer, struct edo_payload *payload)
     return 0;
 }
 
-/* Whether so many bytes fit behind what is buffered: then there is the room. Memory is gotten if there is none, or too little. */
+/*
+ * Whether so many bytes fit behind what is buffered: then there is the room. Memory is gotten if there is none, or too
+ * little.
+ */
 static bool edo_writer_fits(struct edo_buffer *buffer, size_t size)
 {
     if (buffer->capacity_ < buffer->base_ && size <= buffer->base_ - edo_buffer_used(buffer))

@@ -40,8 +40,8 @@ static ssize_t read_proc(char *out, size_t size, int number, const char *file)
 }
 
 /*
- * What "syscall" says of a blocked thread: the number of the call and six arguments, or -1 in none (a page fault, say); then stack
- * pointer and program counter. False: it is not that.
+ * What "syscall" says of a blocked thread: the number of the call and six arguments, or -1 in none (a page fault, say);
+ * then stack pointer and program counter. False: it is not that.
  */
 static bool parse_call(long *call, uintptr_t *sp, uintptr_t *pc, const char *line)
 {

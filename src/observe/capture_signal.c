@@ -2,14 +2,14 @@
 /*
  * A running thread copies its registers and a piece of its stack when it is asked by a signal. See capture.h.
  *
- * There is one place for the answer, `answer`; `turn` is held by who asks. Its word says whose turn it is, and for which
- * thread: the asker writes bounds, then ASKED (release), and sends the signal. The handler takes ASKED to WRITES by compare-and-swap, if it is its
- * own thread that is asked, copies, and stores DONE (release). An asker who gives up takes ASKED back to IDLE by compare-and-swap:
- * a late handler then finds nothing to do; or fails, since the handler writes, and waits for it. So a late signal harms nobody,
- * and neither does one that somebody else sends.
+ * There is one place for the answer, `answer`; `turn` is held by who asks. Its word says whose turn it is, and for
+ * which thread: the asker writes bounds, then ASKED (release), and sends the signal. The handler takes ASKED to WRITES
+ * by compare-and-swap, if it is its own thread that is asked, copies, and stores DONE (release). An asker who gives up
+ * takes ASKED back to IDLE by compare-and-swap: a late handler then finds nothing to do; or fails, since the handler
+ * writes, and waits for it. So a late signal harms nobody, and neither does one that somebody else sends.
  *
- * The handler allocates nothing, takes no lock and goes past the platform table: it may interrupt anything. It runs on the
- * thread's signal stack (runtime/overflow.h), so that a task needs no room for it.
+ * The handler allocates nothing, takes no lock and goes past the platform table: it may interrupt anything. It runs on
+ * the thread's signal stack (runtime/overflow.h), so that a task needs no room for it.
  *
  * `earlier` is written under `turn` before the handler is in force, then only read.
  */
@@ -43,7 +43,7 @@ static struct {
     struct edo_stack_piece piece;
 } answer;
 
-/* --- The thread that is asked ----------------------------------------------------------------------------------------- */
+/* --- The thread that is asked ------------------------------------------------------------------------------------- */
 
 /* Word by word and unseen: much of a stack is poisoned for ASan, and memcpy is one of its own. */
 UNSEEN static void copy_stack(struct edo_stack_piece *out, uintptr_t from, size_t size)
@@ -105,7 +105,7 @@ static void handle(int signal, siginfo_t *info, void *context)
     errno = saved;
 }
 
-/* --- Who asks ----------------------------------------------------------------------------------------------------------- */
+/* --- Who asks ----------------------------------------------------------------------------------------------------- */
 
 int edo_capture_install(int signal)
 {

@@ -2,9 +2,10 @@
 /*
  * The crash report: what the flight recorder has, written by the handler of a signal that kills. See edo/trace.h.
  *
- * SIGSEGV and SIGBUS have the runtime's handler already (runtime/overflow.c), which calls edo_crash_report before it passes them on;
- * SIGABRT, SIGILL and SIGFPE get one here, which does the same. Nothing in it allocates, takes a lock for good or formats by
- * stdio. It is made once in a process, by the thread that comes first; others that crash meanwhile do not wait for it.
+ * SIGSEGV and SIGBUS have the runtime's handler already (runtime/overflow.c), which calls edo_crash_report before it
+ * passes them on; SIGABRT, SIGILL and SIGFPE get one here, which does the same. Nothing in it allocates, takes a lock
+ * for good or formats by stdio. It is made once in a process, by the thread that comes first; others that crash
+ * meanwhile do not wait for it.
  *
  * `fd` is the only thing that changes later; `earlier` is written before the handlers are there.
  */

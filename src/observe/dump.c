@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * edo_dump: of which runtimes, and where to. See edo/dump.h for what it promises, dump_collect.c and dump_waits.c for how.
+ * edo_dump: of which runtimes, and where to. See edo/dump.h for what it promises, dump_collect.c and dump_waits.c for
+ * how.
  *
- * A task's runtime lives as long as the task, so its dump needs no lock. From other threads the runtimes are looked at under the
- * lock of their list, each for as long as its picture is taken; what is printed is printed afterwards.
+ * A task's runtime lives as long as the task, so its dump needs no lock. From other threads the runtimes are looked at
+ * under the lock of their list, each for as long as its picture is taken; what is printed is printed afterwards.
  */
 #include "observe/dump_out.h"
 #include "platform/platform.h"

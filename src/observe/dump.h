@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a dump knows, for the files that collect it, print it, and look for rings in it. Also for the report of a seeded run
- * that cannot go on (src/testing/deadlock.c).
+ * What a dump knows, for the files that collect it, print it, and look for rings in it. Also for the report of a seeded
+ * run that cannot go on (src/testing/deadlock.c).
  *
- * A dump is a picture that was taken without stopping anybody: records of tasks and scopes, and of what the tasks wait for. Nothing
- * in it points to what is still alive but what says so; pointers to blocks and scopes are names, to be compared. Texts
- * are looked at when they are printed, by edo_peek. All of it lies in memory that was mapped for it, and belongs to whoever
- * has called edo_dump_take; no locks.
+ * A dump is a picture that was taken without stopping anybody: records of tasks and scopes, and of what the tasks wait
+ * for. Nothing in it points to what is still alive but what says so; pointers to blocks and scopes are names, to be
+ * compared. Texts are looked at when they are printed, by edo_peek. All of it lies in memory that was mapped for it,
+ * and belongs to whoever has called edo_dump_take; no locks.
  */
 #ifndef EDO_OBSERVE_DUMP_H
 #define EDO_OBSERVE_DUMP_H
@@ -148,22 +148,22 @@ static inline const char *edo_dump_text_at(const struct edo_dump *dump, uint32_t
 /* The scope whose cancellation and deadline are the task's: NULL if it was not seen. */
 const struct edo_dump_scope *edo_dump_innermost(const struct edo_dump *dump, const struct edo_dump_task *task);
 
-/* --- dump.c ------------------------------------------------------------------------------------------------------------------ */
+/* --- dump.c ------------------------------------------------------------------------------------------------------- */
 
 /*
- * The table that the calling thread may use: the system's where it runs none of a runtime's tasks, as a test's may be that of one
- * thread alone.
+ * The table that the calling thread may use: the system's where it runs none of a runtime's tasks, as a test's may be
+ * that of one thread alone.
  */
 const struct edo_platform *edo_dump_platform(void);
 
 /* Reads and checks what edo_dump was given: 0, or its error. */
 int edo_dump_options_check(edo_dump_options *options, const edo_dump_options *given);
 
-/* --- dump_collect.c ---------------------------------------------------------------------------------------------------------- */
+/* --- dump_collect.c ----------------------------------------------------------------------------------------------- */
 
 /*
- * Fills in a dump that is zero but for backtraces, addresses and id_mask. From a task of the runtime, or from where the runtime
- * cannot end meanwhile; INSIDE only when nothing else runs. 0, -ENOMEM. Then edo_dump_finish, in any case.
+ * Fills in a dump that is zero but for backtraces, addresses and id_mask. From a task of the runtime, or from where the
+ * runtime cannot end meanwhile; INSIDE only when nothing else runs. 0, -ENOMEM. Then edo_dump_finish, in any case.
  */
 int edo_dump_take(struct edo_dump *dump, struct edo_runtime *runtime);
 void edo_dump_finish(struct edo_dump *dump);
@@ -178,12 +178,12 @@ int edo_dump_reserve(struct edo_dump *dump, struct edo_dump_array *array, size_t
 uint32_t edo_dump_find_block(const struct edo_dump *dump, const struct edo_task *block);
 uint32_t edo_dump_find(const struct edo_dump *dump, uint64_t id);
 
-/* --- dump_waits.c ------------------------------------------------------------------------------------------------------------ */
+/* --- dump_waits.c ------------------------------------------------------------------------------------------------- */
 
 /* What the collected tasks wait for, and in what state they are. */
 void edo_dump_take_waits(struct edo_dump *dump);
 
-/* --- dump_facts.c ------------------------------------------------------------------------------------------------------------ */
+/* --- dump_facts.c ------------------------------------------------------------------------------------------------- */
 
 /* When they were spawned, and what was sampled of them. */
 void edo_dump_take_facts(struct edo_dump *dump);
@@ -191,11 +191,11 @@ void edo_dump_take_facts(struct edo_dump *dump);
 /* How old the task is, ns, as far as that is known; -1: it is not. */
 int64_t edo_dump_age(const struct edo_dump *dump, const struct edo_dump_task *task);
 
-/* --- dump_cycles.c ----------------------------------------------------------------------------------------------------------- */
+/* --- dump_cycles.c ------------------------------------------------------------------------------------------------ */
 
 /*
- * Calls found(context, tasks, count) for each ring of tasks in which each waits for the next, and the last for the first, with
- * nothing that would end that wait by itself. No task is in two of those that are told.
+ * Calls found(context, tasks, count) for each ring of tasks in which each waits for the next, and the last for the
+ * first, with nothing that would end that wait by itself. No task is in two of those that are told.
  */
 int edo_dump_cycles(struct edo_dump *dump, void (*found)(void *context, const uint32_t *tasks, size_t count),
                     void *context);

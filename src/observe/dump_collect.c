@@ -2,12 +2,12 @@
 /*
  * Which tasks there are, and which scopes, without stopping them.
  *
- * Tasks are found in their blocks, which are type-stable (runtime/blocks.h): each is copied as it is, word by word. It is one
- * task, and not two halves, if its number was the same before and after (edo_task_publish). Scopes lie on tasks' stacks,
- * or wherever the program has put them, so they are looked at only while they cannot go: each is on the chain of the task
- * that opened it, and whoever takes it off holds that task's chain_lock (runtime/scope.h). So with each task its chain is copied,
- * under that lock alone, for as long as that takes; who is whose child comes from the tasks' `home`. The lists of
- * children, whose locks a walk would hold for long, are not needed.
+ * Tasks are found in their blocks, which are type-stable (runtime/blocks.h): each is copied as it is, word by word. It
+ * is one task, and not two halves, if its number was the same before and after (edo_task_publish). Scopes lie on tasks'
+ * stacks, or wherever the program has put them, so they are looked at only while they cannot go: each is on the chain
+ * of the task that opened it, and whoever takes it off holds that task's chain_lock (runtime/scope.h). So with each
+ * task its chain is copied, under that lock alone, for as long as that takes; who is whose child comes from the tasks'
+ * `home`. The lists of children, whose locks a walk would hold for long, are not needed.
  *
  * Tasks are ordered by their numbers, so that two dumps of the same tasks are the same.
  */
@@ -20,7 +20,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-/* --- Memory ------------------------------------------------------------------------------------------------------------------ */
+/* --- Memory ------------------------------------------------------------------------------------------------------- */
 
 int edo_dump_reserve(struct edo_dump *dump, struct edo_dump_array *array, size_t count, size_t size)
 {
@@ -76,7 +76,7 @@ void edo_dump_reset(struct edo_dump *dump)
     dump->rc = 0;
 }
 
-/* --- Tasks and their scopes -------------------------------------------------------------------------------------------------- */
+/* --- Tasks and their scopes --------------------------------------------------------------------------------------- */
 
 static void edo_dump_copy_scope(struct edo_dump_scope *out, struct edo_scope_body *scope, uint32_t owner)
 {
@@ -96,8 +96,8 @@ static void edo_dump_copy_scope(struct edo_dump_scope *out, struct edo_scope_bod
 }
 
 /*
- * Adds the task in the block, with its scopes. Returns how many scopes there must be room for, 0 if there was enough; or if there is
- * no task. With the chain_lock held a scope that was opened stays, and so does its owner.
+ * Adds the task in the block, with its scopes. Returns how many scopes there must be room for, 0 if there was enough;
+ * or if there is no task. With the chain_lock held a scope that was opened stays, and so does its owner.
  */
 static size_t edo_dump_add(struct edo_dump *dump, struct edo_task *block)
 {
@@ -161,7 +161,7 @@ static void edo_dump_look_at_task(void *context, void *block)
     }
 }
 
-/* --- Finding them again ------------------------------------------------------------------------------------------------------ */
+/* --- Finding them again ------------------------------------------------------------------------------------------- */
 
 static size_t edo_dump_hash(const struct edo_dump *dump, const void *pointer)
 {
@@ -257,7 +257,7 @@ static void edo_dump_sort(struct edo_dump *dump)
         memcpy(dump->order.items, from, count * sizeof *from);
 }
 
-/* --- The tree ---------------------------------------------------------------------------------------------------------------- */
+/* --- The tree ----------------------------------------------------------------------------------------------------- */
 
 /* The same hash, for scopes, while the tree is built. */
 static void edo_dump_hash_scopes(struct edo_dump *dump, uint32_t *places, size_t size)
@@ -320,7 +320,7 @@ const struct edo_dump_scope *edo_dump_innermost(const struct edo_dump *dump, con
     return task->parent == EDO_NONE ? NULL : edo_dump_scope(dump, task->parent);
 }
 
-/* --- All of it --------------------------------------------------------------------------------------------------------------- */
+/* --- All of it ---------------------------------------------------------------------------------------------------- */
 
 int edo_dump_take(struct edo_dump *dump, struct edo_runtime *runtime)
 {

@@ -2,10 +2,10 @@
 /*
  * Rings of tasks that wait for each other: deadlocks.
  *
- * From a task there is a step to whoever must do something before its wait can end: who holds the mutex (writes under the rwlock, runs the
- * once), the task it joins, each of the tasks in the scope whose end it waits for. Not from one that waits with a deadline,
- * or for the first of several things. A walk in depth that meets a task of its own path has found a ring. Each task is walked
- * from once: O(tasks). The path lies in memory of the dump, not on the stack.
+ * From a task there is a step to whoever must do something before its wait can end: who holds the mutex (writes under
+ * the rwlock, runs the once), the task it joins, each of the tasks in the scope whose end it waits for. Not from one
+ * that waits with a deadline, or for the first of several things. A walk in depth that meets a task of its own path has
+ * found a ring. Each task is walked from once: O(tasks). The path lies in memory of the dump, not on the stack.
  */
 #include "observe/dump.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is known of the collected tasks apart from their waits: when they were spawned, by the marks that their workers' numbers have
- * (runtime/ages.h), and what was sampled of them (runtime/task_stats.h). Tasks of one worker stand together in the order of their
- * numbers, so each worker's marks are copied once.
+ * What is known of the collected tasks apart from their waits: when they were spawned, by the marks that their workers'
+ * numbers have (runtime/ages.h), and what was sampled of them (runtime/task_stats.h). Tasks of one worker stand
+ * together in the order of their numbers, so each worker's marks are copied once.
  */
 #include "observe/dump.h"
 #include "observe/metrics.h"

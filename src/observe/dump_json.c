@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A dump as JSON: flat lists of scopes, tasks and rings, so that no reader meets a nesting as deep as the program's. Scopes have
- * numbers, of this dump only; docs/guide/dumps.md has the form. Numbers of tasks are strings' worth of 64 bits, which
- * some readers round: those of a process's first runtime with few tasks a worker stay below 2^53.
+ * A dump as JSON: flat lists of scopes, tasks and rings, so that no reader meets a nesting as deep as the program's.
+ * Scopes have numbers, of this dump only; docs/guide/dumps.md has the form. Numbers of tasks are strings' worth of 64
+ * bits, which some readers round: those of a process's first runtime with few tasks a worker stay below 2^53.
  */
 #include "observe/dump_out.h"
 #include "observe/warnings.h"
@@ -47,7 +47,7 @@ static void edo_json_cancelled(struct edo_out *out, uint32_t flags, const edo_si
     edo_json_site(out, "cancelled_at", site);
 }
 
-/* --- Waits ---------------------------------------------------------------------------------------------------------------------- */
+/* --- Waits -------------------------------------------------------------------------------------------------------- */
 
 static const char *edo_json_kind(const struct edo_dump_wait *wait)
 {
@@ -134,7 +134,7 @@ static void edo_json_warnings(struct edo_out *out, const struct edo_dump_task *t
         edo_out_put(out, "]");
 }
 
-/* --- Lists ---------------------------------------------------------------------------------------------------------------------- */
+/* --- Lists -------------------------------------------------------------------------------------------------------- */
 
 static void edo_json_task(struct edo_out *out, const struct edo_dump *dump, const struct edo_dump_task *task)
 {

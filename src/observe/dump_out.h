@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a dump is written to: pieces of text are gathered, and handed on when there is no more room, or at the end. And the
- * names in it: texts and places that are looked at by edo_peek, and functions, each found once and kept, since tasks
- * have few different ones.
+ * Where a dump is written to: pieces of text are gathered, and handed on when there is no more room, or at the end. And
+ * the names in it: texts and places that are looked at by edo_peek, and functions, each found once and kept, since
+ * tasks have few different ones.
  *
- * The first error is kept, and nothing is written after it. Belongs to one call of edo_dump; lies in memory mapped for it.
+ * The first error is kept, and nothing is written after it. Belongs to one call of edo_dump; lies in memory mapped for
+ * it.
  */
 #ifndef EDO_OBSERVE_DUMP_OUT_H
 #define EDO_OBSERVE_DUMP_OUT_H
@@ -56,7 +57,10 @@ void edo_out_printf(struct edo_out *out, const char *format, ...) __attribute__(
 void edo_out_reserve(struct edo_out *out, size_t size);
 void edo_out_flush(struct edo_out *out);
 
-/* Between quotes, with what would break a line, or JSON, or say something to a terminal, escaped; of text alone without the quotes. */
+/*
+ * Between quotes, with what would break a line, or JSON, or say something to a terminal, escaped; of text alone without
+ * the quotes.
+ */
 void edo_out_quote(struct edo_out *out, const char *text);
 void edo_out_bare(struct edo_out *out, const char *text);
 
@@ -70,7 +74,7 @@ const char *edo_out_symbol(struct edo_out *out, uintptr_t address, int call);
 /* The name of a task: its own, or its spawn site's function. */
 const char *edo_out_name(struct edo_out *out, const struct edo_dump_task *task);
 
-/* --- dump_text.c and dump_json.c ---------------------------------------------------------------------------------------------- */
+/* --- dump_text.c and dump_json.c ---------------------------------------------------------------------------------- */
 
 void edo_out_dump_text(struct edo_out *out, struct edo_dump *dump);
 

@@ -4,8 +4,8 @@
  * async-signal-safe: nothing is taken, allocated or looked at in it. That thread writes the dump, and sleeps again; so
  * nobody is woken for it while no signal comes.
  *
- * `asked` is raised by the handler, and read by the thread before it writes; if it was raised meanwhile it writes again. What is to be
- * written, and where, is under `lock`.
+ * `asked` is raised by the handler, and read by the thread before it writes; if it was raised meanwhile it writes
+ * again. What is to be written, and where, is under `lock`.
  */
 #include "observe/dump.h"
 #include "platform/platform.h"

@@ -2,8 +2,8 @@
 /*
  * A dump as text: the tree, a line a task and a line a scope; then rings, and tasks whose scope was not seen.
  *
- * The walk is a loop, since trees may be deeper than a stack: the way back up is read from the tree. Lines are indented by
- * their depth, but no further than EDO_INDENT_MOST.
+ * The walk is a loop, since trees may be deeper than a stack: the way back up is read from the tree. Lines are indented
+ * by their depth, but no further than EDO_INDENT_MOST.
  */
 #include "observe/dump_out.h"
 #include "observe/walk.h"
@@ -15,7 +15,7 @@
 
 enum { EDO_INDENT_MOST = 32 };
 
-/* --- What a task waits for ------------------------------------------------------------------------------------------------------ */
+/* --- What a task waits for ---------------------------------------------------------------------------------------- */
 
 static void edo_out_task_name(struct edo_out *out, const struct edo_dump *dump, uint64_t id)
 {
@@ -122,7 +122,7 @@ void edo_out_waits(struct edo_out *out, const struct edo_dump *dump, const struc
     }
 }
 
-/* --- Lines ---------------------------------------------------------------------------------------------------------------------- */
+/* --- Lines -------------------------------------------------------------------------------------------------------- */
 
 static void edo_out_indent(struct edo_out *out, unsigned depth)
 {
@@ -251,7 +251,7 @@ static void edo_out_scope(struct edo_out *out, const struct edo_dump *dump, cons
     edo_out_put(out, "\n");
 }
 
-/* --- The tree ------------------------------------------------------------------------------------------------------------------- */
+/* --- The tree ----------------------------------------------------------------------------------------------------- */
 
 static void edo_out_tree(struct edo_out *out, struct edo_dump *dump, uint32_t root, unsigned depth)
 {

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What tasks wait for, found out from the other side, so that no wait has to write it down: whoever can be waited for knows its
- * waiters.
+ * What tasks wait for, found out from the other side, so that no wait has to write it down: whoever can be waited for
+ * knows its waiters.
  *
  *   streams, listeners   their blocks have a slot a direction (runtime/poller.h)
  *   joins                the handle's block has its joiner
  *   words, mutexes, ...  the parking table has a line for each (runtime/parking.h)
  *   channels, ...        are listed, and have lists of places (sync/waiter.h)
- *   times, jobs          lie on the waiting task's own stack, which is looked through for them, within its bounds: a sleeper is
- *                        known by its task and its alarm's function, a job by its task and its pool
+ *   times, jobs          lie on the waiting task's own stack, which is looked through for them, within its bounds: a
+ *                        sleeper is known by its task and its alarm's function, a job by its task and its pool
  *   ends of scopes       what else is there to do for a task that is parked, and has opened a scope with tasks in it?
  *
- * Each is matched with a task by the address of its block. That is looked at last: whose number has changed has ended, and who is
- * not parked any more does not wait. So what is told of a task was so at a moment when it was there, and it waits now.
- * A select is in several places.
+ * Each is matched with a task by the address of its block. That is looked at last: whose number has changed has ended,
+ * and who is not parked any more does not wait. So what is told of a task was so at a moment when it was there, and it
+ * waits now. A select is in several places.
  */
 #include "observe/dump.h"
 #include "observe/peek.h"
@@ -28,12 +28,18 @@
 #include <edo/addr.h>
 #include <edo/sync.h>
 
-/* How much of a stack is looked through: a wait's own frames, and a select's arms in its caller's; with ucontext a KiB of registers. */
+/*
+ * How much of a stack is looked through: a wait's own frames, and a select's arms in its caller's; with ucontext a KiB
+ * of registers.
+ */
 enum { EDO_SCAN_WORDS = 384 };
 
-/* --- Noting ------------------------------------------------------------------------------------------------------------------- */
+/* --- Noting ------------------------------------------------------------------------------------------------------- */
 
-/* A new wait of the task, behind its others; NULL: it is none of those collected, or there is no room. Does not allocate. */
+/*
+ * A new wait of the task, behind its others; NULL: it is none of those collected, or there is no room. Does not
+ * allocate.
+ */
 static struct edo_dump_wait *edo_dump_note_at(struct edo_dump *dump, uint32_t index, enum edo_dump_what what)
 {
     struct edo_dump_wait *wait;
@@ -55,7 +61,7 @@ static struct edo_dump_wait *edo_dump_note(struct edo_dump *dump, const struct e
     return block ? edo_dump_note_at(dump, edo_dump_find_block(dump, block), what) : NULL;
 }
 
-/* --- Sources ------------------------------------------------------------------------------------------------------------------ */
+/* --- Sources ------------------------------------------------------------------------------------------------------ */
 
 static uint32_t edo_dump_address(struct edo_dump *dump, int fd,
                                  int (*ask)(int fd, struct sockaddr *address, socklen_t *size))
@@ -122,7 +128,7 @@ static void edo_dump_look_at_source(void *context, void *block)
     }
 }
 
-/* --- Joins -------------------------------------------------------------------------------------------------------------------- */
+/* --- Joins -------------------------------------------------------------------------------------------------------- */
 
 static void edo_dump_look_at_handle(void *context, void *block)
 {
@@ -140,7 +146,7 @@ static void edo_dump_look_at_handle(void *context, void *block)
         wait->other = task ? __atomic_load_n(&task->id, __ATOMIC_RELAXED) : 0;
 }
 
-/* --- Lines -------------------------------------------------------------------------------------------------------------------- */
+/* --- Lines -------------------------------------------------------------------------------------------------------- */
 
 _Static_assert(offsetof(edo_mutex, owner_) == offsetof(edo_rwlock, owner_), "owners stand in the same place");
 _Static_assert(offsetof(edo_mutex, owner_) == offsetof(edo_once, owner_), "owners stand in the same place");
@@ -159,7 +165,7 @@ static void edo_dump_look_at_parked(void *context, const struct edo_parked *wait
         wait->other = edo_owner_read(&((const edo_mutex *)waiter->address)->owner_);
 }
 
-/* --- Channels and the like ---------------------------------------------------------------------------------------------------- */
+/* --- Channels and the like ---------------------------------------------------------------------------------------- */
 
 static void edo_dump_look_at_places(struct edo_dump *dump, struct edo_meeting *meeting, struct edo_link *list)
 {
@@ -189,7 +195,7 @@ static void edo_dump_look_at_meeting(void *context, struct edo_meeting *meeting)
     }
 }
 
-/* --- Who runs ----------------------------------------------------------------------------------------------------------------- */
+/* --- Who runs ----------------------------------------------------------------------------------------------------- */
 
 static void edo_dump_look_at_threads(struct edo_dump *dump)
 {
@@ -209,7 +215,7 @@ static void edo_dump_look_at_threads(struct edo_dump *dump)
     edo_lock_release(&runtime->threads_lock);
 }
 
-/* --- What stands on the task's own stack ---------------------------------------------------------------------------------------- */
+/* --- What stands on the task's own stack -------------------------------------------------------------------------- */
 
 struct edo_dump_stack {
     uintptr_t sp;
@@ -217,7 +223,9 @@ struct edo_dump_stack {
     uintptr_t high;
 };
 
-/* False: it has none, or is not suspended on it. A stack's own struct stays as long as the runtime, and its memory too. */
+/*
+ * False: it has none, or is not suspended on it. A stack's own struct stays as long as the runtime, and its memory too.
+ */
 static bool edo_dump_stack_of(struct edo_dump_stack *out, const struct edo_task *block)
 {
     uintptr_t stack = edo_unseen_word((uintptr_t)&block->stack);
@@ -309,7 +317,7 @@ static void edo_dump_walk(struct edo_dump *dump, uint32_t index, const struct ed
     dump->frames.count += walk.count;
 }
 
-/* --- Each task's last look ---------------------------------------------------------------------------------------------------- */
+/* --- Each task's last look ---------------------------------------------------------------------------------------- */
 
 /* The scope whose tasks it may be waiting for: the innermost that has some. */
 static uint32_t edo_dump_waits_in(const struct edo_dump *dump, const struct edo_dump_task *task)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a walk up a stack has to know of the machine: its registers by their DWARF numbers, where a suspended flow has them
- * (runtime/context_*.S), what a call looks like, and how the kernel calls a signal handler. One header a machine; elsewhere
- * there are no registers to be had, and so no backtraces.
+ * What a walk up a stack has to know of the machine: its registers by their DWARF numbers, where a suspended flow has
+ * them (runtime/context_*.S), what a call looks like, and how the kernel calls a signal handler. One header a machine;
+ * elsewhere there are no registers to be had, and so no backtraces.
  */
 #ifndef EDO_OBSERVE_MACHINE_H
 #define EDO_OBSERVE_MACHINE_H

@@ -78,7 +78,10 @@ static inline bool edo_machine_is_jump(const unsigned char code[8], uintptr_t ad
     return at > 0 && address + at + sizeof distance + (uintptr_t)(intptr_t)distance == to;
 }
 
-/* Where the stub of a function of another module looks its address up: `jmp *slot(%rip)`, behind landing pads; 0: it is none. */
+/*
+ * Where the stub of a function of another module looks its address up: `jmp *slot(%rip)`, behind landing pads; 0: it is
+ * none.
+ */
 static inline uintptr_t edo_machine_stub_slot(const unsigned char code[16], uintptr_t address)
 {
     static const unsigned char endbr[4] = {0xf3, 0x0f, 0x1e, 0xfa};

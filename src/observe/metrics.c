@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading what a runtime has counted. Each worker writes its own counters, with plain stores, and what is everybody's is counted
- * atomically; reading adds them up, relaxed, and stops nobody. So sums are of moments that lie apart, which is made good where
- * it would show as nonsense.
+ * Reading what a runtime has counted. Each worker writes its own counters, with plain stores, and what is everybody's
+ * is counted atomically; reading adds them up, relaxed, and stops nobody. So sums are of moments that lie apart, which
+ * is made good where it would show as nonsense.
  */
 #include "observe/metrics.h"
 #include "platform/platform.h"
@@ -160,7 +160,7 @@ void edo_times_counted(edo_histogram *out, struct edo_runtime *runtime, int time
         out->count += out->buckets[bucket];
 }
 
-/* --- For everybody ----------------------------------------------------------------------------------------------------- */
+/* --- For everybody ------------------------------------------------------------------------------------------------ */
 
 /* The calling task's runtime, for a caller who knows `size` bytes of `known`. 0, -EPERM, -E2BIG. */
 static int edo_metrics_begin(struct edo_runtime **runtime, size_t size, size_t known)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is known of one task. It is found in its block, which is type-stable: what was read there is of that task if its number is the same
- * behind it.
+ * What is known of one task. It is found in its block, which is type-stable: what was read there is of that task if its
+ * number is the same behind it.
  */
 #include "observe/metrics.h"
 #include "platform/platform.h"
@@ -47,7 +47,7 @@ bool edo_task_times_counted(edo_histogram *out, struct edo_task *block, uint64_t
     return edo_task_is(block, id);
 }
 
-/* --- For everybody ------------------------------------------------------------------------------------------------------- */
+/* --- For everybody ------------------------------------------------------------------------------------------------ */
 
 struct edo_task_search {
     uint64_t id;

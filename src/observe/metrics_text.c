@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Metrics as text for Prometheus (format 0.0.4): tables of names over the fields of the structs in edo/metrics.h, so that a field
- * and its line in the text are one line here. A family is one "# HELP", one "# TYPE" and its samples, one for each worker
- * where it is counted by worker; nothing is written twice, as a sum and by worker, since whoever scrapes it adds up.
+ * Metrics as text for Prometheus (format 0.0.4): tables of names over the fields of the structs in edo/metrics.h, so
+ * that a field and its line in the text are one line here. A family is one "# HELP", one "# TYPE" and its samples, one
+ * for each worker where it is counted by worker; nothing is written twice, as a sum and by worker, since whoever
+ * scrapes it adds up.
  *
- * Each runtime is read once, into a copy (edo_reading), and all families are of those copies. So sums fit each other, as
- * edo_runtime_counted sees to, and a scrape takes each runtime's locks once, not once for each family.
+ * Each runtime is read once, into a copy (edo_reading), and all families are of those copies. So sums fit each other,
+ * as edo_runtime_counted sees to, and a scrape takes each runtime's locks once, not once for each family.
  *
  * Times are in seconds, as that format's users expect. Histograms are of all workers, and by powers of two: 31 lines.
  */
@@ -147,7 +148,7 @@ static void edo_text_value(struct edo_exposition *out, const struct edo_field *f
     edo_text_add(&out->text, "\n");
 }
 
-/* --- Reading ------------------------------------------------------------------------------------------------------------- */
+/* --- Reading ------------------------------------------------------------------------------------------------------ */
 
 static void edo_exposition_read(void *context, struct edo_runtime *runtime)
 {
@@ -179,7 +180,7 @@ static void edo_exposition_finish(struct edo_exposition *out)
     }
 }
 
-/* --- Families ------------------------------------------------------------------------------------------------------------ */
+/* --- Families ----------------------------------------------------------------------------------------------------- */
 
 /* Between braces, before other labels, which begin with `comma` then. */
 static const char *edo_text_label(char label[48], const struct edo_exposition *out, const struct edo_reading *reading,

@@ -17,7 +17,7 @@ struct search {
     uintptr_t debug; /* DT_DEBUG of the program; 0: it has no loader */
 };
 
-/* --- One -------------------------------------------------------------------------------------------------------------- */
+/* --- One ---------------------------------------------------------------------------------------------------------- */
 
 static void note_segment(struct edo_module *module, const ElfW(Phdr) * segment)
 {
@@ -59,7 +59,7 @@ static bool look_at_image(struct search *search, struct edo_module *module, uint
     return look_at_headers(search, module, base + head.e_phoff, head.e_phnum);
 }
 
-/* --- The program ------------------------------------------------------------------------------------------------------- */
+/* --- The program -------------------------------------------------------------------------------------------------- */
 
 static uintptr_t find_debug(uintptr_t dynamic)
 {
@@ -95,7 +95,7 @@ static bool look_at_program(struct search *search)
     return headers == 0 || look_at_headers(search, &module, headers, count);
 }
 
-/* --- Libraries --------------------------------------------------------------------------------------------------------- */
+/* --- Libraries ---------------------------------------------------------------------------------------------------- */
 
 /* The program itself is the first of the first list. */
 static bool look_at_list(struct search *search, const struct link_map *at, bool first)
@@ -137,7 +137,7 @@ static bool look_at_lists(struct search *search)
     return true;
 }
 
-/* --- All of them ------------------------------------------------------------------------------------------------------- */
+/* --- All of them -------------------------------------------------------------------------------------------------- */
 
 void edo_modules_each(bool (*visit)(void *context, const struct edo_module *module), void *context)
 {

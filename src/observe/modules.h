@@ -2,10 +2,11 @@
 /*
  * What is loaded: the program, its libraries, the kernel's vDSO.
  *
- * The loader has a call for that (dl_iterate_phdr), but it takes the loader's lock, and the thread that is looked at may hold it: in a
- * dlopen, or in a callback of that same call. So we do as debuggers do: the loader keeps a list for them, to which the program's own
- * headers lead (DT_DEBUG), and the kernel has told where those are. All of it is read by edo_peek, so that a list that
- * changes meanwhile, or that a dlclose frees, costs modules and nothing else. No locks, no allocation, no /proc.
+ * The loader has a call for that (dl_iterate_phdr), but it takes the loader's lock, and the thread that is looked at
+ * may hold it: in a dlopen, or in a callback of that same call. So we do as debuggers do: the loader keeps a list for
+ * them, to which the program's own headers lead (DT_DEBUG), and the kernel has told where those are. All of it is read
+ * by edo_peek, so that a list that changes meanwhile, or that a dlclose frees, costs modules and nothing else. No
+ * locks, no allocation, no /proc.
  */
 #ifndef EDO_OBSERVE_MODULES_H
 #define EDO_OBSERVE_MODULES_H

@@ -2,10 +2,11 @@
 /*
  * Reading memory that may be gone. See peek.h.
  *
- * The kernel copies (process_vm_readv(2) of the process itself), and says -EFAULT where a load would be a SIGSEGV. It goes past
- * the platform table: it is about this process's memory, whatever the program's kernel is made to look like. Where the kernel
- * does not know the call, or a filter forbids it, it is asked to read a signal mask from there, for an operation that there is
- * not: -EFAULT tells the same before it tells -EINVAL. Between that and the copy the memory may go, as it does but for unloaded libraries not.
+ * The kernel copies (process_vm_readv(2) of the process itself), and says -EFAULT where a load would be a SIGSEGV. It
+ * goes past the platform table: it is about this process's memory, whatever the program's kernel is made to look like.
+ * Where the kernel does not know the call, or a filter forbids it, it is asked to read a signal mask from there, for an
+ * operation that there is not: -EFAULT tells the same before it tells -EINVAL. Between that and the copy the memory may
+ * go, as it does but for unloaded libraries not.
  */
 #include "observe/peek.h"
 

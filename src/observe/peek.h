@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading memory that may be gone: texts that tasks and scopes were named by, in a library that was unloaded meanwhile, say. And
- * reading memory that stays, but that others write: what is read is what was there at some moment, word by word, and
- * the checkers are told nothing of it.
+ * Reading memory that may be gone: texts that tasks and scopes were named by, in a library that was unloaded meanwhile,
+ * say. And reading memory that stays, but that others write: what is read is what was there at some moment, word by
+ * word, and the checkers are told nothing of it.
  */
 #ifndef EDO_OBSERVE_PEEK_H
 #define EDO_OBSERVE_PEEK_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The flight recorder: reading it, and what is public of it. See recorder.h, runtime/record.h for why a copy is whole, and edo/trace.h. */
+/*
+ * The flight recorder: reading it, and what is public of it. See recorder.h, runtime/record.h for why a copy is whole,
+ * and edo/trace.h.
+ */
 #include "observe/recorder.h"
 #include "observe/dump_out.h"
 #include "platform/platform.h"
@@ -11,7 +14,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-/* --- Copies ----------------------------------------------------------------------------------------------------------------- */
+/* --- Copies ------------------------------------------------------------------------------------------------------- */
 
 void edo_record_read_notes(struct edo_record *out, struct edo_notes *notes)
 {
@@ -66,11 +69,14 @@ void edo_record_read(struct edo_record *out, struct edo_worker *worker)
         out->first_run = out->end_run;
 }
 
-/* --- All of it as text ------------------------------------------------------------------------------------------------------ */
+/* --- All of it as text -------------------------------------------------------------------------------------------- */
 
 enum { EDO_RECORDER_ROOM = 64 << 20 }; /* more than a process has to tell, of which only what is used is there */
 
-/* Lies in memory mapped for one call. Gathered, then written: what writes is not to be called under the lock of all runtimes. */
+/*
+ * Lies in memory mapped for one call. Gathered, then written: what writes is not to be called under the lock of all
+ * runtimes.
+ */
 struct edo_recorder_dumping {
     struct edo_teller teller;
     int events;
@@ -147,7 +153,7 @@ int edo_recorder_dump(int fd, const edo_recorder_options *given)
     return rc;
 }
 
-/* --- One task --------------------------------------------------------------------------------------------------------------- */
+/* --- One task ----------------------------------------------------------------------------------------------------- */
 
 enum { EDO_HISTORY_MOST = 4096 };
 
@@ -160,7 +166,10 @@ struct edo_history {
     struct edo_record record;
 };
 
-/* When run `number` began: between the notes around it, in equal parts. `at`: the first note behind it, moves on with the runs. */
+/*
+ * When run `number` began: between the notes around it, in equal parts. `at`: the first note behind it, moves on with
+ * the runs.
+ */
 static int64_t edo_history_time(const struct edo_history *history, const struct edo_moment *began, uint64_t number,
                                 uint64_t *at)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading the flight recorder (runtime/record.h), and telling it as text. All of it works in a signal handler, but for the names of
- * tasks that the caller may look up: it takes no lock, allocates nothing, formats by itself.
+ * Reading the flight recorder (runtime/record.h), and telling it as text. All of it works in a signal handler, but for
+ * the names of tasks that the caller may look up: it takes no lock, allocates nothing, formats by itself.
  */
 #ifndef EDO_OBSERVE_RECORDER_H
 #define EDO_OBSERVE_RECORDER_H
@@ -47,7 +47,9 @@ static inline uint64_t edo_record_spawned_at(const struct edo_record *record, ui
     return record->spawns[spawn % EDO_SPAWNS_KEPT];
 }
 
-/* Text, gathered by the line. Full lines, and what is left at the end, go to `put`; what it fails with first is kept. */
+/*
+ * Text, gathered by the line. Full lines, and what is left at the end, go to `put`; what it fails with first is kept.
+ */
 struct edo_teller {
     int (*put)(struct edo_teller *teller, const char *text, size_t size);
     int fd; /* for edo_teller_put_raw */

@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* --- Pieces ----------------------------------------------------------------------------------------------------------------- */
+/* --- Pieces ------------------------------------------------------------------------------------------------------- */
 
 int edo_teller_put_raw(struct edo_teller *teller, const char *text, size_t size)
 {
@@ -62,11 +62,14 @@ void edo_tell_number(struct edo_teller *teller, uint64_t number)
     edo_tell_padded(teller, number, 0, ' ');
 }
 
-/* --- Records ---------------------------------------------------------------------------------------------------------------- */
+/* --- Records ------------------------------------------------------------------------------------------------------ */
 
 enum { EDO_RUNS_A_LINE = 12 };
 
-/* What was spawned in that run: " (spawns 7)", " (spawns 7 to 9)". `at`: the first that was not in an earlier one, moves on. */
+/*
+ * What was spawned in that run: " (spawns 7)", " (spawns 7 to 9)". `at`: the first that was not in an earlier one,
+ * moves on.
+ */
 static void edo_tell_spawns(struct edo_teller *teller, const struct edo_record *record, uint64_t run, uint64_t *at)
 {
     uint64_t first;

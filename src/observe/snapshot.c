@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Taking a snapshot of all runtimes, and what it holds. See edo/snapshot.h for what is promised, dump_collect.c and dump_waits.c for how
- * tasks are found.
+ * Taking a snapshot of all runtimes, and what it holds. See edo/snapshot.h for what is promised, dump_collect.c and
+ * dump_waits.c for how tasks are found.
  *
- * The runtimes are looked at under the lock of their list, so that none ends meanwhile. Nothing in a snapshot that is handed out
- * points into one.
+ * The runtimes are looked at under the lock of their list, so that none ends meanwhile. Nothing in a snapshot that is
+ * handed out points into one.
  */
 #include "observe/metrics.h"
 #include "observe/snapshot.h"
@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-/* --- Taking -------------------------------------------------------------------------------------------------------------- */
+/* --- Taking ------------------------------------------------------------------------------------------------------- */
 
 /* What has ended while the picture was taken is not in it. */
 static void leave_out_gone(struct edo_dump *dump)
@@ -48,7 +48,9 @@ static int number_of(const struct edo_thread *thread)
     return number > 0 ? number : -1;
 }
 
-/* What the monitor knows is its own: what is read here may be of two moments, and is taken only where it makes sense. */
+/*
+ * What the monitor knows is its own: what is read here may be of two moments, and is taken only where it makes sense.
+ */
 static int64_t stalled_for(struct edo_runtime *runtime, int index, int64_t now)
 {
     struct edo_monitor_view *views = runtime->monitor.views;
@@ -188,7 +190,7 @@ void edo_snapshot_free(edo_snapshot *snapshot)
     snapshot->platform->release(snapshot);
 }
 
-/* --- Runtimes and workers ------------------------------------------------------------------------------------------------- */
+/* --- Runtimes and workers ----------------------------------------------------------------------------------------- */
 
 size_t edo_snapshot_runtimes(const edo_snapshot *snapshot)
 {
@@ -227,7 +229,7 @@ int edo_snapshot_get_worker(edo_snapshot_worker *out, const edo_snapshot *snapsh
     return edo_snapshot_give(out, &((edo_snapshot_worker *)of->workers.items)[worker], sizeof *out);
 }
 
-/* --- Tasks ---------------------------------------------------------------------------------------------------------------- */
+/* --- Tasks -------------------------------------------------------------------------------------------------------- */
 
 static int cancelled_by(uint32_t flags)
 {
@@ -324,7 +326,7 @@ int edo_snapshot_get_scope(edo_snapshot_scope *out, edo_snapshot *snapshot, size
     return edo_snapshot_give(out, &all, sizeof all);
 }
 
-/* --- Deadlocks ------------------------------------------------------------------------------------------------------------- */
+/* --- Deadlocks ---------------------------------------------------------------------------------------------------- */
 
 struct rings {
     edo_snapshot *snapshot;

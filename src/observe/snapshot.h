@@ -2,10 +2,10 @@
 /*
  * What is inside an edo_snapshot: a dump (dump.h) of each runtime, with what it counted then; and names.
  *
- * Names are looked at when they are asked for, by edo_peek, since whoever gave them may be gone: each once, and kept in pieces of memory
- * which stay where they are until the snapshot is taken anew. Names of functions are kept longer: they cost a look into files.
- * Everything belongs to the one who uses the snapshot; no locks. Memory comes from the platform, so a snapshot of 100,000 tasks with the
- * same name has one name.
+ * Names are looked at when they are asked for, by edo_peek, since whoever gave them may be gone: each once, and kept in
+ * pieces of memory which stay where they are until the snapshot is taken anew. Names of functions are kept longer: they
+ * cost a look into files. Everything belongs to the one who uses the snapshot; no locks. Memory comes from the
+ * platform, so a snapshot of 100,000 tasks with the same name has one name.
  */
 #ifndef EDO_OBSERVE_SNAPSHOT_H
 #define EDO_OBSERVE_SNAPSHOT_H
@@ -75,7 +75,7 @@ static inline int edo_snapshot_give(void *out, const void *from, size_t known)
     return 0;
 }
 
-/* --- snapshot_names.c ------------------------------------------------------------------------------------------------------- */
+/* --- snapshot_names.c --------------------------------------------------------------------------------------------- */
 
 /* What stands at these, kept; NULL for NULL, for what cannot be read, and when there is no memory. */
 const char *edo_names_text(struct edo_names *names, const char *from);

@@ -9,7 +9,7 @@ enum { PIECE = 32 * 1024, TEXT_MOST = 256 };
 
 enum what { TEXT = 1, SITE, SYMBOL, CALL };
 
-/* --- Memory -------------------------------------------------------------------------------------------------------------- */
+/* --- Memory ------------------------------------------------------------------------------------------------------- */
 
 static void *room(struct edo_names *names, size_t size)
 {
@@ -102,7 +102,7 @@ void edo_names_finish(struct edo_names *names)
     *names = (struct edo_names){.platform = names->platform};
 }
 
-/* --- Names ---------------------------------------------------------------------------------------------------------------- */
+/* --- Names -------------------------------------------------------------------------------------------------------- */
 
 const char *edo_names_copy(struct edo_names *names, const char *text)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tasks in a snapshot wait for; and the looks at the program as it is now, for few tasks at a time: the two ends of a
- * socket, the functions in which a task stands.
+ * What the tasks in a snapshot wait for; and the looks at the program as it is now, for few tasks at a time: the two
+ * ends of a socket, the functions in which a task stands.
  *
- * Such a look first asks whether the runtime is still there, and stays under the lock of the list of runtimes. A source is the one
- * that was seen if its mark is the same while it is held open; a task, if its number is, and it waits before and after.
+ * Such a look first asks whether the runtime is still there, and stays under the lock of the list of runtimes. A source
+ * is the one that was seen if its mark is the same while it is held open; a task, if its number is, and it waits before
+ * and after.
  */
 #include "observe/metrics.h"
 #include "observe/peek.h"
@@ -21,7 +22,7 @@
 
 #include <errno.h>
 
-/* --- What for -------------------------------------------------------------------------------------------------------------- */
+/* --- What for ----------------------------------------------------------------------------------------------------- */
 
 static int what_for(const struct edo_dump_wait *wait)
 {
@@ -107,7 +108,7 @@ const char *edo_wait_for_text(int what)
     return what > 0 && what < (int)EDO_COUNT(texts) ? texts[what] : "";
 }
 
-/* --- The program now -------------------------------------------------------------------------------------------------------- */
+/* --- The program now ---------------------------------------------------------------------------------------------- */
 
 struct look {
     uint64_t number; /* of the runtime */
@@ -196,7 +197,7 @@ int edo_snapshot_get_ends(edo_snapshot_ends *out, edo_snapshot *snapshot, size_t
     return edo_snapshot_give(out, &all, sizeof all);
 }
 
-/* --- What was sampled of a task ---------------------------------------------------------------------------------------------- */
+/* --- What was sampled of a task ----------------------------------------------------------------------------------- */
 
 struct times_look {
     uint64_t number;
@@ -229,7 +230,7 @@ int edo_snapshot_task_times(edo_histogram *out, const edo_snapshot *snapshot, si
     return look.done ? edo_snapshot_give(out, &look.times, sizeof look.times) : -ESRCH;
 }
 
-/* --- A stack ----------------------------------------------------------------------------------------------------------------- */
+/* --- A stack ------------------------------------------------------------------------------------------------------ */
 
 static bool parked(const struct edo_dump_task *task)
 {

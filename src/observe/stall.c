@@ -4,15 +4,16 @@
  * edo/stall.h for what is promised, runtime/stalls.h for what the monitor wants.
  *
  * It is a thread of its own, so that neither the monitor nor anybody's task waits for a look into /proc, for symbols in
- * files or for a callback; it is started with the runtime, since a task may stall with a lock that starting a thread wants;
- * and it sleeps on `posted` until there is something.
+ * files or for a callback; it is started with the runtime, since a task may stall with a lock that starting a thread
+ * wants; and it sleeps on `posted` until there is something.
  *
- * Data: the notes and `posted` are under `lock` (posted is read without it, too, by the sleeper); the rest is the reporter's. A stall has one note from
- * when it is told until its second report was given, or it is known to get none: so its end always has a place, however long the reporter is
- * held up. At most QUEUE wait for their first report; at most OPEN are open, i.e. have had it: of more the oldest is forgotten.
+ * Data: the notes and `posted` are under `lock` (posted is read without it, too, by the sleeper); the rest is the
+ * reporter's. A stall has one note from when it is told until its second report was given, or it is known to get none:
+ * so its end always has a place, however long the reporter is held up. At most QUEUE wait for their first report; at
+ * most OPEN are open, i.e. have had it: of more the oldest is forgotten.
  *
- * Order: the monitor notes the begin of a stall before anybody learns the number under which its end is told. Begins and ends are
- * reported as they came (`turn`).
+ * Order: the monitor notes the begin of a stall before anybody learns the number under which its end is told. Begins
+ * and ends are reported as they came (`turn`).
  */
 #include "observe/capture.h"
 #include "observe/peek.h"
@@ -75,7 +76,7 @@ struct edo_stalls {
     char text[TEXT];
 };
 
-/* --- Those who tell ------------------------------------------------------------------------------------------------------ */
+/* --- Those who tell ----------------------------------------------------------------------------------------------- */
 
 /* Those below are under the lock. */
 static void post(struct edo_stalls *stalls, struct note *note)
@@ -160,7 +161,7 @@ static void ended(struct edo_stalls *stalls, uint64_t serial, int64_t now)
         edo_platform->futex_wake(&stalls->posted, 1);
 }
 
-/* --- A report ------------------------------------------------------------------------------------------------------------ */
+/* --- A report ----------------------------------------------------------------------------------------------------- */
 
 static void deliver(struct edo_stalls *stalls, const edo_stall *stall)
 {
@@ -208,9 +209,12 @@ static void name_frames(struct edo_stalls *stalls)
     }
 }
 
-/* --- Its stack ---------------------------------------------------------------------------------------------------------- */
+/* --- Its stack ---------------------------------------------------------------------------------------------------- */
 
-/* The copied piece; and what lies above it, or, of a signal's handler that has a stack of its own, elsewhere, as it is now. */
+/*
+ * The copied piece; and what lies above it, or, of a signal's handler that has a stack of its own, elsewhere, as it is
+ * now.
+ */
 struct captured_stack {
     struct edo_stack_view view;
     const struct edo_stack_piece *piece;
@@ -233,8 +237,8 @@ static bool read_captured(const struct edo_memory *memory, void *out, uintptr_t 
 }
 
 /*
- * What was not copied is that of the stall, if that still lasts when all has been read: what is further out does not change
- * meanwhile. Else it is done again without.
+ * What was not copied is that of the stall, if that still lasts when all has been read: what is further out does not
+ * change meanwhile. Else it is done again without.
  */
 static void walk_captured(struct edo_stalls *stalls, const struct edo_stall_seen *seen)
 {
@@ -333,7 +337,7 @@ static bool handle(struct edo_stalls *stalls, struct note *note)
     return true;
 }
 
-/* --- The thread ---------------------------------------------------------------------------------------------------------- */
+/* --- The thread --------------------------------------------------------------------------------------------------- */
 
 /* What is to be told next, a begin or an end: a copy; false: nothing comes any more. */
 static bool next(struct edo_stalls *stalls, struct note *out)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How many stalls are reported: of one place at most three a minute, so that a place that stalls all the time does not hide
- * one that does so once an hour. All data are of one thread's.
+ * How many stalls are reported: of one place at most three a minute, so that a place that stalls all the time does not
+ * hide one that does so once an hour. All data are of one thread's.
  *
  * There are 16 places at most; a new one takes the place of one whose minute is over, or is left out.
  */

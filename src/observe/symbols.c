@@ -4,8 +4,8 @@
  *
  * The files are the system's, whatever table the program runs with: they are those it was started from.
  *
- * No state: a lookup goes through what is loaded (modules.h) and reads the symbol table of the one with the address from begin to
- * end, in pieces. Who looks many up keeps what was found (dump_text.c does).
+ * No state: a lookup goes through what is loaded (modules.h) and reads the symbol table of the one with the address
+ * from begin to end, in pieces. Who looks many up keeps what was found (dump_text.c does).
  */
 #include "observe/symbols.h"
 #include "observe/modules.h"
@@ -22,7 +22,7 @@
 
 enum { EDO_SECTIONS_MOST = 4096, EDO_SYMBOLS_AT_ONCE = 256 };
 
-/* --- The module ------------------------------------------------------------------------------------------------------------ */
+/* --- The module --------------------------------------------------------------------------------------------------- */
 
 /* A file: open, or, of the vDSO, in memory. */
 struct edo_elf {
@@ -54,7 +54,7 @@ static bool edo_symbol_look_at_module(void *context, const struct edo_module *mo
     return false;
 }
 
-/* --- Its symbols ----------------------------------------------------------------------------------------------------------- */
+/* --- Its symbols -------------------------------------------------------------------------------------------------- */
 
 static bool edo_elf_read(const struct edo_elf *elf, void *out, size_t size, uint64_t offset)
 {
@@ -139,7 +139,7 @@ static void edo_symbol_read(struct edo_symbol *out, const struct edo_elf *elf)
         out->offset = out->module_offset - symbol.st_value;
 }
 
-/* --- All of it ------------------------------------------------------------------------------------------------------------- */
+/* --- All of it ---------------------------------------------------------------------------------------------------- */
 
 void edo_symbol_find(struct edo_symbol *out, uintptr_t address, int call)
 {

@@ -2,9 +2,9 @@
 /*
  * Names of addresses of code: function and offset, from the symbol tables of the program's own files.
  *
- * Files are read with open and pread alone, within bounds, so that one that is damaged, stripped, gone or cut short while it
- * is read costs a name and nothing else; nothing is allocated. Statics are found too, where the file has its .symtab; else
- * what it exports (.dynsym); else there is the module and the offset in it, for addr2line.
+ * Files are read with open and pread alone, within bounds, so that one that is damaged, stripped, gone or cut short
+ * while it is read costs a name and nothing else; nothing is allocated. Statics are found too, where the file has its
+ * .symtab; else what it exports (.dynsym); else there is the module and the offset in it, for addr2line.
  *
  * No lock is taken, also none of the loader's (modules.h). Not for signal handlers: it reads whole tables.
  */
@@ -25,14 +25,18 @@ struct edo_symbol {
 
 /*
  * What is at `address`. `call`: it is a return address, so the call before it is looked up, which may be the last
- * instruction of its function. Opens and reads files: may take milliseconds. From anywhere but INSIDE and signal handlers.
+ * instruction of its function. Opens and reads files: may take milliseconds. From anywhere but INSIDE and signal
+ * handlers.
  */
 void edo_symbol_find(struct edo_symbol *out, uintptr_t address, int call);
 
 /* "function+0x12", "module+0x3456" without its directories, or "0x7f..."; returns `text`. */
 const char *edo_symbol_text(char *text, size_t size, const struct edo_symbol *symbol);
 
-/* The module's path as people know it: the program's own file has the name under which it was started. NULL: it is in none. */
+/*
+ * The module's path as people know it: the program's own file has the name under which it was started. NULL: it is in
+ * none.
+ */
 const char *edo_symbol_module(const struct edo_symbol *symbol);
 
 #endif

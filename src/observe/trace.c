@@ -2,9 +2,10 @@
 /*
  * Traces: how one begins and ends, and the thread that writes it. See edo/trace.h, tracer.h, runtime/tracing.h.
  *
- * All is under edo_tracer.lock, a mutex, as it is held while a trace is written; over the lock of the list of runtimes, never inside it.
- * A runtime is taken up when the trace begins, or when the runtime does; both ways meet where it is in the list already. What it is
- * given stays until its end, when no thread of its is left to say anything. So the writer, who holds the lock, may look at it.
+ * All is under edo_tracer.lock, a mutex, as it is held while a trace is written; over the lock of the list of runtimes,
+ * never inside it. A runtime is taken up when the trace begins, or when the runtime does; both ways meet where it is in
+ * the list already. What it is given stays until its end, when no thread of its is left to say anything. So the writer,
+ * who holds the lock, may look at it.
  *
  * The clock's rate is measured once, by the time of the first writing: times of one trace are by one rate.
  */
@@ -42,7 +43,7 @@ static struct {
     uint32_t stop; /* futex */
 } edo_tracer = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* --- Runtimes --------------------------------------------------------------------------------------------------------------- */
+/* --- Runtimes ----------------------------------------------------------------------------------------------------- */
 
 static struct edo_traced_runtime *edo_traced_create(struct edo_runtime *runtime)
 {
@@ -100,7 +101,7 @@ static void edo_trace_leave(struct edo_runtime *runtime)
         atomic_fetch_and_explicit(&runtime->task_flags, (uint8_t)~EDO_TASK_TIMED, memory_order_relaxed);
 }
 
-/* --- Writing ---------------------------------------------------------------------------------------------------------------- */
+/* --- Writing ------------------------------------------------------------------------------------------------------ */
 
 static struct edo_moment edo_moment_now(void)
 {
@@ -168,7 +169,7 @@ static void *edo_trace_main(void *none)
     }
 }
 
-/* --- Beginning and ending --------------------------------------------------------------------------------------------------- */
+/* --- Beginning and ending ----------------------------------------------------------------------------------------- */
 
 static int edo_trace_start_writer(void)
 {
@@ -282,7 +283,7 @@ int edo_trace_stop(void)
     return rc;
 }
 
-/* --- What runtimes tell ----------------------------------------------------------------------------------------------------- */
+/* --- What runtimes tell ------------------------------------------------------------------------------------------- */
 
 /* Under the lock. */
 static void edo_trace_begin_file(const char *name)

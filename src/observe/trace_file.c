@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file that EDO_TRACE_FILE names. Whenever the writer has written, it is JSON to its end: each piece goes over the end of the
- * array, with a new one behind it, in one write. So the trace of a program that is killed can be read by whatever reads JSON, if the kill
- * does not come just within that write (then it is cut off, which viewers put up with). When the disk is full, what was written of the piece is cut off again, and the end, which had room before, put back.
+ * The file that EDO_TRACE_FILE names. Whenever the writer has written, it is JSON to its end: each piece goes over the
+ * end of the array, with a new one behind it, in one write. So the trace of a program that is killed can be read by
+ * whatever reads JSON, if the kill does not come just within that write (then it is cut off, which viewers put up
+ * with). When the disk is full, what was written of the piece is cut off again, and the end, which had room before, put
+ * back.
  *
  * What cannot be written at a place, a pipe, is written on and on, and gets its end at the end.
  *

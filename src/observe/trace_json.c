@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A trace in Chrome's JSON format, as an array of events: https://ui.perfetto.dev and chrome://tracing read it also when its end is
- * missing, the latter not where an event is cut off: each stands in one piece of what is handed on. (As an object it could say that times
- * are to the ns: without, chrome://tracing has them to the µs, and loses arrows of turns that are shorter. But of an object that is cut off
- * neither shows anything.) A runtime is a "process",
- * a worker one of its "threads"; so is each thread that has lost its worker, for the turn with which it has. Times are µs since the
- * trace began.
+ * A trace in Chrome's JSON format, as an array of events: https://ui.perfetto.dev and chrome://tracing read it also
+ * when its end is missing, the latter not where an event is cut off: each stands in one piece of what is handed on. (As
+ * an object it could say that times are to the ns: without, chrome://tracing has them to the µs, and loses arrows of
+ * turns that are shorter. But of an object that is cut off neither shows anything.) A runtime is a "process", a worker
+ * one of its "threads"; so is each thread that has lost its worker, for the turn with which it has. Times are µs since
+ * the trace began.
  *
- * Perfetto has tracks in the order of their numbers, shows them behind the names, and takes the one that has its process's number for
- * the main thread. An arrow's number is one for both viewers only as a JSON number below 2^53.
+ * Perfetto has tracks in the order of their numbers, shows them behind the names, and takes the one that has its
+ * process's number for the main thread. An arrow's number is one for both viewers only as a JSON number below 2^53.
  */
 #include "observe/tracer.h"
 

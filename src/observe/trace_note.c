@@ -30,8 +30,8 @@ static void edo_trace_say(struct edo_runtime *runtime, const struct edo_worker *
 }
 
 /*
- * What edo_sample_resume does, for each turn. The task may lose the worker: then the rest of the turn is the thread's, and is
- * shown as such.
+ * What edo_sample_resume does, for each turn. The task may lose the worker: then the rest of the turn is the thread's,
+ * and is shown as such.
  */
 static void edo_trace_resume(struct edo_thread *thread, struct edo_task *task)
 {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A trace that is on: what workers say goes into a ring of each, and a thread of its own writes it down. See runtime/tracing.h for how
- * they come to say it, trace.c for how a trace begins and ends, trace_json.c for what is written.
+ * A trace that is on: what workers say goes into a ring of each, and a thread of its own writes it down. See
+ * runtime/tracing.h for how they come to say it, trace.c for how a trace begins and ends, trace_json.c for what is
+ * written.
  *
- * A ring has one writer, who is INSIDE the worker, or has just taken it, and one reader, who holds edo_tracer.lock: head and tail are
- * released by the one and acquired by the other. When it is full what comes is dropped, and counted: nobody waits for the
- * disk. What no worker says goes into one more ring, whose writers take its lock. Rings stay with their runtime when a trace
- * ends, for those who still write then; what is older than the trace is not written.
+ * A ring has one writer, who is INSIDE the worker, or has just taken it, and one reader, who holds edo_tracer.lock:
+ * head and tail are released by the one and acquired by the other. When it is full what comes is dropped, and counted:
+ * nobody waits for the disk. What no worker says goes into one more ring, whose writers take its lock. Rings stay with
+ * their runtime when a trace ends, for those who still write then; what is older than the trace is not written.
  */
 #ifndef EDO_OBSERVE_TRACER_H
 #define EDO_OBSERVE_TRACER_H
@@ -56,7 +57,7 @@ struct edo_traced_runtime {
     struct edo_trace_ring rings[]; /* one a worker, and one */
 };
 
-/* --- trace_json.c ----------------------------------------------------------------------------------------------------------- */
+/* --- trace_json.c ------------------------------------------------------------------------------------------------- */
 
 struct edo_trace_clock {
     struct edo_moment begin;
@@ -78,7 +79,7 @@ void edo_trace_json_counters(struct edo_out *out, const struct edo_traced_runtim
 /* The last event, if some had no room. */
 void edo_trace_json_dropped(struct edo_out *out, uint64_t dropped, uint64_t ticks, const struct edo_trace_clock *clock);
 
-/* --- trace_file.c ------------------------------------------------------------------------------------------------------------ */
+/* --- trace_file.c ------------------------------------------------------------------------------------------------- */
 
 /* $EDO_TRACE_FILE, begun for the `number`th time: 0; why it cannot be written is said on stderr, and returned. */
 int edo_trace_file_open(const char *name, int number);
@@ -89,7 +90,7 @@ int edo_trace_file_write(void *none, const char *text, size_t size);
 /* `rc`: what edo_trace_file_write has failed with, if it has, which is said on stderr. */
 void edo_trace_file_close(int rc);
 
-/* --- trace_note.c ----------------------------------------------------------------------------------------------------------- */
+/* --- trace_note.c ------------------------------------------------------------------------------------------------- */
 
 extern const struct edo_tracing edo_tracing_on __attribute__((visibility("hidden")));
 

@@ -2,17 +2,19 @@
 /*
  * From a frame to its caller's, by the tables that compilers write for unwinding (.eh_frame), as far as C needs them.
  *
- *   unwind_find.c        which record of a module's tables is about an address: the linker's sorted index (.eh_frame_hdr)
+ *   unwind_find.c        which record of a module's tables is about an address: the linker's sorted index
+ *                        (.eh_frame_hdr)
  *   unwind_program.c     what that record says at the address: where the caller's registers are (a row)
- *   unwind_expression.c  the little programs that rows may use instead of an offset: PLT entries and signal frames have them
+ *   unwind_expression.c  the little programs that rows may use instead of an offset: PLT entries and signal frames have
+ *                        them
  *   unwind_step.c        a row applied to registers and a stack
  *
- * Tables and stacks are read through a struct edo_memory, which copies or says no. Nothing that is read is believed: lengths,
- * numbers of registers, depths and counts of steps are bounded, so that damaged tables and stacks give no frames or wrong ones, and
- * nothing else. No locks, no allocation, no state but the caller's.
+ * Tables and stacks are read through a struct edo_memory, which copies or says no. Nothing that is read is believed:
+ * lengths, numbers of registers, depths and counts of steps are bounded, so that damaged tables and stacks give no
+ * frames or wrong ones, and nothing else. No locks, no allocation, no state but the caller's.
  *
- * It is our own since the others (libgcc, libunwind, libdw) walk the running stack, allocate, take the loader's lock, or read what they walk
- * without asking whether it is there; and the core needs libc alone.
+ * It is our own since the others (libgcc, libunwind, libdw) walk the running stack, allocate, take the loader's lock,
+ * or read what they walk without asking whether it is there; and the core needs libc alone.
  */
 #ifndef EDO_OBSERVE_UNWIND_H
 #define EDO_OBSERVE_UNWIND_H
@@ -98,9 +100,12 @@ bool edo_unwind_evaluate(uintptr_t *out, const struct edo_memory *memory, const 
 enum edo_step edo_unwind_step(struct edo_registers *registers, const struct edo_memory *memory,
                               const struct edo_memory *stack, const struct edo_row *row);
 
-/* --- Reading, for the files above ------------------------------------------------------------------------------------- */
+/* --- Reading, for the files above --------------------------------------------------------------------------------- */
 
-/* Bytes from `at` to `end`, one after the other. Once something is not there it has failed, and all further reads are 0. */
+/*
+ * Bytes from `at` to `end`, one after the other. Once something is not there it has failed, and all further reads are
+ * 0.
+ */
 struct edo_cursor {
     const struct edo_memory *memory;
     uintptr_t at;

@@ -2,8 +2,8 @@
 /*
  * Expressions of DWARF: a machine with a stack of words. See unwind.h.
  *
- * All that can stand in an unwind table but what is of no use there: no locations in registers, no calls, no types. Jumps may go
- * backwards, so steps are counted.
+ * All that can stand in an unwind table but what is of no use there: no locations in registers, no calls, no types.
+ * Jumps may go backwards, so steps are counted.
  */
 #include "observe/unwind.h"
 

@@ -2,9 +2,9 @@
 /*
  * Which record of the tables is about an address, and reading them. See unwind.h.
  *
- * The index is a header and a sorted array of pairs, the begin of a function and its record (FDE), both counted from the index. A record
- * points to what it has in common with others (CIE), and says for which code it is; beyond that there is nothing, as between
- * two functions.
+ * The index is a header and a sorted array of pairs, the begin of a function and its record (FDE), both counted from
+ * the index. A record points to what it has in common with others (CIE), and says for which code it is; beyond that
+ * there is nothing, as between two functions.
  */
 #include "observe/unwind.h"
 
@@ -17,7 +17,7 @@ enum {
     RECORD_MOST = 1 << 20 /* bytes */
 };
 
-/* --- Cursors --------------------------------------------------------------------------------------------------------- */
+/* --- Cursors ------------------------------------------------------------------------------------------------------ */
 
 void edo_cursor_init(struct edo_cursor *cursor, const struct edo_memory *memory, uintptr_t at, uintptr_t end)
 {
@@ -152,7 +152,7 @@ uintptr_t edo_cursor_pointer(struct edo_cursor *cursor, unsigned encoding, uintp
     return (uintptr_t)value;
 }
 
-/* --- Records --------------------------------------------------------------------------------------------------------- */
+/* --- Records ------------------------------------------------------------------------------------------------------ */
 
 /* At the begin of a record; the cursor is then at what follows its length, and ends where the record does. */
 static bool open_record(struct edo_cursor *out, const struct edo_memory *memory, uintptr_t at)
@@ -254,7 +254,7 @@ static bool read_record(struct edo_unwind_record *out, const struct edo_memory *
     return !cursor.failed && pc - out->begin < out->size;
 }
 
-/* --- The index ------------------------------------------------------------------------------------------------------- */
+/* --- The index ---------------------------------------------------------------------------------------------------- */
 
 bool edo_unwind_find(struct edo_unwind_record *out, const struct edo_memory *memory, uintptr_t index, size_t index_size,
                      uintptr_t pc)

@@ -2,8 +2,9 @@
 /*
  * What a record says at an address: its instructions are run up to there. See unwind.h.
  *
- * They change a table of rules, one a register, and move a place of the code forward; the rules that hold when that would
- * pass the address are the answer. Each instruction takes a byte at least, and records have a bounded size: so it ends.
+ * They change a table of rules, one a register, and move a place of the code forward; the rules that hold when that
+ * would pass the address are the answer. Each instruction takes a byte at least, and records have a bounded size: so it
+ * ends.
  */
 #include "observe/unwind.h"
 

@@ -14,7 +14,7 @@ static bool peek_code(const struct edo_memory *memory, void *out, uintptr_t from
 
 const struct edo_memory edo_walk_code = {peek_code};
 
-/* --- What is known of the code ------------------------------------------------------------------------------------------ */
+/* --- What is known of the code ------------------------------------------------------------------------------------ */
 
 void edo_walker_begin(struct edo_walker *walker)
 {
@@ -66,7 +66,7 @@ bool edo_walk_behind_call(struct edo_walker *walker, uintptr_t *target, uintptr_
     return false;
 }
 
-/* --- Steps -------------------------------------------------------------------------------------------------------------- */
+/* --- Steps -------------------------------------------------------------------------------------------------------- */
 
 void edo_walk_add(struct edo_walk *out, uintptr_t address, bool exact, bool guessed)
 {
@@ -164,7 +164,7 @@ static enum edo_step by_frame_pointer(struct edo_walker *walker, struct edo_regi
     return EDO_STEP_DONE;
 }
 
-/* --- The walk ----------------------------------------------------------------------------------------------------------- */
+/* --- The walk ----------------------------------------------------------------------------------------------------- */
 
 static void walk(struct edo_walk *out, struct edo_walker *walker, const struct edo_registers *from, bool exact,
                  const struct edo_stack_view *stack, bool guesses)
@@ -201,7 +201,7 @@ void edo_walk_stack(struct edo_walk *out, struct edo_walker *walker, const struc
     walk(out, walker, from, true, stack, guesses);
 }
 
-/* --- Parked tasks ------------------------------------------------------------------------------------------------------- */
+/* --- Parked tasks ------------------------------------------------------------------------------------------------- */
 
 static bool read_own(const struct edo_memory *memory, void *out, uintptr_t from, size_t size)
 {

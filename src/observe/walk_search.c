@@ -2,14 +2,16 @@
 /*
  * Where tables do not lead on by themselves. See walk.h. No data but the caller's.
  *
- * Searching for a frame. The function stands at sp, its CFA is counted from a register that nobody told, and lies above sp. Each place is tried
- * that the stack's alignment allows: there has to be a return address, and from there the tables must lead to the begin of the stack.
- * That alone may be true of what an earlier call has left in the function's own variables, so it counts more if the call that is
- * returned to calls just this function, or one that jumps to it: compilers split functions, and jump where a call would be the last thing to
- * do. A call through a pointer does not tell; then the lowest place is taken. A call of any other function is a guess.
+ * Searching for a frame. The function stands at sp, its CFA is counted from a register that nobody told, and lies above
+ * sp. Each place is tried that the stack's alignment allows: there has to be a return address, and from there the
+ * tables must lead to the begin of the stack. That alone may be true of what an earlier call has left in the function's
+ * own variables, so it counts more if the call that is returned to calls just this function, or one that jumps to it:
+ * compilers split functions, and jump where a call would be the last thing to do. A call through a pointer does not
+ * tell; then the lowest place is taken. A call of any other function is a guess.
  *
- * Guessing. A word above sp that lies behind a call is tried in the same way. If none leads to the begin, it is done as without tables: the first
- * pair of words that can only be a frame pointer and a return address, and behind it as many guesses as may be.
+ * Guessing. A word above sp that lies behind a call is tried in the same way. If none leads to the begin, it is done as
+ * without tables: the first pair of words that can only be a frame pointer and a return address, and behind it as many
+ * guesses as may be.
  */
 #include "observe/peek.h"
 #include "observe/walk.h"
@@ -45,7 +47,7 @@ static bool leads_out(struct edo_walker *walker, const struct edo_registers *fro
     return step == EDO_STEP_END && !guessed;
 }
 
-/* --- Frames without a frame pointer ------------------------------------------------------------------------------------- */
+/* --- Frames without a frame pointer ------------------------------------------------------------------------------- */
 
 /* Where a call goes that is of another module's function. */
 static uintptr_t behind_stub(uintptr_t target)
@@ -132,7 +134,7 @@ enum edo_step edo_walk_search(struct edo_walker *walker, struct edo_registers *a
     return EDO_STEP_DONE;
 }
 
-/* --- Guesses ------------------------------------------------------------------------------------------------------------ */
+/* --- Guesses ------------------------------------------------------------------------------------------------------ */
 
 /* A frame pointer and a return address, whose frame has another one above it. */
 static bool is_pair(struct edo_walker *walker, const struct edo_stack_view *stack, const uintptr_t pair[2],

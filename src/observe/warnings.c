@@ -2,14 +2,15 @@
 /*
  * Warnings, and how they are judged. There must be few false ones, so each asks for more than a bad moment.
  *
- *   STALLS   The task runs, not in a blocking region, and has done so without a suspension point for .stall_after at least; or it has
- *            done so three times within the last minute. By the monitor (runtime/offenders.h), so not with .stall_after = EDO_FOREVER.
- *   ROUNDS   It yields again and again, in turns of less than 1 µs, while nothing else happens on its worker; for 100 ms without
- *            a break, which were not over a second ago. By the monitor, too. Who computes between its yields is none, nor one
- *            of two that yield to each other.
- *   LOCK     It holds a mutex, or an rwlock to write, for which another task is in the line, and waits itself. That is so at the
- *            moment of the dump, and is perhaps over at once: of one dump it is a fact, of several in a row a fault. An edo_once is no
- *            lock: who initialises something may wait.
+ *   STALLS   The task runs, not in a blocking region, and has done so without a suspension point for .stall_after at
+ *            least; or it has done so three times within the last minute. By the monitor (runtime/offenders.h), so not
+ *            with .stall_after = EDO_FOREVER.
+ *   ROUNDS   It yields again and again, in turns of less than 1 µs, while nothing else happens on its worker; for 100
+ *            ms without a break, which were not over a second ago. By the monitor, too. Who computes between its yields
+ *            is none, nor one of two that yield to each other.
+ *   LOCK     It holds a mutex, or an rwlock to write, for which another task is in the line, and waits itself. That is
+ *            so at the moment of the dump, and is perhaps over at once: of one dump it is a fact, of several in a row a
+ *            fault. An edo_once is no lock: who initialises something may wait.
  */
 #include "observe/warnings.h"
 #include "runtime/offenders.h"

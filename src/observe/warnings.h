@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a dump warns of. Each bit (enum edo_task_warning) is set from what is known at the dump's moment; see warnings.c for how each is judged.
+ * What a dump warns of. Each bit (enum edo_task_warning) is set from what is known at the dump's moment; see warnings.c
+ * for how each is judged.
  */
 #ifndef EDO_OBSERVE_WARNINGS_H
 #define EDO_OBSERVE_WARNINGS_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The system table's calls on files and directories. No data; see platform_linux.c, also for why errno is read as it is. */
+/*
+ * The system table's calls on files and directories. No data; see platform_linux.c, also for why errno is read as it
+ * is.
+ */
 #include "platform/platform_linux.h"
 
 #include <errno.h>

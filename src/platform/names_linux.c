@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Host names by getaddrinfo(3): what the machine's administrator has set up (nsswitch.conf: files, DNS, and others) is what
- * counts. Blocks, for many seconds where nobody answers; runs foreign code, so on ordinary threads only (rule F5). No data.
+ * Host names by getaddrinfo(3): what the machine's administrator has set up (nsswitch.conf: files, DNS, and others) is
+ * what counts. Blocks, for many seconds where nobody answers; runs foreign code, so on ordinary threads only (rule F5).
+ * No data.
  */
 #include "platform/names.h"
 #include "platform/platform_linux.h"

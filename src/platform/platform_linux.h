@@ -18,7 +18,7 @@ static inline ssize_t edo_system_count(ssize_t n)
     return n >= 0 ? n : edo_system_failure();
 }
 
-/* --- files_linux.c, names_linux.c, process_linux.c, sigpipe_linux.c and uring_linux.c -------------------------------------- */
+/* --- files_linux.c, names_linux.c, process_linux.c, sigpipe_linux.c and uring_linux.c ----------------------------- */
 
 int edo_system_openat(int directory, const char *path, int flags, mode_t mode);
 ssize_t edo_system_pwrite(int fd, const void *buffer, size_t size, off_t offset);

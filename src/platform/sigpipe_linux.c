@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes without SIGPIPE where no flag prevents it: what send has MSG_NOSIGNAL for. A thread that blocks the signal already
- * keeps the one that it may get, as with any write; from the others it is taken away before they could see it. No data.
+ * Writes without SIGPIPE where no flag prevents it: what send has MSG_NOSIGNAL for. A thread that blocks the signal
+ * already keeps the one that it may get, as with any write; from the others it is taken away before they could see it.
+ * No data.
  */
 #include "platform/platform_linux.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls to the kernel without libc in between, for those a server makes with every request: libc's wrappers are points of
- * pthread cancellation and write errno, and take as long over it as the rest of our way to the kernel. The answer is the
- * kernel's: a result, or a negative errno value.
+ * Calls to the kernel without libc in between, for those a server makes with every request: libc's wrappers are points
+ * of pthread cancellation and write errno, and take as long over it as the rest of our way to the kernel. The answer is
+ * the kernel's: a result, or a negative errno value.
  *
  * Builds for sanitizers go through libc, where those look at what is read and written.
  */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The syscall instruction of x86-64: number in rax, arguments in rdi, rsi, rdx, r10, r8, r9; rcx and r11 are lost. The first is a descriptor: of an int the kernel takes the lower half. */
+/*
+ * The syscall instruction of x86-64: number in rax, arguments in rdi, rsi, rdx, r10, r8, r9; rcx and r11 are lost. The
+ * first is a descriptor: of an int the kernel takes the lower half.
+ */
 #ifndef EDO_PLATFORM_SYSCALL_X86_64_H
 #define EDO_PLATFORM_SYSCALL_X86_64_H
 

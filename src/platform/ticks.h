@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The processor's own clock, for what is noted too often to ask the kernel's: one instruction, which counts at some constant
- * rate that nobody says. Two moments at which both clocks were read tell it (edo_ticks_time). Not in the platform's table: what it
- * tells is shown to people, and nothing is decided by it.
+ * The processor's own clock, for what is noted too often to ask the kernel's: one instruction, which counts at some
+ * constant rate that nobody says. Two moments at which both clocks were read tell it (edo_ticks_time). Not in the
+ * platform's table: what it tells is shown to people, and nothing is decided by it.
  */
 #ifndef EDO_PLATFORM_TICKS_H
 #define EDO_PLATFORM_TICKS_H

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Words that threads share, and what a machine does with them in one instruction. Compilers do not: they never make one of an atomic
- * load, or store, and what stands beside it. On the ways that a server goes with every request that is one instruction in ten.
+ * Words that threads share, and what a machine does with them in one instruction. Compilers do not: they never make one
+ * of an atomic load, or store, and what stands beside it. On the ways that a server goes with every request that is one
+ * instruction in ten.
  *
- * Counting: one thread counts, any thread reads. With one writer there is nothing to lock: a relaxed load and a relaxed store do.
- * Where another thread stores at the same moment one of the two stores is lost, which whoever counts so bears.
+ * Counting: one thread counts, any thread reads. With one writer there is nothing to lock: a relaxed load and a relaxed
+ * store do. Where another thread stores at the same moment one of the two stores is lost, which whoever counts so
+ * bears.
  *
  * Asking: a sequentially consistent load whose value is not kept.
  */

@@ -24,7 +24,7 @@ int edo_ages_create(struct edo_worker *worker)
     return 0;
 }
 
-/* --- Marks --------------------------------------------------------------------------------------------------------------- */
+/* --- Marks -------------------------------------------------------------------------------------------------------- */
 
 /* Drops the marks between gaps that may be one: by 1/2^shift of their age. Under the lock. */
 static void edo_ages_thin(struct edo_ages *ages, int shift, int64_t now)
@@ -78,7 +78,7 @@ void edo_ages_extend(struct edo_worker *worker, int64_t now)
     edo_lock_release(&ages->lock);
 }
 
-/* --- Finding ------------------------------------------------------------------------------------------------------------- */
+/* --- Finding ------------------------------------------------------------------------------------------------------ */
 
 uint32_t edo_ages_copy(struct edo_age_mark *out, struct edo_worker *worker)
 {

@@ -2,19 +2,20 @@
 /*
  * When each task was spawned, without a clock where tasks are spawned, and without a word in the task.
  *
- * A worker's tasks have rising numbers. So somebody who reads the clock in any case notes now and then which number was the last
- * one: a mark. A task was spawned between the last mark before its number and the first one from its number on. Marks
- * rise in both, number and time; one number has two of them, if no task was spawned for a while: when that was first seen, and last.
+ * A worker's tasks have rising numbers. So somebody who reads the clock in any case notes now and then which number was
+ * the last one: a mark. A task was spawned between the last mark before its number and the first one from its number
+ * on. Marks rise in both, number and time; one number has two of them, if no task was spawned for a while: when that
+ * was first seen, and last.
  *
- *   - The monitor makes them, whenever it looks (every 5 ms while anybody works). While it sleeps everybody does: so before it
- *     sleeps it marks what there is, and when it wakes, that until now there was no more.
- *   - In a runtime without one (.stall_after = EDO_FOREVER) workers do it, where their own flow comes by in any case: every 61
- *     turns, and before and after a sleep.
+ *   - The monitor makes them, whenever it looks (every 5 ms while anybody works). While it sleeps everybody does: so
+ *     before it sleeps it marks what there is, and when it wakes, that until now there was no more.
+ *   - In a runtime without one (.stall_after = EDO_FOREVER) workers do it, where their own flow comes by in any case:
+ *     every 61 turns, and before and after a sleep.
  *   - In seeded runs nobody does: there is no clock there that a seed would repeat.
  *
- * There is room for EDO_AGE_MARKS. When that is used up, those go whose going leaves no gap that is longer than 10 ms or than
- * 1/32 of its age; so an age, taken from the middle of a gap, is wrong by 1/64 of itself at most, or by 5 ms, or by what the
- * monitor was late. That is room for years; should it not be, then by twice as much.
+ * There is room for EDO_AGE_MARKS. When that is used up, those go whose going leaves no gap that is longer than 10 ms
+ * or than 1/32 of its age; so an age, taken from the middle of a gap, is wrong by 1/64 of itself at most, or by 5 ms,
+ * or by what the monitor was late. That is room for years; should it not be, then by twice as much.
  *
  * One writer at a time: the monitor, or whoever is INSIDE the worker. Readers copy the marks under the lock.
  */
@@ -53,7 +54,10 @@ void edo_ages_extend(struct edo_worker *worker, int64_t now);
 /* Copies a worker's marks, EDO_AGE_MARKS at most; how many. Any thread. */
 uint32_t edo_ages_copy(struct edo_age_mark *out, struct edo_worker *worker);
 
-/* When the task was spawned, by the marks of its worker (edo_ages_worker); at `now` at the latest. EDO_FOREVER: not known. */
+/*
+ * When the task was spawned, by the marks of its worker (edo_ages_worker); at `now` at the latest. EDO_FOREVER: not
+ * known.
+ */
 int64_t edo_ages_find(const struct edo_age_mark *marks, uint32_t count, uint64_t id, int64_t now);
 
 /* The same, of one task. */

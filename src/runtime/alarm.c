@@ -3,12 +3,13 @@
  * Arming and disarming across workers. See alarm.h.
  *
  * A remote holds the worker's thread_lock, so the worker stays with its thread, and moves that thread's guard from
- * OUTSIDE (or POLLING) to REMOTE. A thread that enters meanwhile finds REMOTE, has put INSIDE in its place, and waits. At
- * its end the remote either puts the old value back, or sees from INSIDE that the thread waits, and then, only then, grants
- * it the entry. One grant a collision: the next remote can't get past INSIDE.
+ * OUTSIDE (or POLLING) to REMOTE. A thread that enters meanwhile finds REMOTE, has put INSIDE in its place, and waits.
+ * At its end the remote either puts the old value back, or sees from INSIDE that the thread waits, and then, only then,
+ * grants it the entry. One grant a collision: the next remote can't get past INSIDE.
  *
- * A thread may be INSIDE nearly all the time, and a remote, trying now and then, never meet it OUTSIDE: so a remote that
- * has tried for long says that it waits (remote_wanted), and the thread's own flow stays out until it has been served.
+ * A thread may be INSIDE nearly all the time, and a remote, trying now and then, never meet it OUTSIDE: so a remote
+ * that has tried for long says that it waits (remote_wanted), and the thread's own flow stays out until it has been
+ * served.
  */
 #include "runtime/runtime.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Alarms: what lies in a worker's timing wheel (beside the user's timers, timer.h), and how it is taken out from elsewhere.
+ * Alarms: what lies in a worker's timing wheel (beside the user's timers, timer.h), and how it is taken out from
+ * elsewhere.
  *
  * A wheel belongs to its worker: whoever is inside the worker (guard.h) may touch it, no lock. An alarm is armed by the
  * task's current worker and remembers it. Disarming on the same worker is direct; from another worker, or by a thread
@@ -27,8 +28,8 @@ struct edo_alarm {
 void edo_alarm_arm(struct edo_thread *thread, struct edo_alarm *alarm, int64_t deadline);
 
 /*
- * Disarms, on whichever worker it is; *was_armed tells whether it still was. The caller is INSIDE, of its own worker: if
- * the alarm lies elsewhere it is left meanwhile, and entered again.
+ * Disarms, on whichever worker it is; *was_armed tells whether it still was. The caller is INSIDE, of its own worker:
+ * if the alarm lies elsewhere it is left meanwhile, and entered again.
  */
 struct edo_thread *edo_alarm_disarm_inside(bool *was_armed, struct edo_thread *thread, struct edo_alarm *alarm);
 
@@ -46,7 +47,9 @@ struct edo_thread *edo_remote_return(struct edo_worker *worker);
 /* Begins if that takes no waiting; false: nothing was begun. */
 bool edo_remote_begin_try(struct edo_worker *worker);
 
-/* For the owner's own flow, INSIDE: leaves until a remote that waits has been served. It may have lost its worker then. */
+/*
+ * For the owner's own flow, INSIDE: leaves until a remote that waits has been served. It may have lost its worker then.
+ */
 void edo_remote_let(struct edo_thread *thread);
 
 #endif

@@ -5,18 +5,19 @@
  * A job is queued, then running, then done; `state` says so. QUEUED -> RUNNING and QUEUED -> dropped happen under the
  * pool's lock, so a cancelled caller takes its job out of the queue or finds it running. RUNNING -> DONE is an exchange
  * by the thread, RUNNING -> ABANDONED one by the cancelled caller of an abandonable job: whoever comes second sees the
- * other. A job that is waited for lies on its caller's stack; an abandonable one on the heap, and the last to leave frees
- * it. After DONE the thread touches the job no more.
+ * other. A job that is waited for lies on its caller's stack; an abandonable one on the heap, and the last to leave
+ * frees it. After DONE the thread touches the job no more.
  *
  * Idle threads sleep each on its own word, the one that came last is used first, so that surplus ones expire. The pool
  * outlives its runtime while abandoned jobs run: it counts references, one for the runtime and one a thread.
  *
- * All threads but those are joined before the runtime ends, so that nothing of theirs (the platform's table, thread-local
- * destructors) outlives it: who ends joins the one that ended before, the runtime's end the last one. Who comes back from
- * an abandoned job after that (`closed`) has nobody to join it and detaches itself.
+ * All threads but those are joined before the runtime ends, so that nothing of theirs (the platform's table,
+ * thread-local destructors) outlives it: who ends joins the one that ended before, the runtime's end the last one. Who
+ * comes back from an abandoned job after that (`closed`) has nobody to join it and detaches itself.
  *
- * A runtime that runs in a job (nested.c) lies in job->nesting, written by the job's thread under the pool's lock. The job's
- * caller, when cancelled, sets `cancelled` under that lock and cancels the runtime, before it may abandon the job.
+ * A runtime that runs in a job (nested.c) lies in job->nesting, written by the job's thread under the pool's lock. The
+ * job's caller, when cancelled, sets `cancelled` under that lock and cancels the runtime, before it may abandon the
+ * job.
  */
 #include "runtime/callbacks.h"
 #include "runtime/hooks.h"
@@ -137,7 +138,7 @@ void edo_blocking_pool_counts(struct edo_blocking_pool *pool, uint64_t *threads,
     edo_lock_release(&pool->lock);
 }
 
-/* --- A pool thread --------------------------------------------------------------------------------------------------- */
+/* --- A pool thread ------------------------------------------------------------------------------------------------ */
 
 /* Under the lock: one thread fewer that the runtime's end has to wait for. */
 static void edo_blocking_detach_thread(struct edo_blocking_pool *pool)
@@ -242,7 +243,7 @@ static void *edo_blocking_main(void *argument)
     return NULL;
 }
 
-/* --- The caller's side ------------------------------------------------------------------------------------------------- */
+/* --- The caller's side -------------------------------------------------------------------------------------------- */
 
 /* Queues the job and sees to it that a thread will come. OUTSIDE. */
 static int edo_job_submit(struct edo_blocking_pool *pool, struct edo_job *job)

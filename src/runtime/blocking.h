@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pools of threads on which blocking work runs (rule C7): that of edo_blocking, and the lane of edo_resolve. See blocking.c.
+ * Pools of threads on which blocking work runs (rule C7): that of edo_blocking, and the lane of edo_resolve. See
+ * blocking.c.
  */
 #ifndef EDO_RUNTIME_BLOCKING_H
 #define EDO_RUNTIME_BLOCKING_H
@@ -46,9 +47,9 @@ void edo_blocking_pool_destroy(struct edo_blocking_pool *pool);
 void edo_blocking_pool_counts(struct edo_blocking_pool *pool, uint64_t *threads, uint64_t *idle, uint64_t *queued);
 
 /*
- * A runtime begins, or ends, on the calling thread, which runs no task: if that is at work on a job, cancelling the job's caller
- * cancels the runtime, by edo_nesting_cancel, from begin to end. begin: false if the thread has no job (then no end either);
- * *rc is -ECANCELED if the caller is cancelled by now. `outer` is for end.
+ * A runtime begins, or ends, on the calling thread, which runs no task: if that is at work on a job, cancelling the
+ * job's caller cancels the runtime, by edo_nesting_cancel, from begin to end. begin: false if the thread has no job
+ * (then no end either); *rc is -ECANCELED if the caller is cancelled by now. `outer` is for end.
  */
 bool edo_job_nesting_begin(int *rc, struct edo_nesting **outer, struct edo_nesting *nesting);
 void edo_job_nesting_end(struct edo_nesting *outer);

@@ -3,14 +3,14 @@
  * Type-stable blocks of one size: tasks, handles, streams.
  *
  * A block, once carved, stays a block of its kind until the runtime ends: a waker that comes late finds a task, perhaps
- * another one, never something else (every park loops, so a needless wake is harmless). Blocks are zeroed when carved and
- * keep their content through the free list, except for their first word and 16 bytes at an offset that their kind names:
- * bytes that no late waker looks at.
+ * another one, never something else (every park loops, so a needless wake is harmless). Blocks are zeroed when carved
+ * and keep their content through the free list, except for their first word and 16 bytes at an offset that their kind
+ * names: bytes that no late waker looks at.
  *
  * A pool has a lock; each worker has a cache for its own use (owner: whoever is inside the worker). Blocks move between
  * them in whole batches, which stay linked as they are, so that no list of cold blocks is ever walked. A cache has two
- * batches: the one in use, and a full one (or none) between it and the pool, so that a task that spawns and ends by turns
- * does not go to the pool every time. Only edo_blocks_fill allocates; it is called outside the guard (rule S10).
+ * batches: the one in use, and a full one (or none) between it and the pool, so that a task that spawns and ends by
+ * turns does not go to the pool every time. Only edo_blocks_fill allocates; it is called outside the guard (rule S10).
  */
 #ifndef EDO_RUNTIME_BLOCKS_H
 #define EDO_RUNTIME_BLOCKS_H
@@ -51,7 +51,8 @@ void edo_blocks_init(struct edo_blocks *pool, size_t block_size, size_t mark_off
 void edo_blocks_finish(struct edo_blocks *pool);
 
 /*
- * Moves a batch from the pool into the empty cache *batch, carving new blocks if need be. 0, or -ENOMEM. Outside the guard.
+ * Moves a batch from the pool into the empty cache *batch, carving new blocks if need be. 0, or -ENOMEM. Outside the
+ * guard.
  */
 int edo_blocks_fill(struct edo_block_cache *batch, struct edo_blocks *pool);
 
@@ -73,8 +74,8 @@ static inline bool edo_block_cache_empty(struct edo_block_cache *cache)
 }
 
 /*
- * Calls look(context, block) for each block that was one when this began, free or not; no lock is held then. For reports:
- * from anywhere, while the pool lives.
+ * Calls look(context, block) for each block that was one when this began, free or not; no lock is held then. For
+ * reports: from anywhere, while the pool lives.
  */
 void edo_blocks_each(struct edo_blocks *pool, void (*look)(void *context, void *block), void *context);
 

@@ -26,8 +26,8 @@ static bool edo_scope_mark(struct edo_scope_body *scope, uint32_t bits, const ed
 }
 
 /*
- * Where marking starts on a task's chain: its innermost scope, unless shields are between that and `stop`; then the scope
- * around the outermost of them. Under chain_lock.
+ * Where marking starts on a task's chain: its innermost scope, unless shields are between that and `stop`; then the
+ * scope around the outermost of them. Under chain_lock.
  */
 static struct edo_scope_body *edo_chain_start(struct edo_task *task, struct edo_scope_body *stop)
 {

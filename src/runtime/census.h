@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The stack census: how much stack the tasks of a spawn site have used at most (rule K2). Filled with .stack_census only. */
+/*
+ * The stack census: how much stack the tasks of a spawn site have used at most (rule K2). Filled with .stack_census
+ * only.
+ */
 #ifndef EDO_RUNTIME_CENSUS_H
 #define EDO_RUNTIME_CENSUS_H
 

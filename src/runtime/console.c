@@ -2,9 +2,10 @@
 /*
  * The console's place in a program: who serves it, and from when to when.
  *
- * It is another library's (src/console), which makes itself known before main. There is one in a process, from the begin of the first outermost
- * edo_run that asks for it to the end of the last: `users` counts those. The lock is held while it is started and stopped, which may
- * take a while, and while it is told of a stall: so it is there then, or not. Its own threads never take this lock.
+ * It is another library's (src/console), which makes itself known before main. There is one in a process, from the
+ * begin of the first outermost edo_run that asks for it to the end of the last: `users` counts those. The lock is held
+ * while it is started and stopped, which may take a while, and while it is told of a stall: so it is there then, or
+ * not. Its own threads never take this lock.
  */
 #include "runtime/fork.h"
 #include "runtime/options.h"

@@ -10,9 +10,10 @@
  * from a thread-local. The switch keeps what the ABI calls callee-saved, FP control words (rounding, exception masks,
  * flush to zero) included, and nothing else: the signal mask belongs to the thread.
  *
- * While a flow runs that has been resumed, its context's sp is of no use, and free: there stands where it last waited, for reports (task.h). On
- * x86-64 the switch leaves there to where the function returns that had called it; on aarch64, what stood there before. Of a flow that has
- * never waited it points to its stack, or is NULL; with ucontext it does so after each switch.
+ * While a flow runs that has been resumed, its context's sp is of no use, and free: there stands where it last waited,
+ * for reports (task.h). On x86-64 the switch leaves there to where the function returns that had called it; on aarch64,
+ * what stood there before. Of a flow that has never waited it points to its stack, or is NULL; with ucontext it does so
+ * after each switch.
  *
  * struct edo_context is plain data: it may be moved by copying while its flow runs, not while it is suspended.
  *
@@ -29,8 +30,8 @@
 #include "runtime/sanitizer.h"
 
 struct edo_context {
-    void *
-        sp; /* where the registers of the suspended flow lie; first, the assembly relies on it. Of a running one see below */
+    /* where the registers of the suspended flow lie; first, the assembly relies on it. Of a running one see below */
+    void *sp;
 #if EDO_ASAN
     const void *low; /* the stack's bounds */
     size_t size;
@@ -47,8 +48,8 @@ void edo_context_adopt(struct edo_context *context);
 void edo_context_forget(struct edo_context *context);
 
 /*
- * Makes `context` start in entry(baton) on the stack [low, low + size) without the `colour` bytes at its top (a multiple
- * of 16), when it is first switched to. entry never returns. Touches the stack's highest bytes only.
+ * Makes `context` start in entry(baton) on the stack [low, low + size) without the `colour` bytes at its top (a
+ * multiple of 16), when it is first switched to. entry never returns. Touches the stack's highest bytes only.
  */
 void edo_context_prepare(struct edo_context *context, void *low, size_t size, size_t colour,
                          void (*entry)(void *baton));
@@ -60,15 +61,15 @@ void edo_context_prepare(struct edo_context *context, void *low, size_t size, si
 void edo_context_finish(struct edo_context *context);
 
 /*
- * Sets the calling flow's FP control words to those of a new program: for a flow that begins another task's work without
- * a switch. Does nothing with ucontext.
+ * Sets the calling flow's FP control words to those of a new program: for a flow that begins another task's work
+ * without a switch. Does nothing with ucontext.
  */
 static inline void edo_context_reset_fp(void);
 
 /*
- * The bare switch (called by edo_context_call_swap alone: how registers are divided between it and its caller is a matter of
- * the machine), and the picture of a suspended flow that starts in entry(baton), or, if `wrapper` is not NULL, in
- * wrapper(baton, entry). `top` is a multiple of 16. For the functions below and context.c.
+ * The bare switch (called by edo_context_call_swap alone: how registers are divided between it and its caller is a
+ * matter of the machine), and the picture of a suspended flow that starts in entry(baton), or, if `wrapper` is not
+ * NULL, in wrapper(baton, entry). `top` is a multiple of 16. For the functions below and context.c.
  */
 void *edo_context_swap(struct edo_context *from, struct edo_context *to, void *baton);
 void *edo_context_image(void *low, void *top, void (*entry)(void *baton),

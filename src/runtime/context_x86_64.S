@@ -10,19 +10,20 @@
  *     16  return address
  *     24  of one that has not run: the function to call, its second argument, 16 bytes of zero
  *
- * The other registers that the ABI calls callee-saved are the caller's business (context_x86_64.h): it knows which of them
- * it uses, and has mostly saved those already.
+ * The other registers that the ABI calls callee-saved are the caller's business (context_x86_64.h): it knows which of
+ * them it uses, and has mostly saved those already.
  *
- * The second is handed on when the flow is resumed: into the context's sp, which is free until the next switch. It tells
- * reports of stalls where a task has waited last (observe/stall.c), and costs nothing: a push and a pop in place of what moved rsp.
+ * The second is handed on when the flow is resumed: into the context's sp, which is free until the next switch. It
+ * tells reports of stalls where a task has waited last (observe/stall.c), and costs nothing: a push and a pop in place
+ * of what moved rsp.
  *
  * Both stacks have the same layout while they are swapped, so one set of unwind rules (CFI) is right on either side of
  * the load of rsp: at every instruction an unwinder finds the callers of the flow that rsp belongs to. It works on a
  * suspended context too: take rip = edo_context_suspended and rsp = context->sp.
  *
- * Returns by `ret`, so that the processor's stack of return addresses is right for the callers further out. A flow that is
- * begun by edo_context_start and ends by edo_context_leave without having been switched away from leaves that stack as it
- * found it: it is entered, and left, by jumps.
+ * Returns by `ret`, so that the processor's stack of return addresses is right for the callers further out. A flow that
+ * is begun by edo_context_start and ends by edo_context_leave without having been switched away from leaves that stack
+ * as it found it: it is entered, and left, by jumps.
  *
  * Shadow stacks are not switched, so the object does not carry the SHSTK mark, and the loader turns them off. There is
  * no indirect jump without a landing pad; the IBT mark is carried where the rest of the build does.
@@ -49,7 +50,10 @@
 
     .text
 
-/* void *edo_context_start(struct edo_context *from: rdi, struct edo_context *to: rsi, void *baton: rax): `to` has not run */
+/*
+ * void *edo_context_start(struct edo_context *from: rdi, struct edo_context *to: rsi, void *baton: rax): `to` has not
+ * run
+ */
     .globl edo_context_start
     .hidden edo_context_start
     .type edo_context_start, @function
@@ -105,10 +109,10 @@ edo_context_suspended:
     .size edo_context_swap, . - edo_context_swap
 
 /*
- * Where a new flow begins: rax is the baton, rbp is 0. The walk up the stack ends here, by CFI (no return address) as by
- * frame pointers (0). The return address of the picture points behind an instruction that is only for edo_context_start:
- * unwinders look a return address up by the byte before it, which must lie in this function; so does that of the function
- * called.
+ * Where a new flow begins: rax is the baton, rbp is 0. The walk up the stack ends here, by CFI (no return address) as
+ * by frame pointers (0). The return address of the picture points behind an instruction that is only for
+ * edo_context_start: unwinders look a return address up by the byte before it, which must lie in this function; so does
+ * that of the function called.
  */
     .globl edo_context_entry
     .hidden edo_context_entry

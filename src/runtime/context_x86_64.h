@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How C goes to the switch for x86-64. The switch saves rbp and the FP control words, nothing else: the compiler is told
- * that all other registers are lost, and saves those that it uses and its own caller wants back. In a function that has
- * saved them anyway, as one that waits mostly has, they are so saved once and not twice.
+ * How C goes to the switch for x86-64. The switch saves rbp and the FP control words, nothing else: the compiler is
+ * told that all other registers are lost, and saves those that it uses and its own caller wants back. In a function
+ * that has saved them anyway, as one that waits mostly has, they are so saved once and not twice.
  *
  * The call stands in an asm statement, where compilers do not see it: a function without other calls might keep values
- * below its stack pointer. So everything that includes this is built with -mno-red-zone (cmake/compile.cmake), and with frame pointers, since
- * the switch takes down to where its caller returns.
+ * below its stack pointer. So everything that includes this is built with -mno-red-zone (cmake/compile.cmake), and with
+ * frame pointers, since the switch takes down to where its caller returns.
  */
 #ifndef EDO_RUNTIME_CONTEXT_X86_64_H
 #define EDO_RUNTIME_CONTEXT_X86_64_H
@@ -53,7 +53,9 @@ static inline void edo_context_reset_fp(void)
                      : "m"(mxcsr), "m"(control));
 }
 
-/* Between the two instructions an unwinder still goes by rbp: up the flow that ends, whose stack nobody has reused yet. */
+/*
+ * Between the two instructions an unwinder still goes by rbp: up the flow that ends, whose stack nobody has reused yet.
+ */
 static inline __attribute__((always_inline)) void edo_context_call_leave(struct edo_context *from,
                                                                          struct edo_context *to, void *baton)
 {

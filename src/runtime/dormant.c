@@ -2,23 +2,24 @@
 /*
  * Dormant tasks: waiting without a stack (rule K5).
  *
- * A dormant task is parked like any other, but what stands in its block is the function to run, not a suspended flow. Its
- * wait is registered by edo_dormant_arm and undone by edo_dormant_check, both with the task in hand, on a stack that is
- * lent (waits for reading have a shorter way of both, in dormant_wait.h); in between, a waker only unparks. While it waits it is a user of
- * its source (poller.h), so a close is told to it and the source stays until it knows.
+ * A dormant task is parked like any other, but what stands in its block is the function to run, not a suspended flow.
+ * Its wait is registered by edo_dormant_arm and undone by edo_dormant_check, both with the task in hand, on a stack
+ * that is lent (waits for reading have a shorter way of both, in dormant_wait.h); in between, a waker only unparks.
+ * While it waits it is a user of its source (poller.h), so a close is told to it and the source stays until it knows.
  *
  * Its deadline's alarm is lazy. A connection that is served a thousand times before it idles out would arm and disarm a
  * thousand times, often on another worker's wheel. Instead the alarm stays where it is when the wait ends, and when it
  * fires, early for the current wait, moves itself to the deadline in force:
  *
- *   when_deadline  0: no deadline waited for; -1: it has passed; else the deadline. Written by the task when it arms and
- *                  checks; the alarm exchanges a deadline that has come for -1.
+ *   when_deadline  0: no deadline waited for; -1: it has passed; else the deadline. Written by the task when it arms
+ *                  and checks; the alarm exchanges a deadline that has come for -1.
  *   alarm_owner    ARMED: the alarm is in a wheel, or about to be put there by the task, or it fires.
  *   armed_at       for what time; a task that needs an earlier one moves it.
  *
  * The task writes when_deadline, then tries IDLE -> ARMED; the alarm that finds no deadline writes IDLE, then reads
- * when_deadline again (all seq_cst): the task sees IDLE, or is woken, for nothing, and sees it then. Only the task puts an idle alarm
- * into a wheel; one that has fired, ARMED still, goes back into the same worker's only: which that is is certain while ARMED.
+ * when_deadline again (all seq_cst): the task sees IDLE, or is woken, for nothing, and sees it then. Only the task puts
+ * an idle alarm into a wheel; one that has fired, ARMED still, goes back into the same worker's only: which that is is
+ * certain while ARMED.
  */
 #include "runtime/dormant_wait.h"
 #include "runtime/ready.h"
@@ -28,7 +29,7 @@
 
 enum { EDO_DEADLINE_PASSED = -1 };
 
-/* --- The lazy alarm ---------------------------------------------------------------------------------------------------- */
+/* --- The lazy alarm ----------------------------------------------------------------------------------------------- */
 
 static bool edo_alarm_claim(struct edo_task *task)
 {
@@ -71,7 +72,9 @@ static void edo_dormant_fire(struct edo_thread *thread, struct edo_alarm *alarm)
             break;
     }
     atomic_store(&task->alarm_owner, EDO_ALARM_IDLE);
-    /* From here on the alarm is the task's. Woken by something else it may wait again already, and have found it ARMED. */
+    /*
+     * From here on the alarm is the task's. Woken by something else it may wait again already, and have found it ARMED.
+     */
     if (wake || atomic_load(&task->when_deadline) > 0)
         edo_unpark_last(thread, task);
 }
@@ -107,7 +110,7 @@ void edo_dormant_disarm(struct edo_task *task)
     atomic_store(&task->alarm_owner, EDO_ALARM_IDLE);
 }
 
-/* --- The condition ----------------------------------------------------------------------------------------------------- */
+/* --- The condition ------------------------------------------------------------------------------------------------ */
 
 _Static_assert(EDO_WHEN_READABLE_ - EDO_IN == EDO_WHEN_WRITABLE_ - EDO_OUT, "a direction is a difference");
 
@@ -285,7 +288,7 @@ void edo_dormant_start(struct edo_thread *thread, struct edo_task *task)
     edo_ready_last(thread, task);
 }
 
-/* --- Public ---------------------------------------------------------------------------------------------------------------- */
+/* --- Public ------------------------------------------------------------------------------------------------------- */
 
 int edo_continue_with(const edo_when *when, edo_task_fn fn, void *argument)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The usual way into a dormant wait and out of it, inline: a server goes this way with every request. The wait is for a
- * source that is registered and has nothing, and ends when that is ready. Whatever else there is, dormant.c sees to, from the
- * beginning: what was done here is undone, but for being a user of the source, which lasts without a gap.
+ * source that is registered and has nothing, and ends when that is ready. Whatever else there is, dormant.c sees to,
+ * from the beginning: what was done here is undone, but for being a user of the source, which lasts without a gap.
  *
- * Nothing is asked twice: whether the task is cancelled, only before it waits and when it was woken for something else than
- * its source, since a cancellation in between is a notification (park_word.h).
+ * Nothing is asked twice: whether the task is cancelled, only before it waits and when it was woken for something else
+ * than its source, since a cancellation in between is a notification (park_word.h).
  */
 #ifndef EDO_RUNTIME_DORMANT_WAIT_H
 #define EDO_RUNTIME_DORMANT_WAIT_H
@@ -14,8 +14,9 @@
 #include "runtime/switch.h"
 
 /*
- * For what is to be done by the deadline of a wait that begins. True: the alarm is armed for that, or earlier. By the order in
- * dormant.c the deadline is written first; then either it is seen by an alarm that fires, or that one is seen as IDLE here.
+ * For what is to be done by the deadline of a wait that begins. True: the alarm is armed for that, or earlier. By the
+ * order in dormant.c the deadline is written first; then either it is seen by an alarm that fires, or that one is seen
+ * as IDLE here.
  */
 static inline bool edo_dormant_has_alarm(struct edo_task *task, int64_t deadline)
 {
@@ -24,11 +25,12 @@ static inline bool edo_dormant_has_alarm(struct edo_task *task, int64_t deadline
 }
 
 /*
- * Makes known what the task waits for. OUTSIDE; returns the thread, INSIDE: the task is to be parked, and may have been notified
- * already; NULL: it is to run at once, OUTSIDE, task->resumption says why. `timed`: whether there is a deadline.
+ * Makes known what the task waits for. OUTSIDE; returns the thread, INSIDE: the task is to be parked, and may have been
+ * notified already; NULL: it is to run at once, OUTSIDE, task->resumption says why. `timed`: whether there is a
+ * deadline.
  *
- * One look at the source's readiness, behind the enlisting, says that it is registered, not closed and has nothing: an event,
- * and a close, raise it first and take the waiter out then (poller.h).
+ * One look at the source's readiness, behind the enlisting, says that it is registered, not closed and has nothing: an
+ * event, and a close, raise it first and take the waiter out then (poller.h).
  */
 EDO_ALWAYS_INLINE struct edo_thread *edo_dormant_enter_readable(struct edo_task *task, bool timed)
 {
@@ -61,8 +63,9 @@ EDO_ALWAYS_INLINE struct edo_thread *edo_dormant_enter_readable(struct edo_task 
 }
 
 /*
- * When it runs again, OUTSIDE: true if its condition holds (task->resumption says which), false: armed again, park it. That a
- * deadline has passed as well does not count where the source is ready, so when_deadline is overwritten, whatever it is.
+ * When it runs again, OUTSIDE: true if its condition holds (task->resumption says which), false: armed again, park it.
+ * That a deadline has passed as well does not count where the source is ready, so when_deadline is overwritten,
+ * whatever it is.
  */
 EDO_ALWAYS_INLINE bool edo_dormant_return_readable(struct edo_task *task, bool timed)
 {

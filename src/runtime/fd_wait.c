@@ -2,8 +2,8 @@
 /*
  * Foreign descriptors: registered for one report, taken out again before the wait is over. See fd_wait.h.
  *
- * One epoll instance takes a descriptor once; when a second task waits for the same one, its wait gets an instance of its
- * own, which is what the worker's poller then watches.
+ * One epoll instance takes a descriptor once; when a second task waits for the same one, its wait gets an instance of
+ * its own, which is what the worker's poller then watches.
  */
 #include "runtime/fd_wait.h"
 #include "platform/platform.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting for a descriptor that is somebody else's (rule S2 f), in parts: for edo_wait_fd, and for selects. Events are bits
- * by direction: 1 << EDO_IN, 1 << EDO_OUT.
+ * Waiting for a descriptor that is somebody else's (rule S2 f), in parts: for edo_wait_fd, and for selects. Events are
+ * bits by direction: 1 << EDO_IN, 1 << EDO_OUT.
  */
 #ifndef EDO_RUNTIME_FD_WAIT_H
 #define EDO_RUNTIME_FD_WAIT_H

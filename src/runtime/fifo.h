@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A worker's run queue where the runtime has one worker: a list of tasks, linked by next (rule S1). Nobody steals there, so all of
- * it but the count belongs to the thread that is INSIDE the worker; the count is read by anybody, as a hint. It has no end, so
- * nothing overflows, and a queue of any length is walked once, by those who run.
+ * A worker's run queue where the runtime has one worker: a list of tasks, linked by next (rule S1). Nobody steals
+ * there, so all of it but the count belongs to the thread that is INSIDE the worker; the count is read by anybody, as a
+ * hint. It has no end, so nothing overflows, and a queue of any length is walked once, by those who run.
  *
- * In a long line tasks and stacks are cold. When one is taken, those behind it are fetched: of the next one the stack, whose
- * address its block tells, which was fetched when the one before was taken; of the one behind it the block.
+ * In a long line tasks and stacks are cold. When one is taken, those behind it are fetched: of the next one the stack,
+ * whose address its block tells, which was fetched when the one before was taken; of the one behind it the block.
  */
 #ifndef EDO_RUNTIME_FIFO_H
 #define EDO_RUNTIME_FIFO_H
@@ -53,8 +53,8 @@ static inline void edo_fifo_push(struct edo_fifo *fifo, struct edo_task *task)
 }
 
 /*
- * What a switch to the task reads first. Of one that has no stack yet sp says nothing, not even whether it is a pointer (so it is
- * counted with as a number): then this is for nothing.
+ * What a switch to the task reads first. Of one that has no stack yet sp says nothing, not even whether it is a pointer
+ * (so it is counted with as a number): then this is for nothing.
  */
 static inline void edo_fifo_fetch_stack(const struct edo_task *task)
 {

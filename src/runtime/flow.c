@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A flow: what runs on a stack. It calls the function of its task, sees to what that comes to (an end, a continuation, a wait without a
- * stack), and goes on with the next task.
+ * A flow: what runs on a stack. It calls the function of its task, sees to what that comes to (an end, a continuation,
+ * a wait without a stack), and goes on with the next task.
  *
- * A task that ends (or goes dormant) and whose successor has no stack yet runs it on its own: no switch at all. So a flow has many tasks,
- * one after the other, and is over when somebody with a stack is next, or nobody. Its stack is put away by the next flow (edo_after_end).
+ * A task that ends (or goes dormant) and whose successor has no stack yet runs it on its own: no switch at all. So a
+ * flow has many tasks, one after the other, and is over when somebody with a stack is next, or nobody. Its stack is put
+ * away by the next flow (edo_after_end).
  *
  * What a server does with each request has a loop of its own here, edo_task_serve; what is rare is out of line.
  */
@@ -16,7 +17,7 @@
 #include "runtime/switch.h"
 #include "runtime/usdt.h"
 
-/* --- What its function comes to --------------------------------------------------------------------------------------- */
+/* --- What its function comes to ----------------------------------------------------------------------------------- */
 
 static void edo_check_return(struct edo_task *task, bool continues)
 {
@@ -121,8 +122,8 @@ EDO_ALWAYS_INLINE struct edo_thread *edo_task_run(struct edo_thread *thread, str
 }
 
 /*
- * The same for one that edo_task_is_served: what a server does with every request. That it is in its scope's list, where a
- * cancellation finds it, is settled since it waited; nor is it under hooks.
+ * The same for one that edo_task_is_served: what a server does with every request. That it is in its scope's list,
+ * where a cancellation finds it, is settled since it waited; nor is it under hooks.
  */
 EDO_ALWAYS_INLINE struct edo_thread *edo_task_serve(struct edo_thread *thread, struct edo_task *task)
 {
@@ -147,7 +148,7 @@ EDO_ALWAYS_INLINE struct edo_thread *edo_task_serve(struct edo_thread *thread, s
     return thread ? thread : edo_task_again(task);
 }
 
-/* --- From one task to the next ----------------------------------------------------------------------------------------- */
+/* --- From one task to the next ------------------------------------------------------------------------------------ */
 
 /* The task begins to run, for the first time or anew, on this thread. */
 static __attribute__((noinline, cold)) struct edo_thread *edo_task_come_home(struct edo_thread *thread,
@@ -176,8 +177,9 @@ struct edo_flow {
 };
 
 /*
- * Whether a task that is ready, and has no stack of its own, has waited for reading and nothing else, and may have the flow's. (One
- * that has a stack may say so too: it has called edo_continue and waits for something on its way out of its function.)
+ * Whether a task that is ready, and has no stack of its own, has waited for reading and nothing else, and may have the
+ * flow's. (One that has a stack may say so too: it has called edo_continue and waits for something on its way out of
+ * its function.)
  */
 EDO_ALWAYS_INLINE bool edo_task_is_served(const struct edo_task *task, const struct edo_flow *flow)
 {

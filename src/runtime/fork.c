@@ -2,8 +2,8 @@
 /*
  * What is done in a child of fork(2); see fork.h.
  *
- * The handler runs in the child, where no other thread is: it touches its own thread's pointer and atomics, nothing that
- * could have been locked. vfork(2), posix_spawn(3) and system(3) call no such handlers, and need none.
+ * The handler runs in the child, where no other thread is: it touches its own thread's pointer and atomics, nothing
+ * that could have been locked. vfork(2), posix_spawn(3) and system(3) call no such handlers, and need none.
  */
 #include "runtime/fork.h"
 #include "runtime/runtime.h"

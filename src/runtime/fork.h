@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * After fork(2) in a process where a runtime lives, the child has one thread of many, copies of locks that nobody will
- * release, and the parent's epoll instances. It may only exec (rule F4); until then calls into the runtime answer -EPERM,
- * and closing closes nothing that the parent would notice.
+ * release, and the parent's epoll instances. It may only exec (rule F4); until then calls into the runtime answer
+ * -EPERM, and closing closes nothing that the parent would notice.
  *
- * `edo_forked` is set in such a child before fork returns there, and never again. The child's thread is then no runtime's
- * (edo_thread_self() is NULL), so that calls for tasks need not ask; those that threads without tasks may make do.
+ * `edo_forked` is set in such a child before fork returns there, and never again. The child's thread is then no
+ * runtime's (edo_thread_self() is NULL), so that calls for tasks need not ask; those that threads without tasks may
+ * make do.
  */
 #ifndef EDO_RUNTIME_FORK_H
 #define EDO_RUNTIME_FORK_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The global queue: a locked list, taken from in shares, or by a worker that is alone as a whole (rule S1). `count` is
- * written under the lock and read without it, as a hint; whoever goes to sleep reads it after it has made itself wakeable
- * (idle.c).
+ * written under the lock and read without it, as a hint; whoever goes to sleep reads it after it has made itself
+ * wakeable (idle.c).
  */
 #include "runtime/hooks.h"
 #include "runtime/runtime.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Workers change threads (rules S5, S6): taken from a thread that keeps them, given to one that waits for pinned tasks. And
- * the threads themselves: started when one is needed, spare when they have no worker, retired when they stay spare for long.
+ * Workers change threads (rules S5, S6): taken from a thread that keeps them, given to one that waits for pinned tasks.
+ * And the threads themselves: started when one is needed, spare when they have no worker, retired when they stay spare
+ * for long.
  *
  * worker->thread_lock is held over the change, and orders before runtime->threads_lock, which orders before
  * thread->lock. The new thread sleeps on its word `assigned`; its `worker` is written before that word is set, and read
@@ -10,10 +11,10 @@
  * Pinned tasks stay with their thread. Ready ones lie in its own list, or, pushed by others, in its inbox. A thread
  * without worker that has some enters the list `wanting`, and the next worker whose thread comes by is given to it.
  *
- * A spare thread retires when nobody has given it a worker for .thread_linger, unless it is the only spare, has pinned tasks
- * that live, or is the one that called edo_run. Retiring and obtaining both take it out of the list of spares under
- * threads_lock, so it is the one or the other. The struct of a retired thread stays, since late looks at it must be
- * harmless (timer.c, global.c), and serves the next thread, once the old one has been joined.
+ * A spare thread retires when nobody has given it a worker for .thread_linger, unless it is the only spare, has pinned
+ * tasks that live, or is the one that called edo_run. Retiring and obtaining both take it out of the list of spares
+ * under threads_lock, so it is the one or the other. The struct of a retired thread stays, since late looks at it must
+ * be harmless (timer.c, global.c), and serves the next thread, once the old one has been joined.
  */
 #include "runtime/callbacks.h"
 #include "runtime/runtime.h"
@@ -151,7 +152,10 @@ void edo_threads_go(struct edo_runtime *runtime)
             edo_thread_assign(runtime->workers[i].thread, &runtime->workers[i]);
 }
 
-/* A spare thread, out of the list; NULL: there is none. None is made here: that may take as long as the stall (reserve.c). */
+/*
+ * A spare thread, out of the list; NULL: there is none. None is made here: that may take as long as the stall
+ * (reserve.c).
+ */
 static struct edo_thread *edo_thread_obtain(struct edo_runtime *runtime)
 {
     struct edo_thread *thread = NULL;
@@ -247,7 +251,7 @@ bool edo_thread_yield_worker(struct edo_thread *thread)
     return true;
 }
 
-/* --- A thread that has lost its worker enters -------------------------------------------------------------------------- */
+/* --- A thread that has lost its worker enters --------------------------------------------------------------------- */
 
 static void edo_after_lost_worker(struct edo_thread *thread, struct edo_task *task)
 {
@@ -270,7 +274,7 @@ struct edo_thread *edo_enter_slow(struct edo_thread *thread, uint32_t found)
     return edo_suspend(thread, thread->current, edo_after_lost_worker);
 }
 
-/* --- Pinned tasks ------------------------------------------------------------------------------------------------------ */
+/* --- Pinned tasks ------------------------------------------------------------------------------------------------- */
 
 void edo_ready_pinned(struct edo_thread *self, struct edo_task *task)
 {
@@ -339,8 +343,8 @@ static void edo_pinned_collect(struct edo_thread *thread)
 }
 
 /*
- * The flag is cleared before the inbox is looked at (seq_cst), and set after something was put there: so it is never false
- * while something is there for good.
+ * The flag is cleared before the inbox is looked at (seq_cst), and set after something was put there: so it is never
+ * false while something is there for good.
  */
 struct edo_task *edo_pinned_next(struct edo_thread *thread)
 {
@@ -364,7 +368,7 @@ struct edo_task *edo_pinned_turn(struct edo_thread *thread)
     return edo_turns_left(thread->worker) & 1 ? edo_pinned_next(thread) : NULL;
 }
 
-/* --- New threads ------------------------------------------------------------------------------------------------------ */
+/* --- New threads -------------------------------------------------------------------------------------------------- */
 
 /* The life of a thread that the runtime started: it waits for a worker, and serves. */
 static void *edo_thread_main(void *argument)

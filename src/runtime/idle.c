@@ -5,10 +5,10 @@
  * A worker without work first searches its siblings' queues; at most half of the workers search at a time. Then it
  * sleeps in epoll_wait on its own poller, until an event, its next timer, or a sibling's wake.
  *
- * No wake is lost: a worker enters the idle list (idle_lock), then, after a seq_cst fence, looks at everything that could
- * be work once more. Whoever makes work visible looks, after a seq_cst fence, at the idle count. One of the two sees the
- * other. While somebody searches nobody is woken, since the searcher finds the work or, leaving, looks again; so the last
- * searcher to stop hands its role on if there is more.
+ * No wake is lost: a worker enters the idle list (idle_lock), then, after a seq_cst fence, looks at everything that
+ * could be work once more. Whoever makes work visible looks, after a seq_cst fence, at the idle count. One of the two
+ * sees the other. While somebody searches nobody is woken, since the searcher finds the work or, leaving, looks again;
+ * so the last searcher to stop hands its role on if there is more.
  */
 #include "runtime/runtime.h"
 #include "runtime/usdt.h"

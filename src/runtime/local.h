@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a task owns beside its stack: the copy of its argument and its task-locals, in one list that hangs on the block's
- * one pointer `owned`, newest first. A task that has neither pays that pointer.
+ * What a task owns beside its stack: the copy of its argument and its task-locals, in one list that hangs on the
+ * block's one pointer `owned`, newest first. A task that has neither pays that pointer.
  *
  * The list belongs to the task, which alone reads and changes it, while it runs OUTSIDE or INSIDE; before the task is
  * published it belongs to the spawner. No lock. Nodes are on the heap, but those of EDO_WITH_LOCAL, which lie in the
@@ -28,8 +28,8 @@ struct edo_owned {
 int edo_owned_copy(struct edo_owned **list, void **argument, size_t size);
 
 /*
- * Puts what the calling task, `parent`, hands down in front of a list for its child. 0, or a negative errno: the list is to be
- * dropped. OUTSIDE; calls the user's code.
+ * Puts what the calling task, `parent`, hands down in front of a list for its child. 0, or a negative errno: the list
+ * is to be dropped. OUTSIDE; calls the user's code.
  */
 int edo_owned_inherit(struct edo_owned **list, const struct edo_task *parent);
 

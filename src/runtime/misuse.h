@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Misuse that can be told for certain ends the program with a message, in builds with EDO_DEBUG_CHECKS (rule F2). Release
- * builds don't ask.
+ * Misuse that can be told for certain ends the program with a message, in builds with EDO_DEBUG_CHECKS (rule F2).
+ * Release builds don't ask.
  */
 #ifndef EDO_RUNTIME_MISUSE_H
 #define EDO_RUNTIME_MISUSE_H

@@ -2,25 +2,27 @@
 /*
  * The monitor: one bad task stalls only itself (promise 3; rules S2, S6, S7).
  *
- * One thread looks at all workers every 5 ms while any of them is busy. A worker whose counts of switches and turns stand
- * still, and whose thread is OUTSIDE, has a task that runs. When it has done so for longer than the threshold (.stall_after, 10 ms) the
- * worker is taken from that thread and given to a spare one (edo_worker_take), with its queue, timers and poller; these two
- * are served first, since its turns are over. The task goes on undisturbed, and finds out when it next enters the runtime.
+ * One thread looks at all workers every 5 ms while any of them is busy. A worker whose counts of switches and turns
+ * stand still, and whose thread is OUTSIDE, has a task that runs. When it has done so for longer than the threshold
+ * (.stall_after, 10 ms) the worker is taken from that thread and given to a spare one (edo_worker_take), with its
+ * queue, timers and poller; these two are served first, since its turns are over. The task goes on undisturbed, and
+ * finds out when it next enters the runtime.
  *
- *   - After a hand-off the threshold is 1 ms until the worker's queue has been seen empty: where one task stalls the next
- *     may be of the same kind, and those behind it have waited already.
- *   - Inside a blocking region (region.c) a worker is taken when the same region is seen twice, or, after a hand-off, once.
- *   - A worker that switches, but has not polled since the last look, runs long tasks or one that never finds anybody to
- *     yield to: its turns are over, so that it looks at its poller and timers at the next turn.
- *   - A worker that stalls and can't be taken (a pinned runtime, no thread to be had) has its poller looked at from here:
- *     what is ready goes to the global queue, for its siblings.
+ *   - After a hand-off the threshold is 1 ms until the worker's queue has been seen empty: where one task stalls the
+ *     next may be of the same kind, and those behind it have waited already.
+ *   - Inside a blocking region (region.c) a worker is taken when the same region is seen twice, or, after a hand-off,
+ *     once.
+ *   - A worker that switches, but has not polled since the last look, runs long tasks or one that never finds anybody
+ *     to yield to: its turns are over, so that it looks at its poller and timers at the next turn.
+ *   - A worker that stalls and can't be taken (a pinned runtime, no thread to be had) has its poller looked at from
+ *     here: what is ready goes to the global queue, for its siblings.
  *
  * Nothing is asked of the workers but what they count anyway. What the monitor reads is old when it acts: it may take a
  * worker whose task has just changed, which costs a hand-off and harms nobody, since taking is settled by the guard.
  *
- * Sleeping. When all workers sleep and none has switched since the last look, the monitor does, until it is woken: it makes
- * SLEEPS known (seq_cst), then looks at all workers' `waiting` once more; a worker that wakes clears `waiting` (seq_cst), then
- * looks at the state. One of them sees the other. Workers that wake often thus find it awake.
+ * Sleeping. When all workers sleep and none has switched since the last look, the monitor does, until it is woken: it
+ * makes SLEEPS known (seq_cst), then looks at all workers' `waiting` once more; a worker that wakes clears `waiting`
+ * (seq_cst), then looks at the state. One of them sees the other. Workers that wake often thus find it awake.
  *
  * The spare threads come of reserve.c: a task may stall with the heap locked, so nothing here asks for memory.
  *
@@ -44,7 +46,7 @@ static int64_t edo_least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* --- One worker ---------------------------------------------------------------------------------------------------------- */
+/* --- One worker --------------------------------------------------------------------------------------------------- */
 
 /* Whether nothing waits for it, in its own queue or in the one of all. */
 static bool edo_worker_drained(struct edo_worker *worker)
@@ -53,7 +55,10 @@ static bool edo_worker_drained(struct edo_worker *worker)
            atomic_load_explicit(&worker->runtime->global_count, memory_order_relaxed) == 0;
 }
 
-/* Counts a stall by what its thread did since the view was taken; in a region it blocks, it said so. Whether it is blocked. */
+/*
+ * Counts a stall by what its thread did since the view was taken; in a region it blocks, it said so. Whether it is
+ * blocked.
+ */
 static bool edo_monitor_count(struct edo_monitor *monitor, const struct edo_monitor_view *view, int64_t cpu,
                               int64_t now)
 {
@@ -63,11 +68,11 @@ static bool edo_monitor_count(struct edo_monitor *monitor, const struct edo_moni
     return blocked;
 }
 
-/* --- Reports ------------------------------------------------------------------------------------------------------------- */
+/* --- Reports ------------------------------------------------------------------------------------------------------ */
 
 /*
- * Who runs on the worker's thread. As a remote, for a moment: so neither the thread's task nor what belongs to it changes. False:
- * nobody who has been there since the view was taken.
+ * Who runs on the worker's thread. As a remote, for a moment: so neither the thread's task nor what belongs to it
+ * changes. False: nobody who has been there since the view was taken.
  */
 static bool edo_monitor_identify(struct edo_stall_seen *seen, struct edo_worker *worker,
                                  const struct edo_monitor_view *view)
@@ -165,7 +170,7 @@ static void edo_monitor_note(struct edo_monitor *monitor, struct edo_worker *wor
         tracing->note(worker, false, EDO_TRACED_STALL, (uint64_t)since, blocked);
 }
 
-/* --- Taking -------------------------------------------------------------------------------------------------------------- */
+/* --- Taking ------------------------------------------------------------------------------------------------------- */
 
 /* The worker stalls: takes it; or does for its sockets what can be done from here. */
 static void edo_monitor_take(struct edo_runtime *runtime, struct edo_worker *worker, struct edo_monitor_view *view,
@@ -202,7 +207,10 @@ static void edo_monitor_take(struct edo_runtime *runtime, struct edo_worker *wor
         edo_poller_look(&monitor->self, &worker->poller);
 }
 
-/* Whether the worker's task goes round, and who it is. Counts are compared with those of the last time that it was asked for. */
+/*
+ * Whether the worker's task goes round, and who it is. Counts are compared with those of the last time that it was
+ * asked for.
+ */
 static void edo_monitor_see_rounds(struct edo_runtime *runtime, struct edo_worker *worker,
                                    struct edo_monitor_rounds *rounds, bool waiting, int64_t now)
 {
@@ -250,8 +258,8 @@ static bool edo_monitor_see(struct edo_thread **on, uint32_t *guard, uint32_t *r
 }
 
 /*
- * Looks at a worker. Returns how long the monitor may wait until it looks again; EDO_FOREVER: this worker sleeps, and did
- * so since the last look.
+ * Looks at a worker. Returns how long the monitor may wait until it looks again; EDO_FOREVER: this worker sleeps, and
+ * did so since the last look.
  */
 static int64_t edo_monitor_look_at(struct edo_runtime *runtime, struct edo_worker *worker,
                                    struct edo_monitor_view *view, int64_t now)
@@ -305,7 +313,7 @@ static int64_t edo_monitor_look_at(struct edo_runtime *runtime, struct edo_worke
     return patience > 0 ? edo_least(patience, EDO_MONITOR_PERIOD) : EDO_MONITOR_PERIOD;
 }
 
-/* --- The thread ---------------------------------------------------------------------------------------------------------- */
+/* --- The thread --------------------------------------------------------------------------------------------------- */
 
 static int64_t edo_monitor_look(struct edo_runtime *runtime)
 {
@@ -378,7 +386,9 @@ static void *edo_monitor_main(void *argument)
 
         if (pause == EDO_FOREVER) {
             edo_monitor_sleep(runtime);
-            /* What woke it may be the beginning of a stall: it looks at once, and then not before a period has passed. */
+            /*
+             * What woke it may be the beginning of a stall: it looks at once, and then not before a period has passed.
+             */
             edo_monitor_look(runtime);
             pause = edo_least(EDO_MONITOR_PERIOD, runtime->options.stall_after / 2);
         }

@@ -12,7 +12,10 @@ struct edo_runtime;
 
 enum edo_monitor_state { EDO_MONITOR_WATCHES = 0, EDO_MONITOR_SLEEPS, EDO_MONITOR_STOPS };
 
-/* Whether a worker's task goes round (offenders.h): its counts when it was looked at last, who it was then, and how often in a row. */
+/*
+ * Whether a worker's task goes round (offenders.h): its counts when it was looked at last, who it was then, and how
+ * often in a row.
+ */
 struct edo_monitor_rounds {
     struct edo_rounds counts;
     struct edo_thread *on;
@@ -55,7 +58,10 @@ struct edo_monitor {
 int edo_monitor_start(struct edo_runtime *runtime);
 void edo_monitor_stop(struct edo_runtime *runtime);
 
-/* The thread has found out that its worker was taken: if that was a stall that was reported, its end is. By the thread, INSIDE. */
+/*
+ * The thread has found out that its worker was taken: if that was a stall that was reported, its end is. By the thread,
+ * INSIDE.
+ */
 void edo_monitor_stall_ended(struct edo_thread *thread);
 
 /* Some worker is busy: whether the monitor sleeps; ends that. Any thread. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A runtime inside a task of another one (rule S8): it runs on a thread of its own, and threads that that one starts, while
- * the calling task is parked. The task's cancellation is passed on to the inner root scope. Inside a job of edo_blocking it runs on
- * the job's thread, and hears the cancellation of the job's caller (blocking.c).
+ * A runtime inside a task of another one (rule S8): it runs on a thread of its own, and threads that that one starts,
+ * while the calling task is parked. The task's cancellation is passed on to the inner root scope. Inside a job of
+ * edo_blocking it runs on the job's thread, and hears the cancellation of the job's caller (blocking.c).
  *
  * `lock` guards `root` and `cancel`: the inner root task publishes its scope and takes it back under it, so a canceller
  * that holds the lock knows the scope to be alive.

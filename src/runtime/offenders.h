@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks that keep others waiting, as the monitor has seen it: those that stall, and those that go round without waiting. For dumps,
- * which warn of them (src/observe/warnings.c). A table of so many; a new one takes the place of whoever was seen least lately.
+ * Tasks that keep others waiting, as the monitor has seen it: those that stall, and those that go round without
+ * waiting. For dumps, which warn of them (src/observe/warnings.c). A table of so many; a new one takes the place of
+ * whoever was seen least lately.
  *
- * Stalls. The monitor notes when one begins; its end is noted by the task's thread, when it learns that its worker was taken,
- * or by the monitor, where it was not. Only the end tells whether it was longer than .stall_after, as after a hand-off workers are taken
- * sooner.
+ * Stalls. The monitor notes when one begins; its end is noted by the task's thread, when it learns that its worker was
+ * taken, or by the monitor, where it was not. Only the end tells whether it was longer than .stall_after, as after a
+ * hand-off workers are taken sooner.
  *
- * Going round (edo_goes_round). A task that is alone on its worker and calls edo_yield in a loop is given its turn back, and every 61
- * turns its thread's own flow looks at everything, and resumes it. So for as many looks as switches, with no events, and in
- * turns of less than 1 µs of the processor each, it must be one that does that; turns that are forced do not count, since whoever spends its budget
- * calls something. Two that wait for each other switch with every turn, and who computes has longer turns. The monitor asks who it is, and if
- * it is the same for 20 looks, 100 ms, that is noted.
+ * Going round (edo_goes_round). A task that is alone on its worker and calls edo_yield in a loop is given its turn
+ * back, and every 61 turns its thread's own flow looks at everything, and resumes it. So for as many looks as switches,
+ * with no events, and in turns of less than 1 µs of the processor each, it must be one that does that; turns that are
+ * forced do not count, since whoever spends its budget calls something. Two that wait for each other switch with every
+ * turn, and who computes has longer turns. The monitor asks who it is, and if it is the same for 20 looks, 100 ms, that
+ * is noted.
  *
  * All under the lock, for moments; INSIDE too.
  */

@@ -8,8 +8,8 @@
 #include <errno.h>
 
 /*
- * Copies what `given` has (NULL: nothing) into the zeroed struct at `out`, which knows `known` bytes. -E2BIG if the caller
- * knows more and uses it; -EINVAL for a size that no version had.
+ * Copies what `given` has (NULL: nothing) into the zeroed struct at `out`, which knows `known` bytes. -E2BIG if the
+ * caller knows more and uses it; -EINVAL for a size that no version had.
  */
 static inline int edo_options_read(void *out, size_t known, const void *given)
 {

@@ -130,9 +130,9 @@ static uintptr_t stack_pointer(const ucontext_t *context)
 /*
  * The stack that overflowed, or NULL if the fault is something else.
  *
- * The guard page of one stack lies above the top of its neighbour, who may hit it too, writing upwards past an array. If
- * the scheduler cannot say who runs here, the stack pointer can: an overflowing flow is on its stack or, after a large
- * frame, somewhat below, in a neighbour that nobody uses.
+ * The guard page of one stack lies above the top of its neighbour, who may hit it too, writing upwards past an array.
+ * If the scheduler cannot say who runs here, the stack pointer can: an overflowing flow is on its stack or, after a
+ * large frame, somewhat below, in a neighbour that nobody uses.
  */
 static struct edo_stack *find_overflow(const siginfo_t *info, const ucontext_t *context)
 {

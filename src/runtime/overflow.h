@@ -4,7 +4,8 @@
  * us, but one line on standard error says which task it was, where it was spawned and how large its stack is.
  *
  * The handler is installed once for the process, in front of what was there. A fault that is no overflow goes to that
- * earlier handler unchanged; after an overflow's report the earlier disposition is put back and the fault happens again.
+ * earlier handler unchanged; after an overflow's report the earlier disposition is put back and the fault happens
+ * again.
  */
 #ifndef EDO_RUNTIME_OVERFLOW_H
 #define EDO_RUNTIME_OVERFLOW_H
@@ -33,12 +34,15 @@ struct edo_overflow_hooks {
 /* `hooks` must live for ever; either function may be NULL. */
 void edo_overflow_set_hooks(const struct edo_overflow_hooks *hooks);
 
-/* Called in the handler before anything that is about to kill, or to be passed on: what else is to be told. NULL: nothing. */
+/*
+ * Called in the handler before anything that is about to kill, or to be passed on: what else is to be told. NULL:
+ * nothing.
+ */
 void edo_overflow_set_report(void (*report)(int signal_number));
 
 /*
- * In a handler: does for a signal what would have been done without it, by the action that was there: calls that, or has the default
- * happen once the handler has returned.
+ * In a handler: does for a signal what would have been done without it, by the action that was there: calls that, or
+ * has the default happen once the handler has returned.
  */
 void edo_overflow_pass_on(struct sigaction *earlier, int signal_number, siginfo_t *info, void *context);
 

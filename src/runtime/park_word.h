@@ -6,13 +6,13 @@
  *    any     --notify--> NOTIFIED; whoever finds PARKED puts the task into a queue, nobody else does
  *    NOTIFIED --run: the task, once it runs again--> RUNNING
  *
- * So a wake is never lost and never queues a task twice. It may be late (the task went on for another reason): every park
- * stands in a loop that asks for its condition again.
+ * So a wake is never lost and never queues a task twice. It may be late (the task went on for another reason): every
+ * park stands in a loop that asks for its condition again.
  *
- * Orders: all seq_cst. A waker sets a flag and then notifies; the task takes the notification and then reads the flag. If
- * its taking were a plain store, it could be overtaken by that read, and wipe out a notification whose flag it has not
- * seen. Publishing hands over the task's memory, taking it receives what the waker wrote. tests/models/test_park.c goes
- * through every order.
+ * Orders: all seq_cst. A waker sets a flag and then notifies; the task takes the notification and then reads the flag.
+ * If its taking were a plain store, it could be overtaken by that read, and wipe out a notification whose flag it has
+ * not seen. Publishing hands over the task's memory, taking it receives what the waker wrote. tests/models/test_park.c
+ * goes through every order.
  */
 #ifndef EDO_RUNTIME_PARK_WORD_H
 #define EDO_RUNTIME_PARK_WORD_H

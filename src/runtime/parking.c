@@ -2,13 +2,13 @@
 /*
  * The parking table (parking.h), and waiting on words (edo/park.h).
  *
- * 1,024 buckets, each with a lock and the lines of all addresses that hash there. The first waiter of a line stands for it
- * in the bucket's ring of lines, so finding a line passes over other lines, not over their waiters; all else is O(1), but
- * for a waiter that comes back to its old place, which passes over those that came back before it.
+ * 1,024 buckets, each with a lock and the lines of all addresses that hash there. The first waiter of a line stands for
+ * it in the bucket's ring of lines, so finding a line passes over other lines, not over their waiters; all else is
+ * O(1), but for a waiter that comes back to its old place, which passes over those that came back before it.
  *
- * `woken`, like the lists, changes under the bucket's lock. After it is set the waiter's memory may go; so the waker reads
- * what it needs before. A waker that is no task of the waiter's runtime may be slow to come back from waking: then the
- * waiter waits until it has let the bucket go, since its runtime might end.
+ * `woken`, like the lists, changes under the bucket's lock. After it is set the waiter's memory may go; so the waker
+ * reads what it needs before. A waker that is no task of the waiter's runtime may be slow to come back from waking:
+ * then the waiter waits until it has let the bucket go, since its runtime might end.
  *
  * Bucket locks are taken INSIDE (or by foreign threads), and nothing that suspends is called under them.
  */
@@ -32,7 +32,9 @@ struct edo_bucket {
     uint64_t tickets;       /* given out so far */
 } __attribute__((aligned(64)));
 
-/* By a task of the same runtime; or from elsewhere, where nobody waits for the waker before the runtime is taken apart. */
+/*
+ * By a task of the same runtime; or from elsewhere, where nobody waits for the waker before the runtime is taken apart.
+ */
 enum edo_woken { EDO_NOT_WOKEN = 0, EDO_WOKEN, EDO_WOKEN_FROM_AFAR };
 
 static struct edo_bucket edo_buckets[1 << EDO_BUCKET_BITS];
@@ -44,7 +46,7 @@ static struct edo_bucket *edo_bucket_of(const void *address)
     return &edo_buckets[hash >> (64 - EDO_BUCKET_BITS)];
 }
 
-/* --- Lines ------------------------------------------------------------------------------------------------------------ */
+/* --- Lines -------------------------------------------------------------------------------------------------------- */
 
 static struct edo_parked *edo_parked_of(struct edo_link *link)
 {
@@ -129,7 +131,7 @@ static void edo_line_remove(struct edo_line *line, struct edo_parked *waiter)
     edo_list_remove(&waiter->link);
 }
 
-/* --- Taking ------------------------------------------------------------------------------------------------------------- */
+/* --- Taking ------------------------------------------------------------------------------------------------------- */
 
 EDO_ALWAYS_INLINE void edo_line_begin_inline(struct edo_line *line, struct edo_thread *thread, const void *address)
 {
@@ -223,7 +225,7 @@ bool edo_line_waited_for(const void *address)
     return waited_for;
 }
 
-/* --- Waiting ------------------------------------------------------------------------------------------------------------ */
+/* --- Waiting ------------------------------------------------------------------------------------------------------ */
 
 /* Gives up waiting: `rc`, with the bucket locked and the waiter out of the line; or 0 if it was taken before. */
 static int edo_line_leave(struct edo_line *line, struct edo_parked *waiter, int rc)
@@ -304,7 +306,7 @@ int edo_line_wait(struct edo_line *line, struct edo_parked *waiter, int64_t dead
     return edo_line_wait_inline(line, waiter, deadline);
 }
 
-/* --- Words -------------------------------------------------------------------------------------------------------------- */
+/* --- Words -------------------------------------------------------------------------------------------------------- */
 
 int edo_wait_word(const uint32_t *word, uint32_t expected, int64_t deadline)
 {

@@ -2,10 +2,10 @@
 /*
  * Lines of waiters: what edo_wait_word and all of sync/ wait in, tasks and plain threads alike.
  *
- * The parking table has a line for each address that anybody waits on. A line is not part of the object at that address: it
- * stands in a bucket of the table, under the bucket's lock. So whoever releases an object can decide under that lock
- * whom to wake and what the object's word is to be, store the word as the last thing it does with the object, and only then wake: the
- * object may be gone by then.
+ * The parking table has a line for each address that anybody waits on. A line is not part of the object at that
+ * address: it stands in a bucket of the table, under the bucket's lock. So whoever releases an object can decide under
+ * that lock whom to wake and what the object's word is to be, store the word as the last thing it does with the object,
+ * and only then wake: the object may be gone by then.
  *
  *     edo_line_begin(&line, object);                       the bucket is locked, the runtime entered
  *     ... look at the object's word and at the line, change both ...
@@ -13,17 +13,17 @@
  *         edo_line_take(&line, waiter, told);              out of the line; woken by the end
  *         edo_line_end(&line);
  *     or
- *         rc = edo_line_wait(&line, &waiter, deadline);    0: taken by somebody; the line is ended, waiter.told says what for
- *         if (rc < 0) {                                    gave up, is out of the line, and the bucket is locked again:
- *             ... put the object's word right ...
+ *         rc = edo_line_wait(&line, &waiter, deadline);    0: taken by somebody; the line is ended, waiter.told says
+ *         what for if (rc < 0) {                                    gave up, is out of the line, and the bucket is
+ *             locked again: ... put the object's word right ...
  *             edo_line_end(&line);
  *         }
  *
- * A waiter is in line or it has been taken, never both: so a wake and a cancellation (or a deadline) are settled by who gets
- * the lock first, and one that was taken has what it waited for, whether it is cancelled by then or not (rule C2).
+ * A waiter is in line or it has been taken, never both: so a wake and a cancellation (or a deadline) are settled by who
+ * gets the lock first, and one that was taken has what it waited for, whether it is cancelled by then or not (rule C2).
  *
- * Order is that of arrival. A waiter that was taken in vain and waits again keeps its place: it goes before all that have come
- * later. (So nothing depends on addresses but which bucket is locked.)
+ * Order is that of arrival. A waiter that was taken in vain and waits again keeps its place: it goes before all that
+ * have come later. (So nothing depends on addresses but which bucket is locked.)
  *
  * Between begin and end nothing may be called that suspends, blocks or enters the runtime.
  */
@@ -40,7 +40,10 @@ struct edo_bucket;
 struct edo_task;
 struct edo_thread;
 
-/* What stands at the address: for reports (src/observe). Those with an owner begin with two words of 32 bits, then that. */
+/*
+ * What stands at the address: for reports (src/observe). Those with an owner begin with two words of 32 bits, then
+ * that.
+ */
 enum edo_parked_kind {
     EDO_PARKED_WORD = 0,
     EDO_PARKED_MUTEX,
@@ -94,14 +97,15 @@ void edo_line_end_inside(struct edo_line *line);
 void edo_line_take(struct edo_line *line, struct edo_parked *waiter, uint32_t told);
 
 /*
- * Goes to the end of the line (or to its old place) and waits. See above; -ECANCELED only for tasks, -ETIMEDOUT. It is no
- * suspension point of its own: the call it is part of begins with one.
+ * Goes to the end of the line (or to its old place) and waits. See above; -ECANCELED only for tasks, -ETIMEDOUT. It is
+ * no suspension point of its own: the call it is part of begins with one.
  */
 int edo_line_wait(struct edo_line *line, struct edo_parked *waiter, int64_t deadline);
 
 /*
- * Calls look(context, waiter) for each waiter in each line, those of one line in their order, with that bucket locked: the waiter
- * and what stands at its address stay meanwhile. look may do nothing that blocks. For reports, from anywhere.
+ * Calls look(context, waiter) for each waiter in each line, those of one line in their order, with that bucket locked:
+ * the waiter and what stands at its address stay meanwhile. look may do nothing that blocks. For reports, from
+ * anywhere.
  */
 void edo_lines_each(void (*look)(void *context, const struct edo_parked *waiter), void *context);
 

@@ -2,25 +2,26 @@
 /*
  * Descriptors, their readiness, and the pollers that learn of it (rule S2).
  *
- * A source stands for a descriptor. It is registered with one worker's poller, once, edge-triggered, for both directions,
- * at its first wait; it stays there, whatever thread its tasks run on. Blocks of sources are type-stable and carry
- * generations, since events may be in other threads' hands while a descriptor is closed and its source used again; what
- * a stale event can still do is a needless wake and a needless readiness, both of which everybody must bear anyway.
+ * A source stands for a descriptor. It is registered with one worker's poller, once, edge-triggered, for both
+ * directions, at its first wait; it stays there, whatever thread its tasks run on. Blocks of sources are type-stable
+ * and carry generations, since events may be in other threads' hands while a descriptor is closed and its source used
+ * again; what a stale event can still do is a needless wake and a needless readiness, both of which everybody must bear
+ * anyway.
  *
- * Readiness, one word: a bit for each direction says that a syscall is worth trying there, one that a hang-up or error was
- * seen, the rest is a sequence that every event raises. Whoever drained a direction clears its bit only while the sequence
- * is the one it had read before its syscall: an edge that came in between is kept (S2 c). Before registration the word is
- * an assumption, that a syscall is worth trying; registering reports the state at that moment. So that who is about to wait has
- * one word to look at, it also says that nobody tells of edges yet, until `registered` is set, and, for good, that the source is
- * closed.
+ * Readiness, one word: a bit for each direction says that a syscall is worth trying there, one that a hang-up or error
+ * was seen, the rest is a sequence that every event raises. Whoever drained a direction clears its bit only while the
+ * sequence is the one it had read before its syscall: an edge that came in between is kept (S2 c). Before registration
+ * the word is an assumption, that a syscall is worth trying; registering reports the state at that moment. So that who
+ * is about to wait has one word to look at, it also says that nobody tells of edges yet, until `registered` is set,
+ * and, for good, that the source is closed.
  *
- * Waiting, one slot a direction: the waiter stores itself (seq_cst), then looks at the readiness again; the poller raises
- * the readiness (seq_cst), then takes the waiter out. One of them sees the other.
+ * Waiting, one slot a direction: the waiter stores itself (seq_cst), then looks at the readiness again; the poller
+ * raises the readiness (seq_cst), then takes the waiter out. One of them sees the other.
  *
- * Users: `users` counts calls at work on the descriptor; a close sets the CLOSED bit, wakes the waiters, and the last user
- * closes the descriptor (S2 a), so that a number is never reused under a running syscall. Calls that come after that, with
- * an old pointer, are counted too until they have seen CLOSED; so being last is settled by setting GONE, once, and what
- * they count is left in the word when the source is opened again.
+ * Users: `users` counts calls at work on the descriptor; a close sets the CLOSED bit, wakes the waiters, and the last
+ * user closes the descriptor (S2 a), so that a number is never reused under a running syscall. Calls that come after
+ * that, with an old pointer, are counted too until they have seen CLOSED; so being last is settled by setting GONE,
+ * once, and what they count is left in the word when the source is opened again.
  */
 #ifndef EDO_RUNTIME_POLLER_H
 #define EDO_RUNTIME_POLLER_H
@@ -65,9 +66,9 @@ static inline uint32_t edo_ready_bit(int direction)
 struct edo_source;
 
 /*
- * What a stream stands on. Sockets are the plain kind, which has no table here (io/stream_socket.c): the runtime knows what to do
- * with a descriptor. Calls move as much as can be moved at once, answer as recv(2) and send(2) do, -EAGAIN included, and make
- * no signal; the caller is a user of the source, OUTSIDE.
+ * What a stream stands on. Sockets are the plain kind, which has no table here (io/stream_socket.c): the runtime knows
+ * what to do with a descriptor. Calls move as much as can be moved at once, answer as recv(2) and send(2) do, -EAGAIN
+ * included, and make no signal; the caller is a user of the source, OUTSIDE.
  */
 struct edo_source_kind {
     const char *name; /* for reports */
@@ -119,8 +120,8 @@ struct edo_poller {
 };
 
 /*
- * Registers a source's descriptor: edge-triggered for both directions, or, with `once` not 0, for those epoll events and
- * one report. Takes it out again (only where a close would not).
+ * Registers a source's descriptor: edge-triggered for both directions, or, with `once` not 0, for those epoll events
+ * and one report. Takes it out again (only where a close would not).
  */
 int edo_poller_add(struct edo_poller *poller, struct edo_source *source, uint32_t once);
 int edo_poller_add_in(struct edo_poller *poller,
@@ -132,7 +133,10 @@ int edo_poller_ask(struct edo_poller *poller, struct edo_source *source);
 
 #define EDO_RING_MARK EDO_GENERATION
 
-/* Has the ring's completions taken out when there are some (uring.h). The descriptor is closed before the poller is finished. */
+/*
+ * Has the ring's completions taken out when there are some (uring.h). The descriptor is closed before the poller is
+ * finished.
+ */
 int edo_poller_add_ring(struct edo_poller *poller, struct edo_uring *ring, int fd);
 
 int edo_poller_init(struct edo_poller *poller);
@@ -151,19 +155,20 @@ int edo_poller_look(struct edo_thread *monitor, struct edo_poller *poller);
 /* Ends the sleep of whoever waits on this poller. Async-signal-safe. */
 void edo_poller_wake(struct edo_poller *poller);
 
-/* --- source.c ------------------------------------------------------------------------------------------------------ */
+/* --- source.c ----------------------------------------------------------------------------------------------------- */
 
 /*
- * Gets a source out of the worker's cache (-ENOMEM: none to be had), so that opening it afterwards can't fail; open gives it
- * a non-blocking descriptor, which becomes the source's; put gives one back that was not opened. From a task, OUTSIDE.
+ * Gets a source out of the worker's cache (-ENOMEM: none to be had), so that opening it afterwards can't fail; open
+ * gives it a non-blocking descriptor, which becomes the source's; put gives one back that was not opened. From a task,
+ * OUTSIDE.
  */
 int edo_source_get(struct edo_source **out);
 void edo_source_open(struct edo_source *source, int fd);
 void edo_source_put(struct edo_source *source);
 
 /*
- * The source that was just opened is of another kind than a socket. EDO_HUP is set for good: a short transfer means nothing
- * there (S2 d), and the fast ways of reading and writing are for sockets.
+ * The source that was just opened is of another kind than a socket. EDO_HUP is set for good: a short transfer means
+ * nothing there (S2 d), and the fast ways of reading and writing are for sockets.
  */
 static inline void edo_source_set_kind(struct edo_source *source, const struct edo_beneath *beneath)
 {
@@ -172,13 +177,16 @@ static inline void edo_source_set_kind(struct edo_source *source, const struct e
 }
 
 /*
- * What an event does, for those who make one themselves: raises the readiness, and takes out who waits for it, at most one task a
- * direction, NULL for none. Wakes them; from anywhere but INSIDE.
+ * What an event does, for those who make one themselves: raises the readiness, and takes out who waits for it, at most
+ * one task a direction, NULL for none. Wakes them; from anywhere but INSIDE.
  */
 void edo_source_raise(struct edo_task *woken[2], struct edo_source *source, uint32_t bits);
 void edo_source_wake(struct edo_task *const woken[2]);
 
-/* Marks it closed and wakes its waiters; the descriptor goes with the last user. From a task, OUTSIDE, or its runtime's end. */
+/*
+ * Marks it closed and wakes its waiters; the descriptor goes with the last user. From a task, OUTSIDE, or its runtime's
+ * end.
+ */
 void edo_source_close(struct edo_source *source);
 
 /* Between these two the descriptor stays what it is. begin fails with -EBADF once the source is closed. */
@@ -193,8 +201,8 @@ void edo_source_gone(struct edo_source *source);
 int edo_source_register(struct edo_source *source, int direction, struct edo_worker *worker);
 
 /*
- * The same for EDO_IN alone, with the current worker's poller: EDO_OUT is heard of from the first edo_source_ask on, and counts as ready until
- * then. For datagrams: each that was sent is an event of room, which nobody waits for.
+ * The same for EDO_IN alone, with the current worker's poller: EDO_OUT is heard of from the first edo_source_ask on,
+ * and counts as ready until then. For datagrams: each that was sent is an event of room, which nobody waits for.
  */
 int edo_source_register_in(struct edo_source *source);
 
@@ -276,12 +284,12 @@ static inline bool edo_source_drained_once(struct edo_source *source, int direct
 }
 
 /*
- * begin and end in parts, for functions on the fast way, which end with the unusual rather than call it in the middle: use says
- * whether the caller has become a user; if not, it calls edo_source_refuse, which is -EBADF. leave is the end of a call that
- * returns `result`.
+ * begin and end in parts, for functions on the fast way, which end with the unusual rather than call it in the middle:
+ * use says whether the caller has become a user; if not, it calls edo_source_refuse, which is -EBADF. leave is the end
+ * of a call that returns `result`.
  *
- * Signed: the sign is CLOSED, which an addition and a branch can tell. Who brings it to CLOSED and nothing else sees that, or
- * another one who came too late does: edo_source_gone is called.
+ * Signed: the sign is CLOSED, which an addition and a branch can tell. Who brings it to CLOSED and nothing else sees
+ * that, or another one who came too late does: edo_source_gone is called.
  */
 static inline __attribute__((always_inline)) bool edo_source_use(struct edo_source *source)
 {

@@ -99,8 +99,8 @@ int edo_poller_add_ring(struct edo_poller *poller, struct edo_uring *ring, int f
 }
 
 /*
- * Almost always a waiter is there, who is parked. `worker` is the thread's; the monitor has none; `alone`: it is alone in its
- * runtime.
+ * Almost always a waiter is there, who is parked. `worker` is the thread's; the monitor has none; `alone`: it is alone
+ * in its runtime.
  */
 EDO_ALWAYS_INLINE void edo_source_notify(struct edo_thread *thread, struct edo_worker *worker, bool alone,
                                          struct edo_source *source, int direction)

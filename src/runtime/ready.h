@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making a task ready behind those that are: what was spawned, what yields, what an event or a timer wakes. Inline, since
- * the poller does it with every event. The other way, into the LIFO slot, is edo_ready (task.h).
+ * Making a task ready behind those that are: what was spawned, what yields, what an event or a timer wakes. Inline,
+ * since the poller does it with every event. The other way, into the LIFO slot, is edo_ready (task.h).
  */
 #ifndef EDO_RUNTIME_READY_H
 #define EDO_RUNTIME_READY_H
@@ -10,7 +10,10 @@
 #include "runtime/usdt.h"
 #include "runtime/worker.h"
 
-/* For what does not just go into this worker's ring: no worker, a pinned task, one that shall migrate or is timed, a full ring. */
+/*
+ * For what does not just go into this worker's ring: no worker, a pinned task, one that shall migrate or is timed, a
+ * full ring.
+ */
 void edo_ready_elsewhere(struct edo_thread *thread, struct edo_task *task);
 
 /* There is more in the ring than this worker will run next: a sibling may want it (S9). */

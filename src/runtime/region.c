@@ -2,18 +2,19 @@
 /*
  * Blocking regions: calls that may block, made on the task's own stack and thread (rule S7).
  *
- * User code is OUTSIDE (thread.h): whoever wants the worker of a task that blocks can take it at any moment, settled by the
- * compare-and-swap on the guard. So a region needs no state of its own to be safe; it only tells the monitor that this is
- * no computation, so that it takes the worker when it finds the same region at two looks. What tells is the thread's word
- * `region`: odd inside, raised by every begin and every end, written by its thread alone (release: for the monitor).
+ * User code is OUTSIDE (thread.h): whoever wants the worker of a task that blocks can take it at any moment, settled by
+ * the compare-and-swap on the guard. So a region needs no state of its own to be safe; it only tells the monitor that
+ * this is no computation, so that it takes the worker when it finds the same region at two looks. What tells is the
+ * thread's word `region`: odd inside, raised by every begin and every end, written by its thread alone (release: for
+ * the monitor).
  *
- *   begin   is a suspension point: it spends budget and may refuse. Then, if tasks wait in this worker's queue, a sibling is
- *           woken for them.
+ *   begin   is a suspension point: it spends budget and may refuse. Then, if tasks wait in this worker's queue, a
+ *           sibling is woken for them.
  *   end     comes back from being taken, if it was: the task goes through the global queue, and may then be on another
  *           thread. Not cancellable.
  *
- * Inside, nothing of the runtime may be called: debug builds abort where the guard is entered (thread.h) and at suspension
- * points (task.h), and when a task returns with a region open.
+ * Inside, nothing of the runtime may be called: debug builds abort where the guard is entered (thread.h) and at
+ * suspension points (task.h), and when a task returns with a region open.
  */
 #include "runtime/fork.h"
 #include "runtime/misuse.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One spare thread is kept in reserve, made before it is needed: a task may stall with a lock that making a thread wants, the
- * allocator's for instance. Then making the next one takes as long as that stall; so it is not the monitor that makes it, which
- * has to see to the other workers, but a thread of its own, which may hang.
+ * One spare thread is kept in reserve, made before it is needed: a task may stall with a lock that making a thread
+ * wants, the allocator's for instance. Then making the next one takes as long as that stall; so it is not the monitor
+ * that makes it, which has to see to the other workers, but a thread of its own, which may hang.
  *
- * The word `state` goes from RESTS to MAKES by the monitor, and back by the thread itself, so that one is asked for at a time; to
- * STOPS for good by whoever ends the runtime. Both sides sleep on it. The monitor waits for a moment: as a rule the thread is there by
- * then, and the next hand-off need not be put off.
+ * The word `state` goes from RESTS to MAKES by the monitor, and back by the thread itself, so that one is asked for at
+ * a time; to STOPS for good by whoever ends the runtime. Both sides sleep on it. The monitor waits for a moment: as a
+ * rule the thread is there by then, and the next hand-off need not be put off.
  */
 #include "runtime/reserve.h"
 #include "runtime/runtime.h"

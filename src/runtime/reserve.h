@@ -21,7 +21,10 @@ struct edo_reserve {
 int edo_reserve_start(struct edo_runtime *runtime);
 void edo_reserve_stop(struct edo_runtime *runtime);
 
-/* Sees to it that there is a spare thread, soon: returns when there is one, when there can be none, or after `patience` ns. By the monitor. */
+/*
+ * Sees to it that there is a spare thread, soon: returns when there is one, when there can be none, or after `patience`
+ * ns. By the monitor.
+ */
 void edo_reserve_keep(struct edo_runtime *runtime, int64_t patience);
 
 #endif

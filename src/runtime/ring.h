@@ -5,8 +5,8 @@
  * Only the owner (the thread inside the worker, see guard.h) pushes, and so only it writes `tail`. Everybody pops at
  * `head`, by compare-and-swap: a slot's content counts only if the exchange of `head` succeeds, and the owner writes a
  * slot only when head has passed it; so a thief that read a slot which was overwritten meanwhile fails its exchange and
- * drops what it read. head and tail run freely over 32 bits; a thief would have to sleep through exactly 2^32 pops to be
- * deceived.
+ * drops what it read. head and tail run freely over 32 bits; a thief would have to sleep through exactly 2^32 pops to
+ * be deceived.
  *
  * Orders: the owner's release store of tail publishes the slot and the task's memory; the acquire load of tail by a
  * thief receives it. The exchange of head is acq_rel: it hands the slot back to the owner.

@@ -3,8 +3,8 @@
  * The life of a runtime: from edo_run to its return.
  *
  * The calling thread becomes the first worker's thread; the others are started. The root task opens two scopes, the
- * runtime's own (`detached`) and inside it the user's (`root`), runs the user's function, closes them, and ends. When it
- * has ended nothing is left to run: its end stops the threads, and the calling thread takes everything apart.
+ * runtime's own (`detached`) and inside it the user's (`root`), runs the user's function, closes them, and ends. When
+ * it has ended nothing is left to run: its end stops the threads, and the calling thread takes everything apart.
  */
 #include "runtime/callbacks.h"
 #include "runtime/census.h"
@@ -44,7 +44,7 @@ static int edo_root_main(void *argument)
     return 0;
 }
 
-/* --- What the overflow report asks --------------------------------------------------------------------------------------- */
+/* --- What the overflow report asks -------------------------------------------------------------------------------- */
 
 static struct edo_stack *edo_overflow_running(void)
 {
@@ -67,11 +67,12 @@ static void edo_overflow_describe(struct edo_stack *stack, struct edo_overflow_t
 
 static const struct edo_overflow_hooks edo_overflow_hooks = {edo_overflow_running, edo_overflow_describe};
 
-/* --- Numbers --------------------------------------------------------------------------------------------------------------- */
+/* --- Numbers ------------------------------------------------------------------------------------------------------ */
 
 /*
- * Which runtime of its process one is: tasks' serial numbers begin with it. After as many as there are they begin again, past those of
- * runtimes that still live. Unobserved ones have a range of their own; more of them than that at once would share.
+ * Which runtime of its process one is: tasks' serial numbers begin with it. After as many as there are they begin
+ * again, past those of runtimes that still live. Unobserved ones have a range of their own; more of them than that at
+ * once would share.
  */
 enum { EDO_UNOBSERVED_NUMBERS = 0x100 };
 
@@ -106,7 +107,7 @@ static void edo_runtime_number_put(uint64_t number)
     atomic_fetch_and_explicit(&edo_numbers_used[number / 64], ~(UINT64_C(1) << number % 64), memory_order_relaxed);
 }
 
-/* --- All that run ---------------------------------------------------------------------------------------------------------- */
+/* --- All that run ------------------------------------------------------------------------------------------------- */
 
 static struct edo_lock edo_running_lock;
 static struct edo_link edo_running = {&edo_running, &edo_running};
@@ -147,7 +148,7 @@ void edo_runtimes_each_at_crash(void (*look)(void *context, struct edo_runtime *
         edo_lock_release(&edo_running_lock);
 }
 
-/* --- Building and taking apart ----------------------------------------------------------------------------------------- */
+/* --- Building and taking apart ------------------------------------------------------------------------------------ */
 
 static int edo_worker_init(struct edo_worker *worker, struct edo_runtime *runtime, int index)
 {
@@ -203,7 +204,9 @@ static void edo_runtime_finish(struct edo_runtime *runtime)
             pthread_join(thread->id, NULL);
     edo_traces_of.end(runtime);
     edo_stalls_of.stop(runtime->monitor.stalls); /* it looks at threads, and they tell it of the end of a stall */
-    /* Before any memory goes: whoever wakes a task at the end of its job still looks at that task's thread and worker. */
+    /*
+     * Before any memory goes: whoever wakes a task at the end of its job still looks at that task's thread and worker.
+     */
     edo_blocking_pool_destroy(runtime->blocking);
     edo_blocking_pool_destroy(runtime->resolving);
     while (runtime->threads) {

@@ -10,7 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A number from the environment: 0 if it is not set, else 1; -EINVAL, with a line that says so, if it is no such number. */
+/*
+ * A number from the environment: 0 if it is not set, else 1; -EINVAL, with a line that says so, if it is no such
+ * number.
+ */
 static int edo_environment(uint64_t *out, const char *name, uint64_t least, uint64_t most)
 {
     const char *text = getenv(name);

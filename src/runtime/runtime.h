@@ -21,8 +21,8 @@
 enum { EDO_WORKERS_MOST = 256 };
 
 /*
- * A task's serial number has that of its runtime above these bits; see edo_worker_init. The highest bit stands for threads (sync/owner.h),
- * and some numbers are for unobserved runtimes, so that this many are left.
+ * A task's serial number has that of its runtime above these bits; see edo_worker_init. The highest bit stands for
+ * threads (sync/owner.h), and some numbers are for unobserved runtimes, so that this many are left.
  */
 enum { EDO_ID_RUNTIME_SHIFT = 48, EDO_RUNTIME_NUMBERS = 0x7f00 };
 
@@ -97,11 +97,11 @@ struct edo_runtime {
     struct edo_link all;          /* of those that run in this process; see edo_runtimes_each */
 };
 
-/* --- run.c and nested.c ---------------------------------------------------------------------------------------------- */
+/* --- run.c and nested.c ------------------------------------------------------------------------------------------- */
 
 /*
- * Runs a runtime on the calling thread, which has none. `options` are complete. `nesting`: it is inside a task of another
- * one; `hooks`: it is under test. Both may be NULL.
+ * Runs a runtime on the calling thread, which has none. `options` are complete. `nesting`: it is inside a task of
+ * another one; `hooks`: it is under test. Both may be NULL.
  */
 int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options, struct edo_nesting *nesting,
                  struct edo_hooks *hooks);
@@ -112,7 +112,10 @@ int edo_run_nested(struct edo_task *task, edo_task_fn fn, void *argument, const 
 /* Runs one on the calling thread, which has none, and is perhaps at work on a job of edo_blocking. */
 int edo_run_on_thread(edo_task_fn fn, void *argument, const edo_run_options *options);
 
-/* Cancels the inner root, now or when it comes; in two steps: after the first the nesting stays until the second has returned. */
+/*
+ * Cancels the inner root, now or when it comes; in two steps: after the first the nesting stays until the second has
+ * returned.
+ */
 void edo_nesting_hold(struct edo_nesting *nesting);
 void edo_nesting_cancel_held(struct edo_nesting *nesting);
 
@@ -120,8 +123,8 @@ void edo_nesting_cancel_held(struct edo_nesting *nesting);
 void edo_nesting_set_root(struct edo_nesting *nesting, struct edo_scope_body *root);
 
 /*
- * Calls look(context, runtime) for each runtime of the process but the unobserved, whole while it is looked at: it cannot end before. For
- * reports; from any thread, OUTSIDE. look may not run one.
+ * Calls look(context, runtime) for each runtime of the process but the unobserved, whole while it is looked at: it
+ * cannot end before. For reports; from any thread, OUTSIDE. look may not run one.
  */
 void edo_runtimes_each(void (*look)(void *context, struct edo_runtime *runtime), void *context);
 
@@ -134,11 +137,11 @@ int edo_run_options_read(edo_run_options *out, const edo_run_options *given);
 /* Makes the root task ready on the thread, which is INSIDE the first worker. */
 int edo_root_spawn(struct edo_thread *thread, edo_task_fn fn);
 
-/* --- console.c --------------------------------------------------------------------------------------------------------- */
+/* --- console.c ---------------------------------------------------------------------------------------------------- */
 
 /*
- * An outermost runtime asks for a console, if its options do: true if there is one now; then end, when the runtime is no more. On
- * a plain thread.
+ * An outermost runtime asks for a console, if its options do: true if there is one now; then end, when the runtime is
+ * no more. On a plain thread.
  */
 bool edo_console_begin(const edo_run_options *options);
 void edo_console_end(void);
@@ -146,7 +149,7 @@ void edo_console_end(void);
 /* To the console, if there is one. From the reporter of stalls. */
 void edo_console_tell_stall(const struct edo_stall *stall);
 
-/* --- global.c -------------------------------------------------------------------------------------------------------- */
+/* --- global.c ----------------------------------------------------------------------------------------------------- */
 
 void edo_global_push(struct edo_runtime *runtime, struct edo_task *task);
 /* Pushes a chain of tasks, linked by next. */
@@ -154,7 +157,7 @@ void edo_global_push_chain(struct edo_runtime *runtime, struct edo_task *first, 
 /* Takes a share of the queue: the first is returned, the rest goes into the worker's ring. INSIDE. */
 struct edo_task *edo_global_take(struct edo_thread *thread);
 
-/* --- signal.c ---------------------------------------------------------------------------------------------------------- */
+/* --- signal.c ----------------------------------------------------------------------------------------------------- */
 
 /* SIGINT and SIGTERM are for this runtime from now on; false if another one has them. */
 bool edo_signals_begin(struct edo_runtime *runtime);

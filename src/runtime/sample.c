@@ -7,11 +7,11 @@
 
 #include <errno.h>
 
-/* --- Histograms -------------------------------------------------------------------------------------------------------- */
+/* --- Histograms --------------------------------------------------------------------------------------------------- */
 
 /*
- * By the time less one, so that limits belong to their buckets: four for each doubling from 2^SHORTEST ns, by the two bits behind
- * the highest one.
+ * By the time less one, so that limits belong to their buckets: four for each doubling from 2^SHORTEST ns, by the two
+ * bits behind the highest one.
  */
 enum { EDO_TIMES_SHORTEST = 6, EDO_TIMES_LONGEST = 36 };
 
@@ -49,7 +49,7 @@ static void edo_times_add(struct edo_times_kept *times, int64_t time)
     atomic_fetch_add_explicit(&times->buckets[edo_times_bucket(time)], 1, memory_order_relaxed);
 }
 
-/* --- Tasks --------------------------------------------------------------------------------------------------------------- */
+/* --- Tasks -------------------------------------------------------------------------------------------------------- */
 
 static void edo_task_forget(struct edo_task_stats *stats)
 {
@@ -89,7 +89,7 @@ static void edo_task_credit(struct edo_task *task, uint64_t id, enum edo_kept_ti
     }
 }
 
-/* --- The sampler ------------------------------------------------------------------------------------------------------- */
+/* --- The sampler -------------------------------------------------------------------------------------------------- */
 
 int edo_sampler_create(struct edo_worker *worker)
 {
@@ -129,7 +129,10 @@ static uint64_t edo_sample_gap(struct edo_sampler *sampler)
     return EDO_SAMPLE_GAP + (sampler->random >> 16) % (EDO_SAMPLE_GAP / 2);
 }
 
-/* Runs the task with turns for it and so many more, of those that are left; counts them, and gives back what was not used. */
+/*
+ * Runs the task with turns for it and so many more, of those that are left; counts them, and gives back what was not
+ * used.
+ */
 static void edo_sample_turns(struct edo_thread *thread, struct edo_task *task, int32_t more)
 {
     struct edo_worker *worker = thread->worker;
@@ -179,7 +182,7 @@ void edo_sample_resume(struct edo_thread *thread, struct edo_task *task)
     edo_task_credit(task, id, EDO_KEPT_POLL, time, stands_for);
 }
 
-/* --- Idle times -------------------------------------------------------------------------------------------------------- */
+/* --- Idle times --------------------------------------------------------------------------------------------------- */
 
 struct edo_task *edo_sample_idle(struct edo_thread *thread)
 {
@@ -208,7 +211,7 @@ struct edo_task *edo_sample_idle(struct edo_thread *thread)
     return task;
 }
 
-/* --- Probes ------------------------------------------------------------------------------------------------------------ */
+/* --- Probes ------------------------------------------------------------------------------------------------------- */
 
 struct edo_task *edo_probe_send(struct edo_runtime *runtime, struct edo_worker *worker, struct edo_task *task)
 {

@@ -4,8 +4,8 @@
  *
  * A task that can't go on picks its successor itself and switches to it directly; the thread's own flow (worker.c) runs
  * only when there is no successor, when it is time to look at the poller and the timers, or when something must be done
- * outside the guard. Whoever is switched to first does what its predecessor left to be done (edo_after_switch): only then
- * are the predecessor's registers saved, so only then may it be seen by others.
+ * outside the guard. Whoever is switched to first does what its predecessor left to be done (edo_after_switch): only
+ * then are the predecessor's registers saved, so only then may it be seen by others.
  */
 #include "runtime/fork.h"
 #include "runtime/hooks.h"
@@ -18,7 +18,7 @@
 
 #include <sched.h>
 
-/* --- Queues ----------------------------------------------------------------------------------------------------------- */
+/* --- Queues ------------------------------------------------------------------------------------------------------- */
 
 /* The ring is full: half of it and the task go to the global queue. */
 static void edo_ring_overflow(struct edo_thread *thread, struct edo_task *task)
@@ -71,9 +71,9 @@ void edo_ready_offer(struct edo_thread *thread)
 }
 
 /*
- * The LIFO slot is filled by its owner only, emptied by anybody: so when the owner sees it empty, a plain store is enough.
- * What it displaces goes to the ring, and is then more than one. Who goes on by way of the slot is counted as it is filled, so that
- * no take pays for it: yields, spawns and events come by the ring.
+ * The LIFO slot is filled by its owner only, emptied by anybody: so when the owner sees it empty, a plain store is
+ * enough. What it displaces goes to the ring, and is then more than one. Who goes on by way of the slot is counted as
+ * it is filled, so that no take pays for it: yields, spawns and events come by the ring.
  */
 void edo_ready(struct edo_thread *thread, struct edo_task *task)
 {
@@ -118,7 +118,7 @@ struct edo_task *edo_next_at_last(struct edo_thread *thread)
     return !task && edo_pinned_waiting(thread) ? edo_pinned_next(thread) : task;
 }
 
-/* --- Switching -------------------------------------------------------------------------------------------------------- */
+/* --- Switching ---------------------------------------------------------------------------------------------------- */
 
 static void edo_task_set_stack(struct edo_task *task, struct edo_stack *stack)
 {
@@ -203,7 +203,7 @@ void edo_resume(struct edo_thread *thread, struct edo_task *task)
     edo_after_switch(thread);
 }
 
-/* --- Parking ---------------------------------------------------------------------------------------------------------- */
+/* --- Parking ------------------------------------------------------------------------------------------------------ */
 
 struct edo_thread *edo_park_inside(struct edo_thread *thread, struct edo_task *task)
 {
@@ -244,7 +244,7 @@ void edo_unpark(struct edo_task *task)
     edo_leave(thread);
 }
 
-/* --- Yielding --------------------------------------------------------------------------------------------------------- */
+/* --- Yielding ----------------------------------------------------------------------------------------------------- */
 
 static void edo_after_yield(struct edo_thread *thread, struct edo_task *task)
 {
@@ -266,8 +266,8 @@ static __attribute__((noinline)) struct edo_thread *edo_give_turn_inside(struct 
 }
 
 /*
- * Whether a turn is the usual one in a runtime with one worker: somebody waits for it, and nobody has precedence. (With more
- * workers nobody ever waits there.)
+ * Whether a turn is the usual one in a runtime with one worker: somebody waits for it, and nobody has precedence. (With
+ * more workers nobody ever waits there.)
  */
 EDO_ALWAYS_INLINE bool edo_turn_is_plain(struct edo_thread *thread, struct edo_worker *worker)
 {
@@ -278,8 +278,8 @@ EDO_ALWAYS_INLINE bool edo_turn_is_plain(struct edo_thread *thread, struct edo_w
 }
 
 /*
- * Gives others a turn. The task is on `thread`, OUTSIDE; returns INSIDE, on the thread where it goes on. In the usual turn it is queued before its registers are saved; why that is
- * not too early, see edo_park_inline.
+ * Gives others a turn. The task is on `thread`, OUTSIDE; returns INSIDE, on the thread where it goes on. In the usual
+ * turn it is queued before its registers are saved; why that is not too early, see edo_park_inline.
  */
 EDO_ALWAYS_INLINE struct edo_thread *edo_give_turn(struct edo_thread *thread, struct edo_task *task, bool forced)
 {

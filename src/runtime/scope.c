@@ -271,7 +271,7 @@ void edo_scope_child_ended(struct edo_thread *thread, struct edo_task *task, int
     }
 }
 
-/* --- The block macros --------------------------------------------------------------------------------------------------- */
+/* --- The block macros --------------------------------------------------------------------------------------------- */
 
 edo_scope *edo_scope_block_begin_(edo_scope *scope, int *rc, const edo_site *site, const edo_scope_options *options)
 {
@@ -307,7 +307,7 @@ void edo_scope_block_end_(edo_scope *scope)
         *rc = result;
 }
 
-/* --- Asking ------------------------------------------------------------------------------------------------------------- */
+/* --- Asking ------------------------------------------------------------------------------------------------------- */
 
 edo_scope *edo_scope_current(void)
 {

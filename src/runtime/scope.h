@@ -4,12 +4,12 @@
  *
  * The tree. A scope has children (tasks spawned into it). A task has a chain of scopes that it opened itself: from its
  * `home` (where it was spawned) inwards to `task->scope`, linked by `outer`. Cancelling walks: the scope and those
- * further in on its owner's chain, their children, those children's chains, and so on; it sets the flag in every scope it
- * meets and unparks every task.
+ * further in on its owner's chain, their children, those children's chains, and so on; it sets the flag in every scope
+ * it meets and unparks every task.
  *
- * To be cheap where nothing is cancelled, a child is in the list only from the moment it first parks or opens a scope. One
- * that has done neither has no scope of its own, so the flag of its home, which it reads itself, is all there is to know;
- * and it is listed under home->lock, where it sees the flag (edo_scope_list).
+ * To be cheap where nothing is cancelled, a child is in the list only from the moment it first parks or opens a scope.
+ * One that has done neither has no scope of its own, so the flag of its home, which it reads itself, is all there is to
+ * know; and it is listed under home->lock, where it sees the flag (edo_scope_list).
  *
  * Locks: `lock` guards the list of children; a task's chain_lock guards its chain and the flags of the scopes on it
  * against half-opened ones. Order: from outside in: chain_lock of the owner, then the scope's lock, then chain_locks of
@@ -45,7 +45,10 @@ enum edo_scope_flags {
     EDO_SCOPE_CUT = 1 << 12 /* a child came back with -ECANCELED */
 };
 
-/* `live` below this: the scope takes no more children. Only a runtime's root scope, which others than its children know. */
+/*
+ * `live` below this: the scope takes no more children. Only a runtime's root scope, which others than its children
+ * know.
+ */
 #define EDO_SCOPE_CLOSED (INT64_MIN / 2)
 
 /* What cancels the scope from outside, while it is linked to it: a cancellation token (sync/token.c). */
@@ -97,9 +100,9 @@ static inline bool edo_scope_is_cancelled(struct edo_scope_body *scope)
 }
 
 /*
- * Counting children. The owner counts its own spawns apart, without an atomic operation, and adds them to `live` when it
- * waits; so `live` may be negative until then. An ending child that brings it to 0 unparks the owner, perhaps needlessly.
- * False: the scope is closed, and nothing was counted.
+ * Counting children. The owner counts its own spawns apart, without an atomic operation, and adds them to `live` when
+ * it waits; so `live` may be negative until then. An ending child that brings it to 0 unparks the owner, perhaps
+ * needlessly. False: the scope is closed, and nothing was counted.
  */
 static inline bool edo_scope_child_spawned(struct edo_scope_body *scope, struct edo_task *spawner)
 {

@@ -2,16 +2,16 @@
 /*
  * Which thread is this? One thread-local pointer, read in a way that no compiler caches.
  *
- * A task may be resumed on another thread by any call that suspends. Compilers assume that a thread-local's address does
- * not change within a function, keep it in a register, and so would go on with the old thread's variable: seen with gcc
- * 12 at -O2 in a plain executable, and with every compiler under -fPIC. A volatile asm that reads the thread pointer
- * anew is neither moved across other volatile asm nor merged with another. Elsewhere a function that is not inlined,
- * with an asm statement inside that keeps it from being seen as pure, does the same.
+ * A task may be resumed on another thread by any call that suspends. Compilers assume that a thread-local's address
+ * does not change within a function, keep it in a register, and so would go on with the old thread's variable: seen
+ * with gcc 12 at -O2 in a plain executable, and with every compiler under -fPIC. A volatile asm that reads the thread
+ * pointer anew is neither moved across other volatile asm nor merged with another. Elsewhere a function that is not
+ * inlined, with an asm statement inside that keeps it from being seen as pure, does the same.
  *
  * EDO_NAIVE_TLS builds the straightforward version, for the test that must catch it.
  *
- * A second pointer is the same, but for threads that are no runtime's: there it is a thread that never runs a task, not NULL. So who
- * wants to know the task alone asks one question, not two.
+ * A second pointer is the same, but for threads that are no runtime's: there it is a thread that never runs a task, not
+ * NULL. So who wants to know the task alone asks one question, not two.
  */
 #ifndef EDO_RUNTIME_SELF_H
 #define EDO_RUNTIME_SELF_H

@@ -2,10 +2,10 @@
 /*
  * SIGINT and SIGTERM ask the outermost runtime to end; a second one ends the process (rule F3).
  *
- * The handler is a real one and does only what a handler may: it sets a flag and writes to the workers' eventfds. A worker
- * then cancels the root scope. If none ever does, because all are stuck, the second signal is given its default meaning
- * and raised again. Handlers that were there before are called too; signals that were ignored stay ignored. The process
- * has one such runtime at a time; edo_signal_runtime is that one.
+ * The handler is a real one and does only what a handler may: it sets a flag and writes to the workers' eventfds. A
+ * worker then cancels the root scope. If none ever does, because all are stuck, the second signal is given its default
+ * meaning and raised again. Handlers that were there before are called too; signals that were ignored stay ignored. The
+ * process has one such runtime at a time; edo_signal_runtime is that one.
  */
 #include "runtime/runtime.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A deadline for a task that is parked: lies on the waiting call's frame. `fired` is written by the worker in whose wheel
- * it is, and read by the task; the task's wake follows.
+ * A deadline for a task that is parked: lies on the waiting call's frame. `fired` is written by the worker in whose
+ * wheel it is, and read by the task; the task's wake follows.
  */
 #ifndef EDO_RUNTIME_SLEEPER_H
 #define EDO_RUNTIME_SLEEPER_H

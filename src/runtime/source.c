@@ -160,8 +160,8 @@ void edo_source_close(struct edo_source *source)
 }
 
 /*
- * What is remembered of a direction was cleared, to be reported anew. That its half is closed is nothing a kernel would report (a
- * Unix socket without room is not writable for that): such a direction is ready for good.
+ * What is remembered of a direction was cleared, to be reported anew. That its half is closed is nothing a kernel would
+ * report (a Unix socket without room is not writable for that): such a direction is ready for good.
  */
 static bool edo_source_keep_half(struct edo_source *source, int direction)
 {

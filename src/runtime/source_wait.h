@@ -10,11 +10,11 @@
 #include "runtime/switch.h"
 
 /*
- * Parks once, until the direction may be ready: 0, and *seen is its readiness then, which may be none, as the task may have
- * been woken for something else; -EBADF; -EBUSY; errors of epoll_ctl. *seen is what the caller saw last: that the source is
- * registered lasts. The caller is a user of the source, OUTSIDE on `thread`, and has
- * asked whether `task` is cancelled since that parked last: a cancellation after that is a notification, with which
- * parking ends at once. `*kept` is the source too, set down (EDO_SET_DOWN) for use behind the switch.
+ * Parks once, until the direction may be ready: 0, and *seen is its readiness then, which may be none, as the task may
+ * have been woken for something else; -EBADF; -EBUSY; errors of epoll_ctl. *seen is what the caller saw last: that the
+ * source is registered lasts. The caller is a user of the source, OUTSIDE on `thread`, and has asked whether `task` is
+ * cancelled since that parked last: a cancellation after that is a notification, with which parking ends at once.
+ * `*kept` is the source too, set down (EDO_SET_DOWN) for use behind the switch.
  */
 EDO_ALWAYS_INLINE int edo_source_wait_once(uint32_t *seen, struct edo_source *source, struct edo_source *const *kept,
                                            int direction, struct edo_thread *thread, struct edo_task *task)

@@ -2,13 +2,13 @@
 /*
  * The beginning and the end of tasks: spawn, end, join, detach.
  *
- * Spawn reserves all that the task will ever need to run (rule K5): its block, its handle, its copy, and the promise of a
- * stack; so no later step of its life can fail. What needs a syscall or malloc happens before the guard is entered, and
- * everything is given back if a later step fails; the argument is then still the caller's (rule C10).
+ * Spawn reserves all that the task will ever need to run (rule K5): its block, its handle, its copy, and the promise of
+ * a stack; so no later step of its life can fail. What needs a syscall or malloc happens before the guard is entered,
+ * and everything is given back if a later step fails; the argument is then still the caller's (rule C10).
  *
- * The handle's word `joiner` settles the end against a join: the end adds DONE to it and wakes the joiner it finds there, if
- * any; a joiner exchanges 0 for itself and parks until it sees DONE. After DONE the handle is that joiner's, or if there is
- * none, that of whoever comes first.
+ * The handle's word `joiner` settles the end against a join: the end adds DONE to it and wakes the joiner it finds
+ * there, if any; a joiner exchanges 0 for itself and parks until it sees DONE. After DONE the handle is that joiner's,
+ * or if there is none, that of whoever comes first.
  */
 #include "runtime/callbacks.h"
 #include "runtime/fork.h"
@@ -31,9 +31,11 @@ _Static_assert(sizeof(struct edo_handle) <= 64, "an ended task costs at most 64 
 _Static_assert(sizeof(struct edo_task) + sizeof(struct edo_handle) <= 256, "K5: 256 bytes for a dormant task");
 #endif
 
-/* --- What a spawn takes ------------------------------------------------------------------------------------------------ */
+/* --- What a spawn takes ------------------------------------------------------------------------------------------- */
 
-/* Makes sure that the worker has a task block, a handle block and a stack's promise at hand. INSIDE before and after. */
+/*
+ * Makes sure that the worker has a task block, a handle block and a stack's promise at hand. INSIDE before and after.
+ */
 static __attribute__((noinline)) struct edo_thread *edo_spawn_refill(int *rc, struct edo_thread *thread)
 {
     struct edo_runtime *runtime = thread->runtime;
@@ -104,7 +106,7 @@ static void edo_task_put_reservation(struct edo_thread *thread, int stack_class)
     }
 }
 
-/* --- Spawn -------------------------------------------------------------------------------------------------------------- */
+/* --- Spawn -------------------------------------------------------------------------------------------------------- */
 
 static void edo_task_fill(struct edo_task *task, struct edo_scope_body *home, edo_task_fn fn, void *argument,
                           edo_site *site)
@@ -260,7 +262,7 @@ int edo_root_spawn(struct edo_thread *thread, edo_task_fn fn)
     return 0;
 }
 
-/* --- End ---------------------------------------------------------------------------------------------------------------- */
+/* --- End ---------------------------------------------------------------------------------------------------------- */
 
 static struct edo_thread *edo_handle_done(struct edo_thread *thread, struct edo_handle *handle, int result)
 {
@@ -323,7 +325,7 @@ struct edo_thread *edo_task_end(struct edo_thread *thread, struct edo_task *task
     return thread;
 }
 
-/* --- Join and detach ---------------------------------------------------------------------------------------------------- */
+/* --- Join and detach ---------------------------------------------------------------------------------------------- */
 
 static void edo_handle_free(struct edo_handle *handle)
 {
@@ -454,7 +456,7 @@ void edo_detach(edo_task *handle)
     }
 }
 
-/* --- Who am I ----------------------------------------------------------------------------------------------------------- */
+/* --- Who am I ----------------------------------------------------------------------------------------------------- */
 
 bool edo_in_task(void)
 {

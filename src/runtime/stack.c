@@ -342,8 +342,8 @@ static struct edo_stack_slab *take_unused_slab(struct edo_stack_pool *pool, stru
 }
 
 /*
- * Under slow_lock, after a reservation that failed halfway: what it has got by then, others may need, of memory that may
- * be promised above all.
+ * Under slow_lock, after a reservation that failed halfway: what it has got by then, others may need, of memory that
+ * may be promised above all.
  */
 static void shrink(struct edo_stack_pool *pool, struct edo_stack_class *class)
 {

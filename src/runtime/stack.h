@@ -15,8 +15,8 @@
  * else it takes what others were promised.
  *
  * Locks: `lock` guards the lists and counters and is held for a few instructions; `slow_lock` is held by whoever makes
- * the syscalls that enlarge the pool or give pages back, and is taken first. Functions that may make syscalls, i.e. get,
- * put and reserve, are not for callers who hold a worker's guard (rule S10).
+ * the syscalls that enlarge the pool or give pages back, and is taken first. Functions that may make syscalls, i.e.
+ * get, put and reserve, are not for callers who hold a worker's guard (rule S10).
  */
 #ifndef EDO_RUNTIME_STACK_H
 #define EDO_RUNTIME_STACK_H
@@ -115,9 +115,9 @@ int edo_stack_pool_reserve(struct edo_stack_pool *pool, int size_class, size_t c
 void edo_stack_pool_unreserve(struct edo_stack_pool *pool, int size_class, size_t count);
 
 /*
- * Gets up to `count` stacks; the pool is enlarged for the first one only. Returns how many, at least 1 if the caller has
- * reserved. -ENOMEM: nothing reserved and no more to be had; or the kernel refused a promised stack its guard page, for
- * which it has neither page tables nor mappings left: try again when stacks have been put back.
+ * Gets up to `count` stacks; the pool is enlarged for the first one only. Returns how many, at least 1 if the caller
+ * has reserved. -ENOMEM: nothing reserved and no more to be had; or the kernel refused a promised stack its guard page,
+ * for which it has neither page tables nor mappings left: try again when stacks have been put back.
  */
 int edo_stack_pool_get(struct edo_stack **out, int count, struct edo_stack_pool *pool, int size_class);
 
@@ -131,7 +131,8 @@ const char *edo_stack_error_text(char *buffer, size_t size, struct edo_stack_poo
 
 /*
  * How far below the top of the stack its flow should begin, for edo_context_prepare. Neighbours differ, so that the hot
- * ends of many stacks do not fight for the same cache sets. Below 2 KiB, so that an idle flow needs one page all the same.
+ * ends of many stacks do not fight for the same cache sets. Below 2 KiB, so that an idle flow needs one page all the
+ * same.
  */
 static inline size_t edo_stack_colour(const struct edo_stack *stack)
 {
@@ -141,8 +142,8 @@ static inline size_t edo_stack_colour(const struct edo_stack *stack)
 }
 
 /*
- * The stack in whose slot the address lies, guard page included; NULL if none that was ever handed out. From any thread,
- * and from a signal handler.
+ * The stack in whose slot the address lies, guard page included; NULL if none that was ever handed out. From any
+ * thread, and from a signal handler.
  */
 struct edo_stack *edo_stack_find(const void *address);
 

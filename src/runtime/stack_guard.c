@@ -76,8 +76,8 @@ static int install_mark(void *page)
 }
 
 /*
- * Some emulators of Linux take an advice they do not know for a hint that they may ignore, and answer 0. But a real mark
- * takes away the page that was there before.
+ * Some emulators of Linux take an advice they do not know for a hint that they may ignore, and answer 0. But a real
+ * mark takes away the page that was there before.
  */
 static bool try_mark(void *page)
 {

@@ -52,7 +52,9 @@ struct edo_stack_guards {
  */
 size_t edo_stack_guards_pay(struct edo_stack_guards *guards, void *page, size_t count);
 
-/* Installs the guard at `page`, and says of which kind it is. -ENOMEM: the kernel refused, and it must not be absent. */
+/*
+ * Installs the guard at `page`, and says of which kind it is. -ENOMEM: the kernel refused, and it must not be absent.
+ */
 int edo_stack_guards_install(enum edo_stack_guard *kind, struct edo_stack_guards *guards, void *page);
 
 /* Gives back what was paid for `count` stacks that are no more, none of which was handed out. */

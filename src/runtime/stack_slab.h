@@ -9,7 +9,8 @@
  *
  * The register is an array that is never freed, so that a signal handler may search it. A record belongs to a pool from
  * create to destroy: `used` and the links are guarded by the pool's lock, `ready` by its slow_lock. `first`, `shift`,
- * `used` and `stacks` are atomic for the searcher, who trusts them if `sequence` was even and has not changed meanwhile.
+ * `used` and `stacks` are atomic for the searcher, who trusts them if `sequence` was even and has not changed
+ * meanwhile.
  */
 #ifndef EDO_RUNTIME_STACK_SLAB_H
 #define EDO_RUNTIME_STACK_SLAB_H
@@ -38,8 +39,8 @@ struct edo_stack_slab {
 size_t edo_page_size(void);
 
 /*
- * Maps a slab of `count` stacks. If `strict`, its stacks are inaccessible, and so not charged. -ENOMEM; -ENFILE when the
- * register is full.
+ * Maps a slab of `count` stacks. If `strict`, its stacks are inaccessible, and so not charged. -ENOMEM; -ENFILE when
+ * the register is full.
  */
 int edo_stack_slab_create(struct edo_stack_slab **out, int size_class, uint32_t count, bool strict);
 void edo_stack_slab_destroy(struct edo_stack_slab *slab);

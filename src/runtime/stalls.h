@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the monitor tells of stalls. The runtime says here what it wants of a reporter; src/observe has it, and the runtime
- * includes nothing of that.
+ * How the monitor tells of stalls. The runtime says here what it wants of a reporter; src/observe has it, and the
+ * runtime includes nothing of that.
  *
- * The monitor notes what it saw (edo_stall_seen), without waiting for anybody; the reporter's own thread goes and looks at the stalled thread,
- * which may have gone on meanwhile. Whether it has is told by edo_stall_lasts: a worker that was taken leaves TAKEN in the
- * guard until its thread enters again, which then raises `losses`; where it was not, its counts of switches tell.
+ * The monitor notes what it saw (edo_stall_seen), without waiting for anybody; the reporter's own thread goes and looks
+ * at the stalled thread, which may have gone on meanwhile. Whether it has is told by edo_stall_lasts: a worker that was
+ * taken leaves TAKEN in the guard until its thread enters again, which then raises `losses`; where it was not, its
+ * counts of switches tell.
  */
 #ifndef EDO_RUNTIME_STALLS_H
 #define EDO_RUNTIME_STALLS_H
@@ -41,7 +42,10 @@ struct edo_stall_seen {
 };
 
 struct edo_stalls_of {
-    /* Whether the options (or the environment) want reports, and then a reporter: *out stays NULL without. 0 or a negative errno. */
+    /*
+     * Whether the options (or the environment) want reports, and then a reporter: *out stays NULL without. 0 or a
+     * negative errno.
+     */
     int (*start)(struct edo_stalls **out, const edo_run_options *options);
     void (*stop)(struct edo_stalls *stalls);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way from one task to the next: whom to run, where that one is, and parking. Inline, since a server goes this way with
- * every request, and from two places: parking in general (schedule.c), and waiting for a descriptor (source.c).
+ * The way from one task to the next: whom to run, where that one is, and parking. Inline, since a server goes this way
+ * with every request, and from two places: parking in general (schedule.c), and waiting for a descriptor (source.c).
  *
- * All of it is done INSIDE (thread.h). "Publish after the switch": what is to be done for the task that is left is noted in
- * the thread, and done by the next flow, when the task's registers are saved.
+ * All of it is done INSIDE (thread.h). "Publish after the switch": what is to be done for the task that is left is
+ * noted in the thread, and done by the next flow, when the task's registers are saved.
  */
 #ifndef EDO_RUNTIME_SWITCH_H
 #define EDO_RUNTIME_SWITCH_H
@@ -15,14 +15,15 @@
 #define EDO_ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /*
- * Makes the compiler take a pointer for another one. What lives across a switch lives in memory, all the time: so before
- * it one goes by one copy, in a register, and behind it by another; and no address that was computed from it lives on.
+ * Makes the compiler take a pointer for another one. What lives across a switch lives in memory, all the time: so
+ * before it one goes by one copy, in a register, and behind it by another; and no address that was computed from it
+ * lives on.
  */
 #define EDO_ANEW(pointer) __asm__("" : "+r"(pointer))
 
 /*
- * Has a variable lie in memory from here on, for what is behind a call or a switch: in a register that outlives calls it would cost
- * three instructions, two of them to save what somebody else had there.
+ * Has a variable lie in memory from here on, for what is behind a call or a switch: in a register that outlives calls
+ * it would cost three instructions, two of them to save what somebody else had there.
  */
 #define EDO_SET_DOWN(variable) __asm__("" : "+m"(variable))
 
@@ -112,7 +113,10 @@ static inline void edo_after_park(struct edo_thread *thread, struct edo_task *ta
 /* The same as the next, for one that has no stack yet. */
 struct edo_thread *edo_switch_to_first_run(struct edo_thread *thread, struct edo_task *task, struct edo_task *next);
 
-/* Switches from `task` to `next`, or the thread's own flow if that is NULL. Returns on the thread that resumes the task. */
+/*
+ * Switches from `task` to `next`, or the thread's own flow if that is NULL. Returns on the thread that resumes the
+ * task.
+ */
 EDO_ALWAYS_INLINE struct edo_thread *edo_switch_to(struct edo_thread *thread, struct edo_worker *worker,
                                                    struct edo_task *task, struct edo_task *next)
 {
@@ -149,10 +153,11 @@ EDO_ALWAYS_INLINE struct edo_thread *edo_park_inline(struct edo_thread *thread, 
     EDO_USDT1(task_park, task->id);
     if (worker->alone) {
         /*
-         * Published at once. That is early, its registers are not saved yet; but a runtime with one worker runs tasks on
-         * the thread that is INSIDE it alone, which is this one until it has switched. Whoever wakes the task meanwhile,
-         * on any thread, puts it into a queue of that worker's, or the global one, or this thread's own, from which
-         * nobody else takes; and the worker changes threads only when its thread is OUTSIDE, or in its own flow.
+         * Published at once. That is early, its registers are not saved yet; but a runtime with one worker runs tasks
+         * on the thread that is INSIDE it alone, which is this one until it has switched. Whoever wakes the task
+         * meanwhile, on any thread, puts it into a queue of that worker's, or the global one, or this thread's own,
+         * from which nobody else takes; and the worker changes threads only when its thread is OUTSIDE, or in its own
+         * flow.
          */
         if (edo_park_word_park(&task->wake))
             thread = edo_switch_to(thread, worker, task, edo_next(thread, worker, true));

@@ -6,8 +6,8 @@
  * afterwards is the handle. A task's fields belong to the task itself while it runs, and to whoever holds it in a queue
  * otherwise; exceptions are said beside the fields.
  *
- * Parking: the word `wake` settles it against waking; see park_word.h. (With one worker the task itself publishes that it is
- * parked, before it switches; see edo_park_inline.)
+ * Parking: the word `wake` settles it against waking; see park_word.h. (With one worker the task itself publishes that
+ * it is parked, before it switches; see edo_park_inline.)
  */
 #ifndef EDO_RUNTIME_TASK_H
 #define EDO_RUNTIME_TASK_H
@@ -42,15 +42,15 @@ enum edo_task_flags {
     EDO_TASK_MIGRATES = 16, /* with migrate_always: `home_thread` is where it ran last, and where it shall not wake */
     EDO_TASK_CHOSEN = 32,   /* under hooks: it is ready in the global queue alone, where they choose */
     EDO_TASK_ANNOUNCED = 64, /* .on_task_start is to be called for it, at its first run; see callbacks.h */
-    EDO_TASK_TIMED =
-        128, /* when it is ready the next time, how long it waits for its turn is measured (sample.h), or it is traced */
+    /* when it is ready the next time, how long it waits for its turn is measured (sample.h), or it is traced */
+    EDO_TASK_TIMED = 128,
     EDO_TASK_ELSEWHERE = EDO_TASK_PINNED | EDO_TASK_MIGRATES | EDO_TASK_CHOSEN,
     EDO_TASK_WATCHED = EDO_TASK_ANNOUNCED | EDO_TASK_TIMED | EDO_TASK_MEASURED
 };
 
 /*
- * What a task waits for without a stack, or will when its function returns, since that has called edo_continue: as edo_when has it
- * (0: nothing of the kind); and what has been found out already.
+ * What a task waits for without a stack, or will when its function returns, since that has called edo_continue: as
+ * edo_when has it (0: nothing of the kind); and what has been found out already.
  */
 enum edo_when_found {
     EDO_WHEN_READABLE_BY = 16, /* EDO_WHEN_READABLE_, with a deadline: that one is without, whatever `wish` is */
@@ -94,8 +94,8 @@ struct edo_task {
 };
 
 /*
- * Reports find a task in its block (src/observe): it is there, with all that a spawn writes, from publish to retract, and as the
- * same one as long as its id is the same. Between the two only what this struct's comments say changes.
+ * Reports find a task in its block (src/observe): it is there, with all that a spawn writes, from publish to retract,
+ * and as the same one as long as its id is the same. Between the two only what this struct's comments say changes.
  */
 static inline void edo_task_publish(struct edo_task *task, uint64_t id)
 {
@@ -109,8 +109,8 @@ static inline void edo_task_retract(struct edo_task *task)
 }
 
 /*
- * Whether it waits without a stack, or will be given one. `when_what` alone does not tell: who has called edo_continue still runs on
- * its stack, and may wait there for something else, until its function returns.
+ * Whether it waits without a stack, or will be given one. `when_what` alone does not tell: who has called edo_continue
+ * still runs on its stack, and may wait there for something else, until its function returns.
  */
 static inline bool edo_task_is_dormant(const struct edo_task *task)
 {
@@ -141,7 +141,7 @@ static inline struct edo_task *edo_task_self(void)
 #endif
 }
 
-/* --- schedule.c: switching ------------------------------------------------------------------------------------------ */
+/* --- schedule.c: switching ---------------------------------------------------------------------------------------- */
 
 /*
  * Switches away from `task`, which runs on `thread` (INSIDE), to the next ready one; `after` is done for it by the next
@@ -149,7 +149,10 @@ static inline struct edo_task *edo_task_self(void)
  */
 struct edo_thread *edo_suspend(struct edo_thread *thread, struct edo_task *task, edo_after_fn after);
 
-/* Parks until an edo_unpark that has come since the last return of park. INSIDE; returns INSIDE. Not cancellable itself. */
+/*
+ * Parks until an edo_unpark that has come since the last return of park. INSIDE; returns INSIDE. Not cancellable
+ * itself.
+ */
 struct edo_thread *edo_park_inside(struct edo_thread *thread, struct edo_task *task);
 
 /* The same for a task that is OUTSIDE, and stays so. */
@@ -165,7 +168,7 @@ void edo_ready(struct edo_thread *thread, struct edo_task *task);
 /* The first frame of every stack. */
 void edo_task_main(void *baton);
 
-/* --- The two things every call that may wait begins with (rules S3, C1) ----------------------------------------------- */
+/* --- The two things every call that may wait begins with (rules S3, C1) ------------------------------------------- */
 
 void edo_budget_spent(struct edo_task *task);
 
@@ -178,9 +181,10 @@ static inline bool edo_task_cancelled(const struct edo_task *task)
 }
 
 /*
- * Where a task waits, as reports of stalls tell it: its context's sp has that while it runs (context.h). The switch notes to where its
- * caller returns. That is in the program where the switch is inlined into the public function, as for edo_read; where it is not,
- * the public function notes it itself before (in whose name this is inlined), and what parks for it keeps that over the switch.
+ * Where a task waits, as reports of stalls tell it: its context's sp has that while it runs (context.h). The switch
+ * notes to where its caller returns. That is in the program where the switch is inlined into the public function, as
+ * for edo_read; where it is not, the public function notes it itself before (in whose name this is inlined), and what
+ * parks for it keeps that over the switch.
  */
 static inline __attribute__((always_inline)) void *edo_task_place(struct edo_task *task)
 {
@@ -207,7 +211,10 @@ static inline __attribute__((always_inline)) void edo_task_note_place(struct edo
     edo_task_keep_place(task, __builtin_return_address(0));
 }
 
-/* Spends budget (also when refused, so that a loop that ignores errors yields), and asks whether the scope is cancelled. */
+/*
+ * Spends budget (also when refused, so that a loop that ignores errors yields), and asks whether the scope is
+ * cancelled.
+ */
 static inline __attribute__((always_inline)) int edo_suspension_point(struct edo_task *task)
 {
     EDO_MISUSE_IF(edo_thread_in_region(edo_thread_self()), EDO_IN_REGION);
@@ -217,15 +224,15 @@ static inline __attribute__((always_inline)) int edo_suspension_point(struct edo
     return __builtin_expect(edo_task_cancelled(task), 0) ? -ECANCELED : 0;
 }
 
-/* --- spawn.c ---------------------------------------------------------------------------------------------------------- */
+/* --- spawn.c ------------------------------------------------------------------------------------------------------ */
 
 /* The task's function has returned for good. INSIDE. The block is free afterwards. */
 struct edo_thread *edo_task_end(struct edo_thread *thread, struct edo_task *task, int result);
 
 /*
- * A join in parts, for selects; the handle is of the task's own runtime. free_to_take: it has ended, and nobody joins it. await: the task is unparked when the handle's task
- * ends (0; -EBUSY: another one joins it). forgo: no longer. take: it has ended and nobody waits; its result (NULL:
- * nowhere), and the handle is released. OUTSIDE.
+ * A join in parts, for selects; the handle is of the task's own runtime. free_to_take: it has ended, and nobody joins
+ * it. await: the task is unparked when the handle's task ends (0; -EBUSY: another one joins it). forgo: no longer.
+ * take: it has ended and nobody waits; its result (NULL: nowhere), and the handle is released. OUTSIDE.
  */
 static inline bool edo_handle_free_to_take(struct edo_handle *handle)
 {
@@ -235,7 +242,7 @@ int edo_handle_await(struct edo_handle *handle, struct edo_task *task);
 void edo_handle_forgo(struct edo_handle *handle, struct edo_task *task);
 void edo_handle_take(int *result, struct edo_handle *handle);
 
-/* --- dormant.c -------------------------------------------------------------------------------------------------------- */
+/* --- dormant.c ---------------------------------------------------------------------------------------------------- */
 
 /*
  * For a task that is about to be spawned: sets its condition and registers the descriptor. 0, or a negative errno and
@@ -248,8 +255,8 @@ void edo_dormant_start(struct edo_thread *thread, struct edo_task *task);
 void edo_dormant_unprepare(struct edo_task *task);
 
 /*
- * Before a task that ended its function with a continuation is parked: makes known what it waits for. OUTSIDE. True: park
- * it (it may have been notified already); false: run it at once, task->resumption says why.
+ * Before a task that ended its function with a continuation is parked: makes known what it waits for. OUTSIDE. True:
+ * park it (it may have been notified already); false: run it at once, task->resumption says why.
  */
 bool edo_dormant_arm(struct edo_task *task);
 
@@ -258,7 +265,9 @@ struct edo_thread *edo_dormant_enter(struct edo_task *task, uint8_t what);
 bool edo_dormant_return(struct edo_task *task);
 struct edo_thread *edo_dormant_enter_armed(struct edo_task *task);
 
-/* When it runs again, OUTSIDE: true if its condition holds (task->resumption says which), false: armed again, park it. */
+/*
+ * When it runs again, OUTSIDE: true if its condition holds (task->resumption says which), false: armed again, park it.
+ */
 bool edo_dormant_check(struct edo_task *task);
 
 /*

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What was sampled of one task (.metrics). It stands behind the task in its block, which is larger for that in a runtime that
- * measures (run.c); in others there is nothing, and nobody asks.
+ * What was sampled of one task (.metrics). It stands behind the task in its block, which is larger for that in a
+ * runtime that measures (run.c); in others there is nothing, and nobody asks.
  *
- * Each sampled turn (sample.h) stands for all that its worker has made since the sample before: so polls and busy time are estimates,
- * which are right on the average, for a task and for all of its site; and a task that had few turns has perhaps none that was met.
- * Histograms are by powers of two, to be small.
+ * Each sampled turn (sample.h) stands for all that its worker has made since the sample before: so polls and busy time
+ * are estimates, which are right on the average, for a task and for all of its site; and a task that had few turns has
+ * perhaps none that was met. Histograms are by powers of two, to be small.
  *
- * Written by threads' own flows, which may have lost the task meanwhile: it is credited if its number is still the same. Between
- * that look and the credit its block may become another task, whose sample it then is; and of two credits at the same moment one may
- * be lost. Both are as good as never so, and an estimate is none the worse for it.
+ * Written by threads' own flows, which may have lost the task meanwhile: it is credited if its number is still the
+ * same. Between that look and the credit its block may become another task, whose sample it then is; and of two credits
+ * at the same moment one may be lost. Both are as good as never so, and an estimate is none the worse for it.
  */
 #ifndef EDO_RUNTIME_TASK_STATS_H
 #define EDO_RUNTIME_TASK_STATS_H

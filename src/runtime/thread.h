@@ -18,8 +18,8 @@
  *
  * While INSIDE: no syscall that may block, no malloc, no user code.
  *
- * Because tasks move between threads, the thread pointer is never kept across a call that may suspend. It is read afresh
- * by edo_thread_self(), which compilers can't cache; functions that may suspend return it.
+ * Because tasks move between threads, the thread pointer is never kept across a call that may suspend. It is read
+ * afresh by edo_thread_self(), which compilers can't cache; functions that may suspend return it.
  */
 #ifndef EDO_RUNTIME_THREAD_H
 #define EDO_RUNTIME_THREAD_H
@@ -96,8 +96,8 @@ static inline bool edo_thread_in_region(struct edo_thread *thread)
 }
 
 /*
- * The next odd number, or the next even one, whatever it was: a task may have left its region open. By the thread itself.
- * A region takes it from one multiple of 4 to the next, so that regions need not be counted.
+ * The next odd number, or the next even one, whatever it was: a task may have left its region open. By the thread
+ * itself. A region takes it from one multiple of 4 to the next, so that regions need not be counted.
  */
 static inline void edo_thread_set_region(struct edo_thread *thread, uint32_t inside)
 {
@@ -110,8 +110,8 @@ static inline void edo_thread_set_region(struct edo_thread *thread, uint32_t ins
 struct edo_thread *edo_enter_slow(struct edo_thread *thread, uint32_t found);
 
 /*
- * The exchange alone, and what it found: OUTSIDE, and the thread is INSIDE with its worker; or edo_enter_slow has to see to
- * it first. For short functions that call nothing but in a tail.
+ * The exchange alone, and what it found: OUTSIDE, and the thread is INSIDE with its worker; or edo_enter_slow has to
+ * see to it first. For short functions that call nothing but in a tail.
  */
 static inline uint32_t edo_enter_found(struct edo_thread *self)
 {

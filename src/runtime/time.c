@@ -88,7 +88,7 @@ int edo_sleep(int64_t duration)
     return edo_sleep_task(task, edo_deadline_after(edo_platform->now(), duration));
 }
 
-/* --- Intervals -------------------------------------------------------------------------------------------------------- */
+/* --- Intervals ---------------------------------------------------------------------------------------------------- */
 
 int edo_interval_init(edo_interval *interval, int64_t period, int missed)
 {

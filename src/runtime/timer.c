@@ -3,14 +3,14 @@
  * Timers that call a function. See timer.h for who owns their fields.
  *
  * Callbacks are user code and run with the guard left, on a worker's own flow. A timer may be freed in its callback, so
- * after the call nothing of it is touched: that it runs stands in the thread (running_timer), where edo_timer_stop looks.
- * Written INSIDE, before the guard is left and after it is entered again, so it is also what a taker finds.
+ * after the call nothing of it is touched: that it runs stands in the thread (running_timer), where edo_timer_stop
+ * looks. Written INSIDE, before the guard is left and after it is entered again, so it is also what a taker finds.
  *
- * A timer stays with its worker while its callback runs. So the callback runs on that worker's thread, or on one from which
- * the worker was taken meanwhile. Of these the worker has the number (`strays`): counted up by the taker, down by the
- * thread when its callback is over, which forgets the timer in the same section of thread_lock. Nearly always it is 0, and
- * for whoever is inside the worker that says: no callback of its timers runs on any thread but this one. That is all a stop
- * asks. If it is not 0, all threads are looked at.
+ * A timer stays with its worker while its callback runs. So the callback runs on that worker's thread, or on one from
+ * which the worker was taken meanwhile. Of these the worker has the number (`strays`): counted up by the taker, down by
+ * the thread when its callback is over, which forgets the timer in the same section of thread_lock. Nearly always it is
+ * 0, and for whoever is inside the worker that says: no callback of its timers runs on any thread but this one. That is
+ * all a stop asks. If it is not 0, all threads are looked at.
  */
 #include "runtime/timer.h"
 #include "runtime/runtime.h"
@@ -101,7 +101,9 @@ void edo_timer_init(edo_timer *public, void (*callback)(void *argument), void *a
     timer->argument = argument;
 }
 
-/* Arms it on a worker that the caller is inside of. A stop may be reading where it is: that is written if it changes. */
+/*
+ * Arms it on a worker that the caller is inside of. A stop may be reading where it is: that is written if it changes.
+ */
 static void edo_timer_arm(struct edo_worker *worker, struct edo_timer_body *timer, int64_t deadline)
 {
     if (timer->wheel != &worker->wheel)
@@ -110,8 +112,8 @@ static void edo_timer_arm(struct edo_worker *worker, struct edo_timer_body *time
 }
 
 /*
- * Starts a timer that may belong to another worker than the one that `thread` is INSIDE of: takes it out of where it is, and
- * arms it here; but there, if its callback runs.
+ * Starts a timer that may belong to another worker than the one that `thread` is INSIDE of: takes it out of where it
+ * is, and arms it here; but there, if its callback runs.
  */
 static __attribute__((noinline, cold)) int edo_timer_start_elsewhere(struct edo_thread *thread,
                                                                      struct edo_timer_body *timer, int64_t deadline)
@@ -182,8 +184,8 @@ int edo_timer_start(edo_timer *public, int64_t deadline)
 }
 
 /*
- * Stops a timer that belongs to another worker, or whose callback may run on another thread. While it does, it may start
- * the timer again: come back when it is over. OUTSIDE.
+ * Stops a timer that belongs to another worker, or whose callback may run on another thread. While it does, it may
+ * start the timer again: come back when it is over. OUTSIDE.
  */
 static __attribute__((noinline, cold)) int edo_timer_stop_elsewhere(struct edo_timer_body *timer)
 {

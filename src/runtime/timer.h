@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is inside an edo_timer. It belongs to the worker in whose wheel it was last put: to whoever is inside it, or a remote
- * (alarm.h). It is armed from its start until its callback is called: one that is due is held by the wheel till then.
+ * What is inside an edo_timer. It belongs to the worker in whose wheel it was last put: to whoever is inside it, or a
+ * remote (alarm.h). It is armed from its start until its callback is called: one that is due is held by the wheel till
+ * then.
  *
- * 48 bytes: of timers in great number, the memory is what costs. So a timer has no function beside its callback that tells
- * the wheel's owner what it is, as alarms have: where an alarm has its worker, a timer has the wheel.
+ * 48 bytes: of timers in great number, the memory is what costs. So a timer has no function beside its callback that
+ * tells the wheel's owner what it is, as alarms have: where an alarm has its worker, a timer has the wheel.
  */
 #ifndef EDO_RUNTIME_TIMER_H
 #define EDO_RUNTIME_TIMER_H
@@ -33,7 +34,9 @@ static inline bool edo_timer_is(const struct edo_wheel_node *node, const struct 
     return ((const struct edo_timer_body *)(const void *)node)->wheel == wheel;
 }
 
-/* Calls the callbacks of the timers that are due, with the guard left. The thread may have lost its worker afterwards. */
+/*
+ * Calls the callbacks of the timers that are due, with the guard left. The thread may have lost its worker afterwards.
+ */
 void edo_timers_run(struct edo_thread *thread);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Getting a ring from the kernel, or not: io_uring may not be in this build, not in this kernel, forbidden (seccomp, the sysctl
- * kernel.io_uring_disabled), or short of memory or descriptors. None of that keeps a runtime from starting. See uring.h.
+ * Getting a ring from the kernel, or not: io_uring may not be in this build, not in this kernel, forbidden (seccomp,
+ * the sysctl kernel.io_uring_disabled), or short of memory or descriptors. None of that keeps a runtime from starting.
+ * See uring.h.
  *
  * The only data is a flag: whether it has been said.
  */

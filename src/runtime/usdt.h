@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Places where a tracer may look in from outside (USDT): bpftrace, perf, gdb and SystemTap know them as edo:NAME. Each is one nop and
- * a note in the file; docs/guide/traces.md lists them with their arguments. Without systemtap's sys/sdt.h there are none, which
- * CMake says.
+ * Places where a tracer may look in from outside (USDT): bpftrace, perf, gdb and SystemTap know them as edo:NAME. Each
+ * is one nop and a note in the file; docs/guide/traces.md lists them with their arguments. Without systemtap's
+ * sys/sdt.h there are none, which CMake says.
  *
- * Arguments are what is in a register anyway, or fields, which the note tells as places in memory: nothing is computed or loaded
- * for them. On hot ways nothing else may be given.
+ * Arguments are what is in a register anyway, or fields, which the note tells as places in memory: nothing is computed
+ * or loaded for them. On hot ways nothing else may be given.
  */
 #ifndef EDO_RUNTIME_USDT_H
 #define EDO_RUNTIME_USDT_H

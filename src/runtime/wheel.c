@@ -38,7 +38,9 @@ static inline void slot_clear(struct edo_wheel *wheel, unsigned level, unsigned 
         wheel->levels &= ~(UINT32_C(1) << level);
 }
 
-/* The first slot with a node: the earliest nodes of all. Clears the bits of empty ones before it. False: there is none. */
+/*
+ * The first slot with a node: the earliest nodes of all. Clears the bits of empty ones before it. False: there is none.
+ */
 static inline bool first_slot(unsigned *level, unsigned *slot, struct edo_wheel *wheel)
 {
     while (wheel->levels) {

@@ -21,8 +21,8 @@
  * across it, or a node is added again, so that adding and removing are a few stores. What they clear was set
  * by an add: O(1) for each of those.
  *
- * Beside the slots there is a ring of nodes that have expired and were given back (edo_wheel_hold), because who is to see
- * to them can't at once. They are linked like the others, so removing need not ask which they are.
+ * Beside the slots there is a ring of nodes that have expired and were given back (edo_wheel_hold), because who is to
+ * see to them can't at once. They are linked like the others, so removing need not ask which they are.
  *
  * Single owner: no locks, no atomics; the caller sees to exclusion. Nodes belong to their users, who must not
  * move or free them while armed. The wheel points into itself and must not be moved.
@@ -137,7 +137,9 @@ static inline bool edo_wheel_remove(struct edo_wheel *wheel, struct edo_wheel_no
 
     if (!next)
         return false;
-    /* Where many are removed in the order they were added, that one's turn as a neighbour comes soon, and it is cold. */
+    /*
+     * Where many are removed in the order they were added, that one's turn as a neighbour comes soon, and it is cold.
+     */
     __builtin_prefetch(next->next, 1);
     prev->next = next;
     next->prev = prev;
@@ -156,8 +158,8 @@ static inline bool edo_wheel_remove(struct edo_wheel *wheel, struct edo_wheel_no
 struct edo_wheel_node *edo_wheel_expire(struct edo_wheel *wheel, int64_t now);
 
 /*
- * Gives back a node that has expired, for who can't see to it at once: it counts as armed, and edo_wheel_remove takes it
- * out, but it does not expire again. edo_wheel_held: the one that was given back first, NULL if there is none.
+ * Gives back a node that has expired, for who can't see to it at once: it counts as armed, and edo_wheel_remove takes
+ * it out, but it does not expire again. edo_wheel_held: the one that was given back first, NULL if there is none.
  */
 static inline void edo_wheel_hold(struct edo_wheel *wheel, struct edo_wheel_node *node)
 {
@@ -177,8 +179,8 @@ static inline struct edo_wheel_node *edo_wheel_held(const struct edo_wheel *whee
 }
 
 /*
- * The time to wake at: the earliest deadline, rounded up to its tick; EDO_FOREVER when no node is armed, but held ones. It
- * may be earlier than that if the node that was earliest of its slot was removed, and is never later. After
+ * The time to wake at: the earliest deadline, rounded up to its tick; EDO_FOREVER when no node is armed, but held ones.
+ * It may be earlier than that if the node that was earliest of its slot was removed, and is never later. After
  * edo_wheel_expire has returned NULL, it lies after that call's `now`.
  */
 int64_t edo_wheel_next(struct edo_wheel *wheel);

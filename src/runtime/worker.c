@@ -38,8 +38,8 @@ void edo_worker_fire(struct edo_thread *thread)
 }
 
 /*
- * SIGINT or SIGTERM has come: cancels the root scope. Until that is open the signal waits; after its end there is nothing
- * left to ask.
+ * SIGINT or SIGTERM has come: cancels the root scope. Until that is open the signal waits; after its end there is
+ * nothing left to ask.
  */
 static void edo_root_shut_down(struct edo_thread *thread)
 {
@@ -111,8 +111,8 @@ EDO_ALWAYS_INLINE struct edo_task *edo_thread_idle(struct edo_thread *thread, bo
 }
 
 /*
- * What to run next, with everything a thread's own flow can do to find it. NULL: look again. `measured`: the runtime's times
- * are taken (sample.h); constant, so that those who don't want that pay nothing for it.
+ * What to run next, with everything a thread's own flow can do to find it. NULL: look again. `measured`: the runtime's
+ * times are taken (sample.h); constant, so that those who don't want that pay nothing for it.
  */
 EDO_ALWAYS_INLINE struct edo_task *edo_thread_next(struct edo_thread *thread, bool measured)
 {

@@ -49,8 +49,8 @@ struct edo_worker {
     _Atomic(struct edo_task *) lifo; /* the task that was made ready last; taken by thieves only as a last resort */
     _Atomic int32_t turns; /* left until the next look at poller, timers and global queue; negative: now. The monitor
                               sets it to have one taken soon */
-    bool
-        own_first; /* it was taken: what waits in its own queue comes before the global one, where stalls come back to */
+    /* it was taken: what waits in its own queue comes before the global one, where stalls come back to */
+    bool own_first;
     uint32_t lifo_streak;
     bool alone; /* the runtime has one worker: nobody steals */
     struct edo_runtime *runtime;
@@ -173,7 +173,7 @@ static inline uint32_t edo_worker_random(struct edo_worker *worker)
     return worker->random = x;
 }
 
-/* --- worker.c: the loop of a thread ------------------------------------------------------------------------------------ */
+/* --- worker.c: the loop of a thread ------------------------------------------------------------------------------- */
 
 /* Runs tasks on the thread's own flow until the runtime stops. INSIDE. */
 void edo_thread_loop(struct edo_thread *thread);
@@ -181,16 +181,22 @@ void edo_thread_loop(struct edo_thread *thread);
 /* The next task of this worker's own queues, NULL if there is none or the thread's own flow is wanted. INSIDE. */
 struct edo_task *edo_schedule_next(struct edo_thread *thread);
 
-/* Lets a task run on the thread's own flow's place until something switches back. INSIDE; the task needs a stack by then. */
+/*
+ * Lets a task run on the thread's own flow's place until something switches back. INSIDE; the task needs a stack by
+ * then.
+ */
 void edo_resume(struct edo_thread *thread, struct edo_task *task);
 
 /* Gives a task a stack out of the worker's cache; false if that is empty. INSIDE. */
 bool edo_task_give_stack(struct edo_thread *thread, struct edo_task *task);
 
-/* The same for the thread's own flow, which may leave the guard to ask the pool: false if it could not (task in the global queue). */
+/*
+ * The same for the thread's own flow, which may leave the guard to ask the pool: false if it could not (task in the
+ * global queue).
+ */
 bool edo_task_find_stack(struct edo_thread *thread, struct edo_task *task);
 
-/* --- idle.c: sleeping and waking ------------------------------------------------------------------------------------- */
+/* --- idle.c: sleeping and waking ---------------------------------------------------------------------------------- */
 
 /* Wakes one sleeping worker if none is searching already. Any thread; call after the work was made visible. */
 void edo_wake_one(struct edo_runtime *runtime);
@@ -204,18 +210,20 @@ void edo_wake_all(struct edo_runtime *runtime);
 /* Nothing to do: searches, polls, sleeps. INSIDE. Returns a task to run, or NULL to look again. */
 struct edo_task *edo_worker_idle(struct edo_thread *thread);
 
-/* The worker has found work: it searches no longer, and if it was the last to search and there is more, wakes another. */
+/*
+ * The worker has found work: it searches no longer, and if it was the last to search and there is more, wakes another.
+ */
 void edo_searched(struct edo_thread *thread);
 
 /* Fires what is due; polls without waiting. INSIDE. */
 void edo_worker_check(struct edo_thread *thread);
 void edo_worker_fire(struct edo_thread *thread);
 
-/* --- handoff.c: workers change threads ---------------------------------------------------------------------------------- */
+/* --- handoff.c: workers change threads ---------------------------------------------------------------------------- */
 
 /*
- * Takes a worker from a thread that is OUTSIDE and gives it to a spare one. 0; -EBUSY: the thread is inside, asleep or has
- * lost it already; -EAGAIN: no thread to give it to; -EPERM: the runtime is pinned. From any thread that is not
+ * Takes a worker from a thread that is OUTSIDE and gives it to a spare one. 0; -EBUSY: the thread is inside, asleep or
+ * has lost it already; -EAGAIN: no thread to give it to; -EPERM: the runtime is pinned. From any thread that is not
  * INSIDE.
  */
 int edo_worker_take(struct edo_worker *worker);
@@ -224,8 +232,8 @@ int edo_worker_take(struct edo_worker *worker);
 bool edo_thread_wait_worker(struct edo_thread *thread);
 
 /*
- * Gives this thread's worker to a thread that wants one for its pinned tasks, if there is any. True: the worker may be gone,
- * look again. INSIDE, on the thread's own flow.
+ * Gives this thread's worker to a thread that wants one for its pinned tasks, if there is any. True: the worker may be
+ * gone, look again. INSIDE, on the thread's own flow.
  */
 bool edo_thread_yield_worker(struct edo_thread *thread);
 
@@ -248,8 +256,8 @@ void edo_threads_stop(struct edo_runtime *runtime);
 void edo_thread_init(struct edo_thread *thread, struct edo_runtime *runtime);
 
 /*
- * Puts a thread that is ready to take a worker into the world. 0; -EAGAIN: there are as many as there may be, or the system
- * has no more; -ENOMEM. From any thread that is not INSIDE.
+ * Puts a thread that is ready to take a worker into the world. 0; -EAGAIN: there are as many as there may be, or the
+ * system has no more; -ENOMEM. From any thread that is not INSIDE.
  */
 int edo_thread_create(struct edo_thread **out, struct edo_runtime *runtime);
 

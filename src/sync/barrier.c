@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The barrier. `arrived_` is how many are in line, and changes under the bucket's lock alone: the last to come takes all out of
- * the line and begins the next round with 0; one who gives up counts itself out.
+ * The barrier. `arrived_` is how many are in line, and changes under the bucket's lock alone: the last to come takes
+ * all out of the line and begins the next round with 0; one who gives up counts itself out.
  */
 #include "runtime/parking.h"
 #include "runtime/runtime.h"

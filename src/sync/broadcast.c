@@ -147,7 +147,7 @@ int64_t edo_broadcast_hear(void *value, uint64_t *next, struct edo_broadcast *br
     return rc;
 }
 
-/* --- Public --------------------------------------------------------------------------------------------------------------- */
+/* --- Public ------------------------------------------------------------------------------------------------------- */
 
 int edo_broadcast_create(edo_broadcast **out, size_t size, size_t capacity)
 {

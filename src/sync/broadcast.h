@@ -2,11 +2,11 @@
 /*
  * Broadcasts and watches, for broadcast.c, watch.c and select.c.
  *
- * A watch is a broadcast that remembers one value and whose listeners don't mind what they miss; so there is one struct,
- * and one way to wait. `meeting.lock` guards it; `sent` and `closed` are read without it, as hints.
+ * A watch is a broadcast that remembers one value and whose listeners don't mind what they miss; so there is one
+ * struct, and one way to wait. `meeting.lock` guards it; `sent` and `closed` are read without it, as hints.
  *
- * Listeners' places lie in `listeners`. A sender claims all of them. That says only that there is something new for them:
- * they take it themselves, afterwards, which cannot fail, since what they have not heard does not become less.
+ * Listeners' places lie in `listeners`. A sender claims all of them. That says only that there is something new for
+ * them: they take it themselves, afterwards, which cannot fail, since what they have not heard does not become less.
  */
 #ifndef EDO_SYNC_BROADCAST_H
 #define EDO_SYNC_BROADCAST_H
@@ -39,8 +39,8 @@ int edo_broadcast_end(struct edo_broadcast *broadcast);
 bool edo_broadcast_may_hear(struct edo_broadcast *broadcast, uint64_t next);
 
 /*
- * The value number *next, or the oldest that is remembered. Under the lock. Returns how many it leaves out and sets *next to
- * the one behind it; -EPIPE, -EAGAIN.
+ * The value number *next, or the oldest that is remembered. Under the lock. Returns how many it leaves out and sets
+ * *next to the one behind it; -EPIPE, -EAGAIN.
  */
 int64_t edo_broadcast_take(void *value, uint64_t *next, struct edo_broadcast *broadcast);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Channels: sending and receiving. See channel.h for what the lock guards, waiter.h for how one party waits for the other,
- * channel_store.c for the values.
+ * Channels: sending and receiving. See channel.h for what the lock guards, waiter.h for how one party waits for the
+ * other, channel_store.c for the values.
  *
  * An operation looks first, under the lock, whether it can be done at once: with a party that waits, whose operation it
- * completes too, or with the values in the channel. Otherwise it enlists in the same critical section, so no wake is lost,
- * and waits. So an operation takes the lock once, whether it waits or not.
+ * completes too, or with the values in the channel. Otherwise it enlists in the same critical section, so no wake is
+ * lost, and waits. So an operation takes the lock once, whether it waits or not.
  *
  * The way of a send and of a receive is inline from the call to the switch to the next task; what else comes by here
  * (selects, unbounded channels, cancellations) calls the same as functions.
@@ -86,7 +86,7 @@ bool edo_channel_closed(edo_channel *channel)
     return edo_channel_closed_inline(channel);
 }
 
-/* --- Under the lock ------------------------------------------------------------------------------------------------------ */
+/* --- Under the lock ----------------------------------------------------------------------------------------------- */
 
 static inline void edo_channel_enlist_inline(struct edo_channel *channel, struct edo_place *place, bool send)
 {
@@ -105,8 +105,8 @@ static inline void edo_channel_delist_inline(struct edo_channel *channel, struct
 }
 
 /*
- * A select was claimed here that waits here with other arms too: they go now, since it won't come back to a channel that
- * it, or the claimer, may destroy.
+ * A select was claimed here that waits here with other arms too: they go now, since it won't come back to a channel
+ * that it, or the claimer, may destroy.
  */
 static inline void edo_channel_delist_siblings(struct edo_channel *channel, struct edo_place *place)
 {
@@ -238,7 +238,7 @@ void edo_channel_delist(struct edo_channel *channel, struct edo_place *place)
         edo_channel_delist_inline(channel, place, place->send);
 }
 
-/* --- Sending and receiving ------------------------------------------------------------------------------------------------ */
+/* --- Sending and receiving ---------------------------------------------------------------------------------------- */
 
 /* Checks what both begin with. */
 static inline int edo_channel_begin(struct edo_channel *channel, size_t size, struct edo_task *task)

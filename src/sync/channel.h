@@ -2,14 +2,15 @@
 /*
  * What is inside a channel, for channel.c and select.c.
  *
- * `meeting.lock` guards all of it. `count`, `closed` and the numbers of who waits are written under the lock and read without it, as
- * hints. Invariants, under the lock:
+ * `meeting.lock` guards all of it. `count`, `closed` and the numbers of who waits are written under the lock and read
+ * without it, as hints. Invariants, under the lock:
  *
- *   - receivers wait only while the channel is empty and no sender waits; senders only while it is full (a rendezvous channel
- *     is empty and full), and unless their waiters were won elsewhere, not both at once;
+ *   - receivers wait only while the channel is empty and no sender waits; senders only while it is full (a rendezvous
+ *     channel is empty and full), and unless their waiters were won elsewhere, not both at once;
  *   - once it is closed nobody waits.
  *
- * Values lie in a ring of `capacity` slots; in an unbounded channel in a chain of blocks, of which one empty one is kept.
+ * Values lie in a ring of `capacity` slots; in an unbounded channel in a chain of blocks, of which one empty one is
+ * kept.
  */
 #ifndef EDO_SYNC_CHANNEL_H
 #define EDO_SYNC_CHANNEL_H
@@ -72,16 +73,19 @@ static inline bool edo_channel_may_recv(struct edo_channel *channel)
 }
 
 /*
- * The operations, under the lock. 0 or -EPIPE: done; -EAGAIN: it would have to wait. *other: an operation that this one has
- * completed and claimed, to be finished once the lock is let go; else NULL. `self`: the caller's waiter, which is passed over.
- * For put the channel was locked by edo_channel_lock_to_send.
+ * The operations, under the lock. 0 or -EPIPE: done; -EAGAIN: it would have to wait. *other: an operation that this one
+ * has completed and claimed, to be finished once the lock is let go; else NULL. `self`: the caller's waiter, which is
+ * passed over. For put the channel was locked by edo_channel_lock_to_send.
  */
 int edo_channel_put(struct edo_waiter **other, struct edo_channel *channel, const void *value,
                     const struct edo_waiter *self);
 int edo_channel_take(struct edo_waiter **other, struct edo_channel *channel, void *value,
                      const struct edo_waiter *self);
 
-/* Makes sure that an unbounded channel has room for one value more. Locked on return if it returns 0; -ENOMEM, unlocked. */
+/*
+ * Makes sure that an unbounded channel has room for one value more. Locked on return if it returns 0; -ENOMEM,
+ * unlocked.
+ */
 int edo_channel_lock_to_send(struct edo_channel *channel);
 
 /* Puts a place among the senders or the receivers, as `send` says; takes it out, if it is there. Under the lock. */

@@ -2,9 +2,9 @@
 /*
  * A channel's values: a ring that is allocated with the channel, or a chain of blocks that grows and shrinks.
  *
- * A block holds 32 values, or as many as make 32 KiB. It is filled once, from its beginning to its end, and emptied in the
- * same order; then it is kept as the reserve if there is none, else freed. So after a burst two blocks remain. Freeing under
- * the channel's lock is in order: it is held OUTSIDE.
+ * A block holds 32 values, or as many as make 32 KiB. It is filled once, from its beginning to its end, and emptied in
+ * the same order; then it is kept as the reserve if there is none, else freed. So after a burst two blocks remain.
+ * Freeing under the channel's lock is in order: it is held OUTSIDE.
  */
 #include "sync/channel_store.h"
 #include "platform/platform.h"

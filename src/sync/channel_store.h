@@ -19,7 +19,9 @@ static inline void edo_value_copy(void *to, const void *from, size_t size)
 int edo_store_create(struct edo_channel *channel);
 void edo_store_destroy(struct edo_channel *channel);
 
-/* Whether a push needs a block that is not there; gives it one, or takes the surplus one that is not needed any more. */
+/*
+ * Whether a push needs a block that is not there; gives it one, or takes the surplus one that is not needed any more.
+ */
 bool edo_store_wants_block(const struct edo_channel *channel);
 struct edo_channel_block *edo_store_block_create(const struct edo_channel *channel);
 void edo_store_add_block(struct edo_channel *channel, struct edo_channel_block *block);

@@ -2,18 +2,18 @@
 /*
  * The mutex: one compare-and-swap to lock and one to unlock while nobody waits; else its line in the parking table.
  *
- * The word is FREE, HELD, or HELD and WAITED_FOR. What must hold: if anybody is in line, then the mutex is WAITED_FOR, or one
- * who was woken to try is on its way, and either gets the mutex, WAITED_FOR if it was told that there are more, or goes back into
- * line and marks it. So unlocks are cheap again while somebody is on its way. WAITED_FOR may be there with nobody in line
- * (who waited gave up): the next unlock finds out.
+ * The word is FREE, HELD, or HELD and WAITED_FOR. What must hold: if anybody is in line, then the mutex is WAITED_FOR,
+ * or one who was woken to try is on its way, and either gets the mutex, WAITED_FOR if it was told that there are more,
+ * or goes back into line and marks it. So unlocks are cheap again while somebody is on its way. WAITED_FOR may be there
+ * with nobody in line (who waited gave up): the next unlock finds out.
  *
- * An unlock of a mutex that is WAITED_FOR looks how long the first in line has waited. Less than a millisecond: the mutex is
- * made free, and the waiter is woken to try; one who comes in between gets it first, and the waiter is first in line again.
- * More: the mutex stays HELD, now by the waiter.
+ * An unlock of a mutex that is WAITED_FOR looks how long the first in line has waited. Less than a millisecond: the
+ * mutex is made free, and the waiter is woken to try; one who comes in between gets it first, and the waiter is first
+ * in line again. More: the mutex stays HELD, now by the waiter.
  *
- * Cancellation is looked at in line only, under the bucket's lock: who was woken to try, and is cancelled, tries all the
- * same, and if it fails goes into line, which passes the duty on, and leaves it. So no wake is lost, and who was handed
- * the mutex holds it and is told so.
+ * Cancellation is looked at in line only, under the bucket's lock: who was woken to try, and is cancelled, tries all
+ * the same, and if it fails goes into line, which passes the duty on, and leaves it. So no wake is lost, and who was
+ * handed the mutex holds it and is told so.
  */
 #include "runtime/parking.h"
 #include "runtime/runtime.h"

@@ -3,8 +3,8 @@
  * Notifications, with a permit for one that comes late and an epoch for all.
  *
  * The word is NOTHING, PERMIT, or LINE if and only if somebody is in line. NOTHING and PERMIT are exchanged by
- * compare-and-swap; LINE begins and ends under the bucket's lock. A notification that finds a permit writes it again (release): who
- * takes it then sees what all those notifiers wrote.
+ * compare-and-swap; LINE begins and ends under the bucket's lock. A notification that finds a permit writes it again
+ * (release): who takes it then sees what all those notifiers wrote.
  *
  * The epoch is raised, and compared with what a waiter has seen, under the bucket's lock; read anywhere.
  */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Doing something once. The state goes from NEW to RUNNING, and from there to DONE, for good, or back to NEW; all under the
- * bucket's lock. Only DONE is read without it (acquire).
+ * Doing something once. The state goes from NEW to RUNNING, and from there to DONE, for good, or back to NEW; all under
+ * the bucket's lock. Only DONE is read without it (acquire).
  *
- * Whoever's initialiser has failed hands the turn to the first in line, so the state stays RUNNING; who is given the turn has it,
- * cancelled or not, and passes it on if its own initialiser fails.
+ * Whoever's initialiser has failed hands the turn to the first in line, so the state stays RUNNING; who is given the
+ * turn has it, cancelled or not, and passes it on if its own initialiser fails.
  */
 #include "runtime/parking.h"
 #include "runtime/runtime.h"

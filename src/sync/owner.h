@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who holds a lock: a task by its number, which no other has while it lives, or a thread that runs no task. Locks keep it in `owner_`,
- * which is written by who holds the lock, and 0 while nobody does; so reading one's own number there is certain, whatever
- * others write at the moment.
+ * Who holds a lock: a task by its number, which no other has while it lives, or a thread that runs no task. Locks keep
+ * it in `owner_`, which is written by who holds the lock, and 0 while nobody does; so reading one's own number there is
+ * certain, whatever others write at the moment.
  */
 #ifndef EDO_SYNC_OWNER_H
 #define EDO_SYNC_OWNER_H

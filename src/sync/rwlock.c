@@ -2,14 +2,14 @@
 /*
  * The lock of readers and writers: strictly in order of arrival, handed over.
  *
- * The word: EDO_WRITER, or how many readers hold it times EDO_READER; and EDO_LINE, if and only if somebody is in line. Without
- * EDO_LINE anybody changes the word, by compare-and-swap; with it nobody but who holds the bucket's lock, so it stays as it
- * is meanwhile. It is set, too, under that lock.
+ * The word: EDO_WRITER, or how many readers hold it times EDO_READER; and EDO_LINE, if and only if somebody is in line.
+ * Without EDO_LINE anybody changes the word, by compare-and-swap; with it nobody but who holds the bucket's lock, so it
+ * stays as it is meanwhile. It is set, too, under that lock.
  *
- * Who lets go of the lock while there is a line, and who leaves the line without having got it, admits those at its front that
- * can go in now: one writer, or all readers before the next writer. These hold the lock from then on; the word is stored
- * before they are woken. A reader that comes finds EDO_LINE and goes behind them, so writers are not starved; nor are readers, since
- * writers stand in the same line.
+ * Who lets go of the lock while there is a line, and who leaves the line without having got it, admits those at its
+ * front that can go in now: one writer, or all readers before the next writer. These hold the lock from then on; the
+ * word is stored before they are woken. A reader that comes finds EDO_LINE and goes behind them, so writers are not
+ * starved; nor are readers, since writers stand in the same line.
  */
 #include "runtime/parking.h"
 #include "runtime/runtime.h"
@@ -51,7 +51,10 @@ static bool edo_rwlock_take(uint32_t *seen, edo_rwlock *rwlock, uint32_t what)
     return false;
 }
 
-/* Under the bucket's lock, with a line that was: `word` is what is left of the word; lets in who can go in, and stores it. */
+/*
+ * Under the bucket's lock, with a line that was: `word` is what is left of the word; lets in who can go in, and stores
+ * it.
+ */
 static void edo_rwlock_admit(struct edo_line *line, edo_rwlock *rwlock, uint32_t word)
 {
     struct edo_parked *first;

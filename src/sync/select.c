@@ -4,13 +4,15 @@
  *
  *   1. Each arm is asked whether it can happen at once, beginning with another one each time; the first that can does.
  *      Nobody knows of this select, so that is an ordinary operation on one channel.
- *   2. All its channels (broadcasts, watches) are locked, in the order of their serial numbers, and asked again; if none can, the select enlists in
- *      all of them before any lock is let go. So there is no moment at which it waits in some and not in others, and of
- *      two selects that meet, one is there first and waits, the other comes and claims it.
- *   3. It waits. Parties that come to its channels claim it by the compare-and-swap of `winner` (waiter.h); what is no channel
- *      only wakes it, and then it claims itself; so does a cancellation. One claim succeeds.
+ *   2. All its channels (broadcasts, watches) are locked, in the order of their serial numbers, and asked again; if
+ *      none can, the select enlists in all of them before any lock is let go. So there is no moment at which it waits
+ *      in some and not in others, and of two selects that meet, one is there first and waits, the other comes and
+ *      claims it.
+ *   3. It waits. Parties that come to its channels claim it by the compare-and-swap of `winner` (waiter.h); what is no
+ *      channel only wakes it, and then it claims itself; so does a cancellation. One claim succeeds.
  *
- * Whoever wins, the select leaves all lists, under the objects' locks, before it returns: arms are on its caller's frame.
+ * Whoever wins, the select leaves all lists, under the objects' locks, before it returns: arms are on its caller's
+ * frame.
  */
 #include "sync/select.h"
 #include "sync/broadcast.h"
@@ -73,7 +75,7 @@ static int edo_select_index(const struct edo_select *select, int i)
     return index >= select->count ? index - select->count : index;
 }
 
-/* --- 1: at once ---------------------------------------------------------------------------------------------------------- */
+/* --- 1: at once --------------------------------------------------------------------------------------------------- */
 
 /* What that arm is checked for before anything else; notes in the select what it has found. */
 static inline int edo_select_check_arm(struct edo_select *select, int index, struct edo_task *task)
@@ -178,7 +180,7 @@ static int edo_select_now(struct edo_select *select, bool look)
     return -EAGAIN;
 }
 
-/* --- 2: in all meetings, or in none ------------------------------------------------------------------------------------------ */
+/* --- 2: in all meetings, or in none ------------------------------------------------------------------------------- */
 
 /* Sorts the arms with meetings by their serial numbers. There are few: by insertion. */
 static void edo_select_sort(struct edo_select *select)
@@ -303,7 +305,7 @@ static void edo_select_delist(struct edo_select *select)
     }
 }
 
-/* --- 3: waiting ------------------------------------------------------------------------------------------------------------ */
+/* --- 3: waiting --------------------------------------------------------------------------------------------------- */
 
 static bool edo_select_claim(struct edo_select *select, uint32_t winner)
 {
@@ -313,7 +315,10 @@ static bool edo_select_claim(struct edo_select *select, uint32_t winner)
                                                    memory_order_acquire);
 }
 
-/* Begins with what is no channel. -EAGAIN; or the index of an arm that cannot be waited for: it happens, with that error. */
+/*
+ * Begins with what is no channel. -EAGAIN; or the index of an arm that cannot be waited for: it happens, with that
+ * error.
+ */
 static int edo_select_begin_others(struct edo_select *select)
 {
     for (int i = 0; i < select->count; i++) {
@@ -441,7 +446,7 @@ int edo_select(edo_arm *arms, size_t count)
     return rc;
 }
 
-/* --- Making arms ------------------------------------------------------------------------------------------------------------- */
+/* --- Making arms -------------------------------------------------------------------------------------------------- */
 
 edo_arm edo_arm_recv(edo_channel *channel, void *value, size_t size)
 {

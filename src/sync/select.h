@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is inside an arm of a select, and the arms that are no channels. Arms of channels are select.c's own business, since
- * there the other party acts; with all others the selecting task itself looks whether they can happen, and makes them happen.
+ * What is inside an arm of a select, and the arms that are no channels. Arms of channels are select.c's own business,
+ * since there the other party acts; with all others the selecting task itself looks whether they can happen, and makes
+ * them happen.
  */
 #ifndef EDO_SYNC_SELECT_H
 #define EDO_SYNC_SELECT_H
@@ -47,8 +48,8 @@ static inline struct edo_arm_state *edo_arm_state(edo_arm *arm)
 /*
  * For arms that are no channels, no broadcasts, no watches and no default.
  *
- * check:  0, or a negative errno for what can't be an arm of that task. Holds a stream's source until finish, so that it
- *         is the same stream all the while, closed perhaps, but not another one in its place.
+ * check:  0, or a negative errno for what can't be an arm of that task. Holds a stream's source until finish, so that
+ *         it is the same stream all the while, closed perhaps, but not another one in its place.
  * now:    whether it can happen now, before anything was begun. `look`: also where that costs syscalls.
  * begin:  from now on the task is unparked when it may happen. 0; a negative errno, also in rc.
  * ready:  whether it can happen, while it is begun.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The arms of a select that are no channels: timers, joins, streams, foreign descriptors. See select.h for what each part
- * does. All they have in common is that something unparks the task, which then looks by itself; so nothing happens to an
- * arm that loses, but that it is no longer waited for.
+ * The arms of a select that are no channels: timers, joins, streams, foreign descriptors. See select.h for what each
+ * part does. All they have in common is that something unparks the task, which then looks by itself; so nothing happens
+ * to an arm that loses, but that it is no longer waited for.
  */
 #include "sync/select.h"
 #include "platform/platform.h"
@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-/* --- Timers -------------------------------------------------------------------------------------------------------------- */
+/* --- Timers ------------------------------------------------------------------------------------------------------- */
 
 static int64_t edo_arm_deadline(const edo_arm *arm)
 {
@@ -42,7 +42,7 @@ static void edo_timer_arm_end(edo_arm *arm)
     edo_leave(edo_sleeper_disarm(edo_enter(edo_thread_self()), &edo_arm_state(arm)->at.sleeper));
 }
 
-/* --- Streams --------------------------------------------------------------------------------------------------------------- */
+/* --- Streams ------------------------------------------------------------------------------------------------------ */
 
 static int edo_arm_direction(const edo_arm *arm)
 {
@@ -108,7 +108,7 @@ static bool edo_stream_arm_ready(edo_arm *arm)
     return edo_source_ready(source, direction, &seen) || edo_stream_arm_closed(arm);
 }
 
-/* --- All of them ------------------------------------------------------------------------------------------------------------ */
+/* --- All of them -------------------------------------------------------------------------------------------------- */
 
 int edo_arm_check(edo_arm *arm, struct edo_task *task)
 {

@@ -2,12 +2,13 @@
 /*
  * The semaphore: strictly in order of arrival, whatever who is first in line wants.
  *
- * The word is twice the number of permits, plus one if and only if somebody is in line. While nobody is, anybody changes it, by
- * compare-and-swap; while somebody is, nobody but who holds the bucket's lock. The line begins under that lock, too.
+ * The word is twice the number of permits, plus one if and only if somebody is in line. While nobody is, anybody
+ * changes it, by compare-and-swap; while somebody is, nobody but who holds the bucket's lock. The line begins under
+ * that lock, too.
  *
- * Who brings permits while there is a line, and who leaves it without having got any (a big wish may have stood before small
- * ones), grants: those at the front whose wishes can be met have their permits from then on, and the word is stored before
- * they are woken.
+ * Who brings permits while there is a line, and who leaves it without having got any (a big wish may have stood before
+ * small ones), grants: those at the front whose wishes can be met have their permits from then on, and the word is
+ * stored before they are woken.
  */
 #include "runtime/parking.h"
 #include "runtime/runtime.h"

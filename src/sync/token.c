@@ -2,12 +2,12 @@
 /*
  * Cancellation tokens.
  *
- * A tree has one lock, in its root; it guards everything in the tree's tokens, and the list of scopes linked to each (the scope's
- * `bond`; whether it has one is claimed by a compare-and-swap, as several tasks might link one scope to different trees). Two things are read without it:
- * `reason_`, which leaves 0 once (release; `site_` is written before), and `root_`, which never changes. The lock is taken INSIDE,
- * or by foreign threads, and held while scopes are cancelled and waiters woken: so a scope is not touched any more when
- * it was unlinked, nor a token after edo_token_finish. Under it are taken the locks of scopes (scope.h) and of
- * buckets (parking.h).
+ * A tree has one lock, in its root; it guards everything in the tree's tokens, and the list of scopes linked to each
+ * (the scope's `bond`; whether it has one is claimed by a compare-and-swap, as several tasks might link one scope to
+ * different trees). Two things are read without it: `reason_`, which leaves 0 once (release; `site_` is written
+ * before), and `root_`, which never changes. The lock is taken INSIDE, or by foreign threads, and held while scopes are
+ * cancelled and waiters woken: so a scope is not touched any more when it was unlinked, nor a token after
+ * edo_token_finish. Under it are taken the locks of scopes (scope.h) and of buckets (parking.h).
  *
  * Cancelling walks the tree in a loop, since it may be deeper than a stack.
  */
@@ -44,7 +44,7 @@ static void edo_tree_end(const edo_token *token, struct edo_thread *thread)
         edo_leave(thread);
 }
 
-/* --- Asking ------------------------------------------------------------------------------------------------------------- */
+/* --- Asking ------------------------------------------------------------------------------------------------------- */
 
 int edo_token_reason(const edo_token *token)
 {
@@ -76,7 +76,7 @@ int edo_token_wait(edo_token *token)
     return edo_token_wait_until(token, EDO_FOREVER);
 }
 
-/* --- The tree ------------------------------------------------------------------------------------------------------------- */
+/* --- The tree ----------------------------------------------------------------------------------------------------- */
 
 void edo_token_init(edo_token *token, edo_token *parent)
 {
@@ -114,7 +114,7 @@ void edo_token_finish(edo_token *token)
     EDO_MISUSE_IF(edo_line_waited_for(&token->reason_), "a token was finished that is waited for");
 }
 
-/* --- Cancelling ------------------------------------------------------------------------------------------------------------ */
+/* --- Cancelling --------------------------------------------------------------------------------------------------- */
 
 /* INSIDE, or on a foreign thread. */
 static void edo_linked_cancel(struct edo_thread *thread, struct edo_scope_body *scope, int reason, const edo_site *site)
@@ -161,7 +161,7 @@ void edo_token_cancel_at(edo_token *token, int reason, const edo_site *site)
     edo_tree_end(token, thread);
 }
 
-/* --- Scopes ------------------------------------------------------------------------------------------------------------------ */
+/* --- Scopes ------------------------------------------------------------------------------------------------------- */
 
 static void edo_linked_end(struct edo_scope_body *scope)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The wait group. The word is twice the count, plus one if somebody may be in line. The count changes by compare-and-swap, but
- * for the step from 1 to 0 with a line, which is made under the bucket's lock together with taking all out of it: at 0 the
- * group may be gone as soon as anybody sees it. The line begins, and is left, under the lock.
+ * The wait group. The word is twice the count, plus one if somebody may be in line. The count changes by
+ * compare-and-swap, but for the step from 1 to 0 with a line, which is made under the bucket's lock together with
+ * taking all out of it: at 0 the group may be gone as soon as anybody sees it. The line begins, and is left, under the
+ * lock.
  */
 #include "runtime/parking.h"
 #include "runtime/runtime.h"

@@ -8,7 +8,7 @@
 
 #include <sched.h>
 
-/* --- All meetings --------------------------------------------------------------------------------------------------------- */
+/* --- All meetings ------------------------------------------------------------------------------------------------- */
 
 /* Lists of all there are, so many that who makes and destroys them does not meet. Locked before a meeting is. */
 static struct {
@@ -60,7 +60,7 @@ void edo_meetings_each(void (*look)(void *context, struct edo_meeting *meeting),
     }
 }
 
-/* --- Waiters ---------------------------------------------------------------------------------------------------------------- */
+/* --- Waiters ------------------------------------------------------------------------------------------------------ */
 
 void edo_places_claim_all(struct edo_place **claimed, struct edo_link *list, int rc)
 {

@@ -2,18 +2,19 @@
 /*
  * An operation that waits for another party: a send, a receive, a select over several of them.
  *
- * The operation is a waiter; where it waits, it has a place: in a list of the object (a channel's senders, say), under that
- * object's lock. Both lie on the waiting call's frame. A select has one waiter and a place in each object.
+ * The operation is a waiter; where it waits, it has a place: in a list of the object (a channel's senders, say), under
+ * that object's lock. Both lie on the waiting call's frame. A select has one waiter and a place in each object.
  *
  * Who comes to an object and finds a place there takes it out of the list and claims its waiter: for a waiter with one
- * place taking it out is the claim; one with several is claimed by the compare-and-swap of `winner`, and a place whose waiter
- * was won elsewhere is just dropped. So of all arms of a select one happens (rule C6), and a cancellation, which claims like
- * any other party, has happened or not (rule C2).
+ * place taking it out is the claim; one with several is claimed by the compare-and-swap of `winner`, and a place whose
+ * waiter was won elsewhere is just dropped. So of all arms of a select one happens (rule C6), and a cancellation, which
+ * claims like any other party, has happened or not (rule C2).
  *
  * After the claim the claimer moves the value, still under the lock, lets the lock go, and then finishes the waiter
- * (edo_waiter_finish). From that moment on the waiter's frame, and the object, may be gone: the object is not touched any
- * more, and of the waiter only its task, whose block is type-stable. A claimed waiter waits for that moment, whatever else
- * happens. So an object may be destroyed as soon as the operations on it have returned, also by the one that was woken.
+ * (edo_waiter_finish). From that moment on the waiter's frame, and the object, may be gone: the object is not touched
+ * any more, and of the waiter only its task, whose block is type-stable. A claimed waiter waits for that moment,
+ * whatever else happens. So an object may be destroyed as soon as the operations on it have returned, also by the one
+ * that was woken.
  *
  * Locks of such objects are held OUTSIDE (thread.h), for as long as it takes to move a value; under them nothing enters
  * the runtime: a task that enters may be suspended there, with the lock.
@@ -59,8 +60,8 @@ struct edo_place {
 };
 
 /*
- * What places are enlisted in begins with this: a channel, a broadcast, a watch. A select locks several of them in the order
- * of their serial numbers, which is that in which they were made.
+ * What places are enlisted in begins with this: a channel, a broadcast, a watch. A select locks several of them in the
+ * order of their serial numbers, which is that in which they were made.
  */
 struct edo_meeting {
     struct edo_lock lock;
@@ -76,8 +77,8 @@ void edo_meeting_init(struct edo_meeting *meeting, enum edo_meeting_kind kind);
 void edo_meeting_finish(struct edo_meeting *meeting);
 
 /*
- * Calls look(context, meeting) for each there is, locked. look may do nothing that blocks, or take another lock. From any
- * thread, not INSIDE.
+ * Calls look(context, meeting) for each there is, locked. look may do nothing that blocks, or take another lock. From
+ * any thread, not INSIDE.
  */
 void edo_meetings_each(void (*look)(void *context, struct edo_meeting *meeting), void *context);
 

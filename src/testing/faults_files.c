@@ -104,7 +104,7 @@ static int edo_faulty_epoll_wait(int epoll, struct epoll_event *events, int coun
     return rc;
 }
 
-/* --- Files and processes ---------------------------------------------------------------------------------------------- */
+/* --- Files and processes ------------------------------------------------------------------------------------------ */
 
 static ssize_t edo_faulty_pipe_writev(int fd, const struct iovec *pieces, int count)
 {

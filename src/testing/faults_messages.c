@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table that refuses, as far as it is about messages and datagrams. See faults.h. Streams may be given less than they
- * asked for; datagrams are never cut, but of a batch there may be fewer.
+ * The table that refuses, as far as it is about messages and datagrams. See faults.h. Streams may be given less than
+ * they asked for; datagrams are never cut, but of a batch there may be fewer.
  */
 #include "testing/faults_table.h"
 

@@ -11,7 +11,10 @@ int edo_faults_before(int call);
 /* The call has opened a descriptor, which is counted, or failed. Returns it. */
 int edo_faults_opened(int call, int fd);
 
-/* What a transfer is to return instead of being made; 0: it is made, of at most *size (bytes, messages). `size` may be NULL. */
+/*
+ * What a transfer is to return instead of being made; 0: it is made, of at most *size (bytes, messages). `size` may be
+ * NULL.
+ */
 int edo_faults_before_transfer(int call, int fd, size_t *size);
 
 /* Puts the calls for messages into the table. */

@@ -2,8 +2,9 @@
 /*
  * Scheduling by random priorities. See pct.h.
  *
- * A priority is a hash of the seed and the task's serial number, so nothing is kept for a task, but for the few that have
- * fallen: those are below all others, the last to fall the lowest. When there are too many of them the first is forgotten.
+ * A priority is a hash of the seed and the task's serial number, so nothing is kept for a task, but for the few that
+ * have fallen: those are below all others, the last to fall the lowest. When there are too many of them the first is
+ * forgotten.
  */
 #include "testing/pct.h"
 #include "runtime/task.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Scheduling by random priorities ("A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs", Burckhardt et
- * al., ASPLOS 2010). Of the tasks that are ready the one with the highest priority runs. Priorities are drawn as tasks
- * come up; at d - 1 points of the run, drawn in advance, whoever runs falls below all others. A bug that needs d events in
- * a certain order is found by one of about n * k^(d-1) seeds, for n tasks and k suspension points.
+ * Scheduling by random priorities ("A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs", Burckhardt
+ * et al., ASPLOS 2010). Of the tasks that are ready the one with the highest priority runs. Priorities are drawn as
+ * tasks come up; at d - 1 points of the run, drawn in advance, whoever runs falls below all others. A bug that needs d
+ * events in a certain order is found by one of about n * k^(d-1) seeds, for n tasks and k suspension points.
  *
- * Where the paper's threads block, tasks may also spin and yield: one that was chosen again and again, while others were
- * ready, falls too.
+ * Where the paper's threads block, tasks may also spin and yield: one that was chosen again and again, while others
+ * were ready, falls too.
  */
 #ifndef EDO_TESTING_PCT_H
 #define EDO_TESTING_PCT_H

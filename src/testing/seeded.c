@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Seeded runs: a runtime with one worker whose every choice is drawn from a seed (rule T2), on a simulated kernel (sim.h).
+ * Seeded runs: a runtime with one worker whose every choice is drawn from a seed (rule T2), on a simulated kernel
+ * (sim.h).
  *
- * All state lies in one struct edo_seeded on the frame of the run, and belongs to its one thread; `edo_seeded_run` points
- * there meanwhile. The hooks are called by the runtime on that thread (runtime/hooks.h).
+ * All state lies in one struct edo_seeded on the frame of the run, and belongs to its one thread; `edo_seeded_run`
+ * points there meanwhile. The hooks are called by the runtime on that thread (runtime/hooks.h).
  *
  * A run that fails says how to repeat it, also if a check in it aborts: so SIGABRT is handled while it runs.
  */
@@ -39,7 +40,7 @@ struct edo_seeded {
 
 static struct edo_seeded *edo_seeded_run;
 
-/* --- Choices --------------------------------------------------------------------------------------------------------------- */
+/* --- Choices ------------------------------------------------------------------------------------------------------ */
 
 static bool edo_seeded_point(struct edo_hooks *hooks, struct edo_task *task)
 {
@@ -81,7 +82,7 @@ static uint32_t edo_seeded_choose(struct edo_hooks *hooks, const struct edo_task
     return chosen;
 }
 
-/* --- Failures -------------------------------------------------------------------------------------------------------------- */
+/* --- Failures ----------------------------------------------------------------------------------------------------- */
 
 static void edo_seeded_abort(int number)
 {
@@ -100,7 +101,10 @@ static void edo_seeded_fail(const struct edo_seeded *seeded, int rc)
         fprintf(stderr, "edo: seeded run failed (%d, %s)%s", rc, edo_strerror(rc), seeded->again);
 }
 
-/* All tasks wait and nothing will happen: the root scope is cancelled, so that the run ends. False if that was done before. */
+/*
+ * All tasks wait and nothing will happen: the root scope is cancelled, so that the run ends. False if that was done
+ * before.
+ */
 static bool edo_seeded_stuck(void)
 {
     struct edo_seeded *seeded = edo_seeded_run;
@@ -116,7 +120,7 @@ static bool edo_seeded_stuck(void)
     return true;
 }
 
-/* --- Running --------------------------------------------------------------------------------------------------------------- */
+/* --- Running ------------------------------------------------------------------------------------------------------ */
 
 static int edo_seeded_read(struct edo_seeded *seeded, edo_run_options *run, const edo_test_options *given)
 {

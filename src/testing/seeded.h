@@ -26,7 +26,7 @@ static inline uint64_t edo_test_serial(const struct edo_task *task)
     return task->id & ((UINT64_C(1) << 48) - 1);
 }
 
-/* --- deadlock.c ------------------------------------------------------------------------------------------------------- */
+/* --- deadlock.c --------------------------------------------------------------------------------------------------- */
 
 /* Writes to stderr which tasks of the runtime wait, and for what. On the runtime's thread, when nothing runs. */
 void edo_deadlock_report(struct edo_runtime *runtime);

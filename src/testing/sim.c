@@ -2,9 +2,9 @@
 /*
  * The simulated kernel: its clock, its descriptors, and the table. See sim.h.
  *
- * The table is a copy of the system's in which some calls are others, so memory, locks and files stay the system's. Calls
- * that take a descriptor go by its number. What they answer goes into the trace, but for the clock's readings, which
- * follow from the rest.
+ * The table is a copy of the system's in which some calls are others, so memory, locks and files stay the system's.
+ * Calls that take a descriptor go by its number. What they answer goes into the trace, but for the clock's readings,
+ * which follow from the rest.
  */
 #include "testing/sim.h"
 #include "testing/random.h"
@@ -18,7 +18,7 @@
 
 struct edo_sim *edo_sim;
 
-/* --- Time, chance, memory ---------------------------------------------------------------------------------------------- */
+/* --- Time, chance, memory ----------------------------------------------------------------------------------------- */
 
 /* Any time will do that is not 0, and the same in each run: 2000-01-01, and a machine that has been up for an hour. */
 #define EDO_SIM_UPTIME EDO_SEC(3600)
@@ -85,7 +85,7 @@ void *edo_sim_grow(void *array, size_t *room, size_t count, size_t size)
     return larger;
 }
 
-/* --- Descriptors ----------------------------------------------------------------------------------------------------- */
+/* --- Descriptors -------------------------------------------------------------------------------------------------- */
 
 struct edo_sim_file *edo_sim_file_of(int fd)
 {
@@ -124,7 +124,7 @@ static int edo_sim_file_close(struct edo_sim_file *file)
     return 0;
 }
 
-/* What a call is answered that is about a number behind which there is nothing simulated. 0: the system shall answer it. */
+/* What a call is answered about a number behind which nothing is simulated. 0: the system shall answer it. */
 static int edo_sim_foreign(int fd)
 {
     int rc;
@@ -195,7 +195,7 @@ static ssize_t sim_pread(int fd, void *buffer, size_t size, off_t offset)
     return edo_sim_file_of(fd) ? -ESPIPE : -EBADF;
 }
 
-/* --- Reading and writing ----------------------------------------------------------------------------------------------- */
+/* --- Reading and writing ------------------------------------------------------------------------------------------ */
 
 static ssize_t sim_read(int fd, void *buffer, size_t size)
 {
@@ -247,7 +247,7 @@ static ssize_t sim_writev(int fd, const struct iovec *pieces, int count)
     return traced("write", fd, edo_sim_send(edo_sim_socket_from(file), pieces, (size_t)count));
 }
 
-/* --- Sockets ----------------------------------------------------------------------------------------------------------- */
+/* --- Sockets ------------------------------------------------------------------------------------------------------ */
 
 /* The simulated socket behind the number; NULL, with what to answer in *rc; that is 0 if the system shall answer. */
 static struct edo_sim_socket *edo_sim_socket_of(int *rc, int fd)
@@ -494,7 +494,7 @@ static int sim_getpeername(int fd, struct sockaddr *address, socklen_t *size)
     return socket->state == EDO_SIM_CONNECTED ? edo_sim_name(&socket->remote, address, size) : -ENOTCONN;
 }
 
-/* --- Events ---------------------------------------------------------------------------------------------------------------- */
+/* --- Events ------------------------------------------------------------------------------------------------------- */
 
 static int sim_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
@@ -517,7 +517,7 @@ static int sim_eventfd(unsigned initial, int flags)
     return edo_sim->options.impure ? edo_platform_system.eventfd(initial, flags) : edo_sim_eventfd(initial, flags);
 }
 
-/* --- The kernel ---------------------------------------------------------------------------------------------------------- */
+/* --- The kernel --------------------------------------------------------------------------------------------------- */
 
 static void edo_sim_table(struct edo_platform *table)
 {

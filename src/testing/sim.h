@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The simulated kernel: a platform table (rule T1) with a clock, descriptors, epoll and a network of its own, all of them
- * in memory and all their choices drawn from a seed (rule T2).
+ * The simulated kernel: a platform table (rule T1) with a clock, descriptors, epoll and a network of its own, all of
+ * them in memory and all their choices drawn from a seed (rule T2).
  *
  * There is one at a time in a process, `edo_sim`, since the table's functions are given no context. It belongs to the
  * thread of the run that it was begun for; only the clock of an impure one may be read by others.
  *
- * Time stands still while anything runs. It moves in epoll_wait alone, when that finds nothing: to the nearer of what it
- * was asked to wait for and the network's next delivery. In an impure run it is the system's time.
+ * Time stands still while anything runs. It moves in epoll_wait alone, when that finds nothing: to the nearer of what
+ * it was asked to wait for and the network's next delivery. In an impure run it is the system's time.
  *
  * Descriptors have numbers that no real one has, from EDO_SIM_FIRST, the lowest free one first. What is behind one is a
- * struct edo_sim_file: an epoll instance or eventfd (sim_epoll.c) or a socket (sim_socket.c, sim_stream.c, sim_datagram.c). Real
- * descriptors can be read and written, since files are; what waits for them, and their sockets, is refused with -ENOTSUP,
- * unless the run is impure.
+ * struct edo_sim_file: an epoll instance or eventfd (sim_epoll.c) or a socket (sim_socket.c, sim_stream.c,
+ * sim_datagram.c). Real descriptors can be read and written, since files are; what waits for them, and their sockets,
+ * is refused with -ENOTSUP, unless the run is impure.
  *
- * The network (sim_network.c) brings what sockets send each other, after a latency, in order from one socket to another;
- * between hosts that are cut off from each other it keeps it until they are not. Datagrams it loses then.
+ * The network (sim_network.c) brings what sockets send each other, after a latency, in order from one socket to
+ * another; between hosts that are cut off from each other it keeps it until they are not. Datagrams it loses then.
  *
- * Behaviour is Linux's, as far as Edo can see it: tests/testing/test_sim_kernel.c does the same things to both and compares.
+ * Behaviour is Linux's, as far as Edo can see it: tests/testing/test_sim_kernel.c does the same things to both and
+ * compares.
  */
 #ifndef EDO_TESTING_SIM_H
 #define EDO_TESTING_SIM_H
@@ -105,9 +106,12 @@ struct edo_sim {
 
 extern struct edo_sim *edo_sim;
 
-/* --- sim.c ----------------------------------------------------------------------------------------------------------- */
+/* --- sim.c -------------------------------------------------------------------------------------------------------- */
 
-/* Makes a kernel and puts it into `edo_sim`: 0 or -ENOMEM. Its table is sim->table. Ending it closes and frees all of it. */
+/*
+ * Makes a kernel and puts it into `edo_sim`: 0 or -ENOMEM. Its table is sim->table. Ending it closes and frees all of
+ * it.
+ */
 int edo_sim_begin(const struct edo_sim_options *options);
 void edo_sim_end(void);
 
@@ -129,7 +133,7 @@ int edo_sim_file_open(struct edo_sim_file *file, const struct edo_sim_kind *kind
 /* What has that number, NULL if nothing does. */
 struct edo_sim_file *edo_sim_file_of(int fd);
 
-/* --- sim_epoll.c ------------------------------------------------------------------------------------------------------ */
+/* --- sim_epoll.c -------------------------------------------------------------------------------------------------- */
 
 extern const struct edo_sim_kind edo_sim_epoll_kind;
 extern const struct edo_sim_kind edo_sim_eventfd_kind;
@@ -147,7 +151,7 @@ void edo_sim_notify(struct edo_sim_file *file, uint32_t about);
 /* Takes the file out of all instances that watch it. */
 void edo_sim_unwatch(struct edo_sim_file *file);
 
-/* --- sim_network.c ----------------------------------------------------------------------------------------------------- */
+/* --- sim_network.c ------------------------------------------------------------------------------------------------ */
 
 /* What comes to a socket. */
 enum edo_sim_news {
@@ -177,11 +181,11 @@ int edo_sim_heal(const char *a, const char *b);
 
 void edo_sim_network_finish(struct edo_sim *sim);
 
-/* --- sim_names.c ------------------------------------------------------------------------------------------------------ */
+/* --- sim_names.c -------------------------------------------------------------------------------------------------- */
 
 int edo_sim_resolve(struct edo_lookup *lookup);
 void edo_sim_names_finish(struct edo_sim *sim);
 
-/* --- sim_socket.c, sim_stream.c, sim_datagram.c: see sim_socket.h ------------------------------------------------------------------------ */
+/* --- sim_socket.c, sim_stream.c, sim_datagram.c: see sim_socket.h ------------------------------------------------- */
 
 #endif

@@ -3,8 +3,8 @@
  * Simulated datagram sockets: UDP over IPv4 and IPv6, and Unix ones. See sim_socket.h for what they share with streams.
  *
  * What is sent is a packet, which belongs to the network until it arrives (sim_network.c), and then to the queue of the
- * socket that it came to. Over UDP it is asked on arrival who has the address: nobody, and a connected sender hears of it;
- * one, or in a group all members. Between Unix sockets it is there at once, or the sender must wait for room.
+ * socket that it came to. Over UDP it is asked on arrival who has the address: nobody, and a connected sender hears of
+ * it; one, or in a group all members. Between Unix sockets it is there at once, or the sender must wait for room.
  *
  * Weather: of what goes over UDP some is lost, some comes twice, some overtakes what was sent before. By default none.
  */
@@ -16,7 +16,10 @@
 #include <netinet/in.h>
 #include <string.h>
 
-/* A Unix queue holds one more than net.unix.max_dgram_qlen; a UDP one so many bytes, of which the kernel needs some itself. */
+/*
+ * A Unix queue holds one more than net.unix.max_dgram_qlen; a UDP one so many bytes, of which the kernel needs some
+ * itself.
+ */
 enum { EDO_UNIX_QUEUE = 11, EDO_UDP_BUFFER = 212992, EDO_UDP_OVERHEAD = 576, EDO_UDP_MOST = 65507 };
 
 /* A group that the socket is a member of. */
@@ -26,7 +29,7 @@ struct edo_sim_group {
     unsigned interface_index;
 };
 
-/* --- Names ---------------------------------------------------------------------------------------------------------------- */
+/* --- Names -------------------------------------------------------------------------------------------------------- */
 
 static bool edo_is_group(const edo_addr *name)
 {
@@ -71,7 +74,7 @@ static void edo_packet_source(edo_addr *out, const struct edo_sim_socket *socket
     edo_sim_addr_here(out);
 }
 
-/* --- Connecting ------------------------------------------------------------------------------------------------------------ */
+/* --- Connecting --------------------------------------------------------------------------------------------------- */
 
 static int edo_datagram_connect_unix(struct edo_sim_socket *socket, const edo_addr *name)
 {
@@ -133,7 +136,7 @@ int edo_sim_socketpair(int ends[2], int type)
     return 0;
 }
 
-/* --- What holds ------------------------------------------------------------------------------------------------------------ */
+/* --- What holds --------------------------------------------------------------------------------------------------- */
 
 static bool edo_unix_is_full(const struct edo_sim_socket *to)
 {
@@ -153,7 +156,7 @@ uint32_t edo_sim_datagram_poll(struct edo_sim_socket *socket)
     return bits;
 }
 
-/* --- Receiving ------------------------------------------------------------------------------------------------------------- */
+/* --- Receiving ---------------------------------------------------------------------------------------------------- */
 
 /* Those that send here wait for room. */
 static void edo_unix_taken(struct edo_sim_socket *socket)
@@ -220,7 +223,7 @@ ssize_t edo_sim_datagram_recv(struct edo_sim_socket *socket, struct msghdr *mess
     return (ssize_t)(flags & MSG_TRUNC ? full : copied);
 }
 
-/* --- Sending --------------------------------------------------------------------------------------------------------------- */
+/* --- Sending ------------------------------------------------------------------------------------------------------ */
 
 static void edo_packet_queue(struct edo_sim_socket *to, struct edo_sim_packet *packet)
 {
@@ -360,7 +363,7 @@ ssize_t edo_sim_datagram_send(struct edo_sim_socket *socket, const struct msghdr
                                      : edo_datagram_send_udp(socket, message, size);
 }
 
-/* --- Arriving -------------------------------------------------------------------------------------------------------------- */
+/* --- Arriving ----------------------------------------------------------------------------------------------------- */
 
 static bool edo_addr_same_host(const edo_addr *a, const edo_addr *b)
 {
@@ -454,7 +457,7 @@ void edo_sim_datagram_refused(struct edo_sim_socket *socket)
     edo_sim_notify(&socket->file, 0);
 }
 
-/* --- Groups, and the end --------------------------------------------------------------------------------------------------- */
+/* --- Groups, and the end ------------------------------------------------------------------------------------------ */
 
 int edo_sim_datagram_group(struct edo_sim_socket *socket, bool join, const struct group_req *request)
 {

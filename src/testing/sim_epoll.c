@@ -3,9 +3,9 @@
  * epoll instances and eventfds of the simulated kernel.
  *
  * A watch stands between an instance and a file, in a list of each. What happens to a file puts its watches into their
- * instances' arrays of ready ones, and that is all: whether there is something to report is asked when somebody waits. So a
- * watch is reported as Linux does it: edge-triggered ones once for each time that something has happened, and with all
- * that holds then.
+ * instances' arrays of ready ones, and that is all: whether there is something to report is asked when somebody waits.
+ * So a watch is reported as Linux does it: edge-triggered ones once for each time that something has happened, and with
+ * all that holds then.
  *
  * What an instance of an impure run watches for real is watched by a real instance beside it.
  */
@@ -45,7 +45,7 @@ struct edo_sim_eventfd {
 
 enum { EDO_EPOLL_PRIVATE = (int)(EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE) };
 
-/* --- Watching -------------------------------------------------------------------------------------------------------------- */
+/* --- Watching ----------------------------------------------------------------------------------------------------- */
 
 static uint32_t edo_sim_watch_state(struct edo_sim_watch *watch)
 {
@@ -213,7 +213,7 @@ static void edo_sim_epoll_close(struct edo_sim_file *file)
 
 const struct edo_sim_kind edo_sim_epoll_kind = {edo_sim_epoll_poll, edo_sim_epoll_close};
 
-/* --- Waiting --------------------------------------------------------------------------------------------------------------- */
+/* --- Waiting ------------------------------------------------------------------------------------------------------ */
 
 /* Reports what was ready; false if there was nothing to report after all. */
 static bool edo_sim_report(struct epoll_event *out, struct edo_sim_watch *watch)
@@ -293,7 +293,7 @@ int edo_sim_epoll_wait(int fd, struct epoll_event *events, int most, int64_t tim
     }
 }
 
-/* --- eventfds --------------------------------------------------------------------------------------------------------------- */
+/* --- eventfds ----------------------------------------------------------------------------------------------------- */
 
 int edo_sim_eventfd(unsigned initial, int flags)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Simulated host names: a list, the last setting of a name first. What a lookup takes is not taken here, where all would
- * stand still meanwhile: it is told to edo_resolve (src/io/dns.c), which waits for so long.
+ * Simulated host names: a list, the last setting of a name first. What a lookup takes is not taken here, where all
+ * would stand still meanwhile: it is told to edo_resolve (src/io/dns.c), which waits for so long.
  */
 #include "io/host_name.h"
 #include "platform/names.h"
@@ -23,7 +23,7 @@ struct edo_sim_host_name {
     struct edo_lookup answer;
 };
 
-/* --- Asking -------------------------------------------------------------------------------------------------------------- */
+/* --- Asking ------------------------------------------------------------------------------------------------------- */
 
 static bool edo_same_name(const char *a, const char *b)
 {
@@ -95,7 +95,7 @@ int edo_sim_resolve(struct edo_lookup *lookup)
     return rc;
 }
 
-/* --- Setting ------------------------------------------------------------------------------------------------------------- */
+/* --- Setting ------------------------------------------------------------------------------------------------------ */
 
 static int edo_sim_name_set(const struct edo_lookup *answer)
 {

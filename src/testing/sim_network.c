@@ -2,11 +2,11 @@
 /*
  * The simulated network: how long things take from host to host, and what does not come through.
  *
- * A host is an IP address without a port. What is on its way is a delivery to a socket, in a heap by time. Of one socket
- * the times never decrease, and those that are equal come in the order of sending: so a stream keeps its order. When hosts
- * are cut off from each other what comes due between them is put aside, and due again, in the old order, once they are
- * not; nothing is lost but datagrams, which are packets that leave a socket rather than news for one. Unix sockets have no
- * hosts, and no latency.
+ * A host is an IP address without a port. What is on its way is a delivery to a socket, in a heap by time. Of one
+ * socket the times never decrease, and those that are equal come in the order of sending: so a stream keeps its order.
+ * When hosts are cut off from each other what comes due between them is put aside, and due again, in the old order,
+ * once they are not; nothing is lost but datagrams, which are packets that leave a socket rather than news for one.
+ * Unix sockets have no hosts, and no latency.
  *
  * Links that were set apart are few, and in a list, the last one set first.
  */
@@ -33,7 +33,7 @@ struct edo_sim_link {
     int64_t max;
 };
 
-/* --- Hosts and links ---------------------------------------------------------------------------------------------------- */
+/* --- Hosts and links ---------------------------------------------------------------------------------------------- */
 
 static void edo_host_map(struct edo_sim_host *out, const void *ip4)
 {
@@ -148,7 +148,7 @@ int edo_sim_cut(const char *a, const char *b)
     return rc;
 }
 
-/* --- Deliveries ------------------------------------------------------------------------------------------------------------ */
+/* --- Deliveries --------------------------------------------------------------------------------------------------- */
 
 static bool edo_delivery_before(const struct edo_sim_delivery *a, const struct edo_sim_delivery *b)
 {

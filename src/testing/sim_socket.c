@@ -2,8 +2,8 @@
 /*
  * Simulated sockets: names, listening, connecting, options, and their end. See sim_socket.h.
  *
- * Every IP address is there to be bound: the network has as many hosts as are spoken of. A socket that has not bound one
- * speaks from the loopback address.
+ * Every IP address is there to be bound: the network has as many hosts as are spoken of. A socket that has not bound
+ * one speaks from the loopback address.
  */
 #include "testing/random.h"
 #include "testing/sim_socket.h"
@@ -16,7 +16,7 @@
 
 enum { EDO_PORT_FIRST = 32768, EDO_PORT_LAST = 60999, EDO_BACKLOG_MOST = 4096, EDO_ASKED_MOST = 6 };
 
-/* --- Names of IP sockets ------------------------------------------------------------------------------------------------- */
+/* --- Names of IP sockets ------------------------------------------------------------------------------------------ */
 
 static bool edo_is_any(const edo_addr *name)
 {
@@ -140,7 +140,7 @@ int edo_sim_name_itself(struct edo_sim_socket *socket)
     return 0;
 }
 
-/* --- Names of Unix sockets ----------------------------------------------------------------------------------------------- */
+/* --- Names of Unix sockets ---------------------------------------------------------------------------------------- */
 
 struct edo_sim_path *edo_sim_path_find(const edo_addr *name)
 {
@@ -205,7 +205,7 @@ static void edo_path_leave(struct edo_sim_socket *socket)
         path->socket = NULL;
 }
 
-/* --- The calls -------------------------------------------------------------------------------------------------------------- */
+/* --- The calls ---------------------------------------------------------------------------------------------------- */
 
 static struct edo_sim_socket *edo_socket_create(int family, int type)
 {
@@ -305,7 +305,9 @@ int edo_sim_accept(struct edo_sim_socket *listener, struct sockaddr *address, so
     return rc;
 }
 
-/* The listener that is spoken to: one by that very name rather than by any; of several, which share it, one or another. */
+/*
+ * The listener that is spoken to: one by that very name rather than by any; of several, which share it, one or another.
+ */
 static struct edo_sim_socket *edo_listener_find(const edo_addr *name)
 {
     struct edo_sim_socket *found = NULL;
@@ -416,7 +418,7 @@ int edo_sim_connect(struct edo_sim_socket *socket, const struct sockaddr *addres
     return -EINPROGRESS;
 }
 
-/* --- What comes of it -------------------------------------------------------------------------------------------------------- */
+/* --- What comes of it --------------------------------------------------------------------------------------------- */
 
 /* The attempt has failed: whoever asks next is told why. */
 static void edo_connect_fail(struct edo_sim_socket *socket, int error)
@@ -465,7 +467,7 @@ void edo_sim_arrive(struct edo_sim_socket *to, int what, uint64_t upto)
     }
 }
 
-/* --- Options and names ------------------------------------------------------------------------------------------------------ */
+/* --- Options and names -------------------------------------------------------------------------------------------- */
 
 int edo_sim_setsockopt(struct edo_sim_socket *socket, int level, int name, const void *value, socklen_t size)
 {
@@ -520,7 +522,7 @@ int edo_sim_name(const edo_addr *name, struct sockaddr *address, socklen_t *size
     return 0;
 }
 
-/* --- The end ------------------------------------------------------------------------------------------------------------------ */
+/* --- The end ------------------------------------------------------------------------------------------------------ */
 
 static void edo_socket_free(struct edo_sim_socket *socket)
 {

@@ -3,9 +3,9 @@
  * Simulated sockets: TCP and UDP over IPv4 and IPv6, and Unix ones. sim_socket.c has their names and connections,
  * sim_stream.c what streams send, sim_datagram.c what datagram sockets do.
  *
- * Each stream socket has a buffer for what comes to it, EDO_SIM_WINDOW bytes in a ring, and three positions in the stream:
- * `sent` by its peer, of which `arrived` here, of which `taken` by readers. The peer may send until `sent` is a window
- * before `taken`.
+ * Each stream socket has a buffer for what comes to it, EDO_SIM_WINDOW bytes in a ring, and three positions in the
+ * stream: `sent` by its peer, of which `arrived` here, of which `taken` by readers. The peer may send until `sent` is a
+ * window before `taken`.
  *
  * A socket outlives its descriptor while the peer has one, or news are on their way to either. Of a connection both are
  * freed at once, since each may be looked at by the other until then.
@@ -97,7 +97,7 @@ static inline struct edo_sim_socket *edo_sim_socket_from(struct edo_sim_file *fi
 
 extern const struct edo_sim_kind edo_sim_socket_kind;
 
-/* --- sim_socket.c ---------------------------------------------------------------------------------------------------- */
+/* --- sim_socket.c ------------------------------------------------------------------------------------------------- */
 
 struct edo_sim_path {
     struct edo_link link;
@@ -123,8 +123,10 @@ void edo_sim_path_remove(struct edo_sim_path *path);
 /* Which socket of that type has a Unix name: 0; -ENOENT, -ECONNREFUSED, -EPROTOTYPE. */
 int edo_sim_path_socket(struct edo_sim_socket **out, const edo_addr *name, int type);
 
-/* Names of IP sockets: the loopback address in the place of none; an IPv4 address as sockets of IPv6 see it; whether a socket
- * is spoken to by that name; a name for one that has none. */
+/*
+ * Names of IP sockets: the loopback address in the place of none; an IPv4 address as sockets of IPv6 see it; whether a
+ * socket is spoken to by that name; a name for one that has none.
+ */
 void edo_sim_addr_here(edo_addr *name);
 void edo_sim_addr_map(edo_addr *out, const edo_addr *ip4);
 bool edo_sim_answers(const struct edo_sim_socket *socket, const edo_addr *name);
@@ -141,7 +143,7 @@ void edo_sim_settle(struct edo_sim_socket *socket);
 
 void edo_sim_sockets_finish(struct edo_sim *sim);
 
-/* --- sim_stream.c ---------------------------------------------------------------------------------------------------- */
+/* --- sim_stream.c ------------------------------------------------------------------------------------------------- */
 
 uint32_t edo_sim_stream_poll(struct edo_sim_socket *socket);
 ssize_t edo_sim_recv(struct edo_sim_socket *socket, void *buffer, size_t size, int flags);
@@ -155,7 +157,7 @@ void edo_sim_stream_reset(struct edo_sim_socket *socket);
 /* Bytes, the end or a reset have arrived. */
 void edo_sim_stream_arrive(struct edo_sim_socket *to, int what, uint64_t upto);
 
-/* --- sim_datagram.c --------------------------------------------------------------------------------------------------- */
+/* --- sim_datagram.c ----------------------------------------------------------------------------------------------- */
 
 uint32_t edo_sim_datagram_poll(struct edo_sim_socket *socket);
 int edo_sim_datagram_connect(struct edo_sim_socket *socket, const struct sockaddr *address, socklen_t size);

@@ -2,18 +2,18 @@
 /*
  * What simulated sockets send: bytes, their end, resets. See sim_socket.h for the positions in a stream.
  *
- * Over TCP all of it is news that the network brings, in order. Between Unix sockets it is there at once, and a close is
- * seen by the peer as such, with an error if it left something unread.
+ * Over TCP all of it is news that the network brings, in order. Between Unix sockets it is there at once, and a close
+ * is seen by the peer as such, with an error if it left something unread.
  *
- * A short transfer is one that the kernel could have been making for a reason that has passed since (S2 d): so it is followed
- * by an event.
+ * A short transfer is one that the kernel could have been making for a reason that has passed since (S2 d): so it is
+ * followed by an event.
  */
 #include "testing/random.h"
 #include "testing/sim_socket.h"
 
 #include <string.h>
 
-/* --- What holds ----------------------------------------------------------------------------------------------------------- */
+/* --- What holds --------------------------------------------------------------------------------------------------- */
 
 static bool edo_is_unix(const struct edo_sim_socket *socket)
 {
@@ -67,7 +67,7 @@ uint32_t edo_sim_stream_poll(struct edo_sim_socket *socket)
     return bits;
 }
 
-/* --- Receiving -------------------------------------------------------------------------------------------------------------- */
+/* --- Receiving ---------------------------------------------------------------------------------------------------- */
 
 static bool edo_shorten(size_t *size)
 {
@@ -129,7 +129,7 @@ ssize_t edo_sim_recv(struct edo_sim_socket *socket, void *buffer, size_t size, i
     return socket->state == EDO_SIM_FAILED || edo_receive_ended(socket) ? 0 : -EAGAIN;
 }
 
-/* --- Sending ------------------------------------------------------------------------------------------------------------------ */
+/* --- Sending ------------------------------------------------------------------------------------------------------ */
 
 static void edo_window_copy_in(struct edo_sim_socket *to, const unsigned char *bytes, size_t size)
 {
@@ -189,7 +189,7 @@ ssize_t edo_sim_send(struct edo_sim_socket *socket, const struct iovec *pieces, 
     return (ssize_t)size;
 }
 
-/* --- Ends ------------------------------------------------------------------------------------------------------------------------ */
+/* --- Ends --------------------------------------------------------------------------------------------------------- */
 
 int edo_sim_shutdown(struct edo_sim_socket *socket, int how)
 {

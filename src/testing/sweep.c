@@ -125,8 +125,8 @@ static void edo_sweep_tell(struct edo_sweep *sweep)
 /* --- Begin and end ------------------------------------------------------------------------------------------------ */
 
 /*
- * A run aborts: by misuse, or since it waits on after its cancellation. Nothing may be called here that takes memory, so
- * the place is not told.
+ * A run aborts: by misuse, or since it waits on after its cancellation. Nothing may be called here that takes memory,
+ * so the place is not told.
  */
 static void edo_sweep_aborts(int number)
 {

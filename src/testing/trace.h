@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The trace of a seeded run: all that was chosen in it, and all that its kernel answered, as a hash (rule T2). With
- * EDO_TRACE=1 in the environment it is also written to stderr, a line each: so two runs that should be one are compared.
+ * EDO_TRACE=1 in the environment it is also written to stderr, a line each: so two runs that should be one are
+ * compared.
  *
  * Nothing that is an address goes into it. It belongs to the thread of the run.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text from anywhere, drawn on a canvas: nothing of it reaches a terminal as a command, columns stay columns, and nothing is written
- * outside of what was given.
+ * Text from anywhere, drawn on a canvas: nothing of it reaches a terminal as a command, columns stay columns, and
+ * nothing is written outside of what was given.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The client's end of HTTP, and server-sent events, against a server that sends what the case says: at once, and byte by byte. What is
- * not HTTP, or has no end, is an error and not a guess.
+ * The client's end of HTTP, and server-sent events, against a server that sends what the case says: at once, and byte
+ * by byte. What is not HTTP, or has no end, is an error and not a guess.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* --- A server that says one thing ----------------------------------------------------------------------------------------------- */
+/* --- A server that says one thing --------------------------------------------------------------------------------- */
 
 struct saying {
     edo_listener *listener;
@@ -49,7 +49,7 @@ static int say(void *argument)
     return 0; /* who has heard enough may have gone */
 }
 
-/* --- What the client makes of it ------------------------------------------------------------------------------------------------ */
+/* --- What the client makes of it ---------------------------------------------------------------------------------- */
 
 struct heard {
     struct saying saying;
@@ -191,7 +191,7 @@ static void test_a_head_that_is_too_long_is_an_error(void **state)
     assert_int_equal(heard.rc, -EPROTO);
 }
 
-/* --- Events --------------------------------------------------------------------------------------------------------------------- */
+/* --- Events ------------------------------------------------------------------------------------------------------- */
 
 /* All events of a text, fed in pieces of that size: "name=data|name=data|". */
 static void events(char *out, size_t room, const char *text, size_t step)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is known of a program: a window of rows of which each event says only what has changed, stalls that end, rates, and facts of
- * the wrong kind, which count as not known.
+ * What is known of a program: a window of rows of which each event says only what has changed, stalls that end, rates,
+ * and facts of the wrong kind, which count as not known.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program with a console, on a thread of its own, and clients as strangers are (http/server_fixture.h). The program does what a test's
- * function does, and that lets it go on from one step to the next.
+ * A program with a console, on a thread of its own, and clients as strangers are (http/server_fixture.h). The program
+ * does what a test's function does, and that lets it go on from one step to the next.
  */
 #ifndef EDO_TESTS_CONSOLE_PROGRAM_H
 #define EDO_TESTS_CONSOLE_PROGRAM_H
@@ -81,7 +81,9 @@ static inline void program_start(struct program *program, edo_task_fn body)
         program->server.port = (uint32_t)edo_addr_port(&address);
 }
 
-/* Lets it go on for good, if it runs, and waits for its end. For teardowns: so a test that fails leaves nothing behind. */
+/*
+ * Lets it go on for good, if it runs, and waits for its end. For teardowns: so a test that fails leaves nothing behind.
+ */
 static inline void program_stop(struct program *program)
 {
     if (!program->runs)
@@ -98,7 +100,7 @@ static inline void program_end(struct program *program)
     assert_int_equal(program->result, 0);
 }
 
-/* --- Requests --------------------------------------------------------------------------------------------------------------- */
+/* --- Requests ----------------------------------------------------------------------------------------------------- */
 
 static inline void asked_on(struct reply *reply, struct client *client, const char *path)
 {
@@ -142,7 +144,7 @@ static inline long long number_of(const char *text, const char *key)
     return at ? strtoll(at + strlen(quoted) + (at[strlen(quoted)] == '"'), NULL, 10) : -1;
 }
 
-/* --- What goes to stderr ------------------------------------------------------------------------------------------------------ */
+/* --- What goes to stderr ------------------------------------------------------------------------------------------ */
 
 struct said {
     int before;

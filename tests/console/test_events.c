@@ -50,7 +50,7 @@ static size_t count_of(const char *text)
     return count;
 }
 
-/* --- Changes -------------------------------------------------------------------------------------------------------------------- */
+/* --- Changes ------------------------------------------------------------------------------------------------------ */
 
 static uint32_t never;
 
@@ -136,7 +136,7 @@ static void test_a_stream_begins_with_all_and_goes_on_with_what_has_changed(void
     program_end(&running);
 }
 
-/* --- Stalls ---------------------------------------------------------------------------------------------------------------------- */
+/* --- Stalls ------------------------------------------------------------------------------------------------------- */
 
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static bool shut; /* the gate, by the test */
@@ -212,7 +212,7 @@ static void test_stalls_are_told_while_all_workers_are_kept(void **state)
     program_end(&running);
 }
 
-/* --- Clients that do not listen ----------------------------------------------------------------------------------------------------- */
+/* --- Clients that do not listen ----------------------------------------------------------------------------------- */
 
 static int crowd(void *argument)
 {

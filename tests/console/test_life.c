@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The console's life: when it is there, what is said where it is not, and that it costs nothing that is not asked for. */
+/*
+ * The console's life: when it is there, what is said where it is not, and that it costs nothing that is not asked for.
+ */
 #include "console/program.h"
 
 #include "platform/platform.h"
@@ -55,7 +57,7 @@ static int descriptors_now(void)
     return lowest;
 }
 
-/* --- When it is there -------------------------------------------------------------------------------------------------------------- */
+/* --- When it is there --------------------------------------------------------------------------------------------- */
 
 static void test_it_says_where_it_is_and_leaves_nothing_behind(void **state)
 {
@@ -247,7 +249,7 @@ static void test_it_starts_and_ends_again_and_again_with_clients_attached(void *
     said_end(&said);
 }
 
-/* --- What it costs ------------------------------------------------------------------------------------------------------------------ */
+/* --- What it costs ------------------------------------------------------------------------------------------------ */
 
 static struct edo_platform table;
 static _Atomic long waits;   /* calls of epoll_wait on threads that the test does not know */

@@ -6,7 +6,7 @@
 
 static struct reply reply;
 
-/* --- A program with something of everything ------------------------------------------------------------------------------------ */
+/* --- A program with something of everything ----------------------------------------------------------------------- */
 
 static edo_mutex first, second;
 static uint32_t never;
@@ -88,7 +88,7 @@ static int64_t id_of(struct program *program, const char *name)
     return number_of(reply.body, "id");
 }
 
-/* --- Each address ---------------------------------------------------------------------------------------------------------------- */
+/* --- Each address ------------------------------------------------------------------------------------------------- */
 
 static void test_the_page_is_served_with_headers_that_keep_others_out(void **state)
 {
@@ -305,10 +305,11 @@ static void test_sites_scopes_resources_and_deadlocks(void **state)
     program_end(&program);
 }
 
-/* --- The tree ------------------------------------------------------------------------------------------------------------------- */
+/* --- The tree ----------------------------------------------------------------------------------------------------- */
 
 /*
- * root: hall { listener x 7, keeper: attic (cancelled) { den (its owner waits for a child that does not hear of it) }, nest: outer { inner { 1 } } }
+ * root: hall { listener x 7, keeper: attic (cancelled) { den (its owner waits for a child that does not hear of it) },
+ * nest: outer { inner { 1 } } }
  */
 static int keeps(void *argument)
 {
@@ -538,7 +539,7 @@ static void test_the_console_is_in_nothing_that_it_shows(void **state)
     program_end(&program);
 }
 
-/* --- Who is refused --------------------------------------------------------------------------------------------------------------- */
+/* --- Who is refused ----------------------------------------------------------------------------------------------- */
 
 static int status_of(struct program *program, const char *request)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What gdb is shown by check.sh: a program that uses so little of a static libedo.a that most of the library is not in it; whose
- * runtime runs on another thread than main's, which stands in main itself; and with a task in a blocking region.
+ * What gdb is shown by check.sh: a program that uses so little of a static libedo.a that most of the library is not in
+ * it; whose runtime runs on another thread than main's, which stands in main itself; and with a task in a blocking
+ * region.
  */
 #include <edo/park.h>
 #include <edo/runtime.h>

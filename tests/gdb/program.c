@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What gdb is shown by check.sh: a program in which tasks wait in every way, until the root task calls stop_here(), where gdb has a
- * breakpoint; or, with ABORT in the environment, the program aborts. A user's program: public headers only.
- * Usage: program waits | two | crowd <tasks>
+ * What gdb is shown by check.sh: a program in which tasks wait in every way, until the root task calls stop_here(),
+ * where gdb has a breakpoint; or, with ABORT in the environment, the program aborts. A user's program: public headers
+ * only. Usage: program waits | two | crowd <tasks>
  */
 #include <edo/edo.h>
 
@@ -396,7 +396,7 @@ static int waits(void *argument)
     return 0;
 }
 
-/* --- Two runtimes ----------------------------------------------------------------------------------------------------------- */
+/* --- Two runtimes ------------------------------------------------------------------------------------------------- */
 
 static uint32_t other_runs;
 
@@ -436,7 +436,7 @@ static int two(void *argument)
     return 0;
 }
 
-/* --- Many -------------------------------------------------------------------------------------------------------------------- */
+/* --- Many --------------------------------------------------------------------------------------------------------- */
 
 static int crowd(void *argument)
 {

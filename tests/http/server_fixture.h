@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A server in a runtime of its own, on a thread of its own, and clients that are plain blocking sockets, so that what the
- * tests see is what a stranger would see.
+ * A server in a runtime of its own, on a thread of its own, and clients that are plain blocking sockets, so that what
+ * the tests see is what a stranger would see.
  */
 #ifndef EDO_TESTS_HTTP_SERVER_FIXTURE_H
 #define EDO_TESTS_HTTP_SERVER_FIXTURE_H
@@ -24,7 +24,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* --- The server --------------------------------------------------------------------------------------------------------- */
+/* --- The server --------------------------------------------------------------------------------------------------- */
 
 struct server {
     edo_http_handler handler;
@@ -136,7 +136,7 @@ static inline void server_stop(struct server *server)
     server_join(server);
 }
 
-/* --- Clients ------------------------------------------------------------------------------------------------------------- */
+/* --- Clients ------------------------------------------------------------------------------------------------------ */
 
 struct client {
     int fd;

@@ -33,7 +33,7 @@ static bool is_closing(void)
     return connection && strcmp(connection, "close") == 0;
 }
 
-/* --- Slow clients --------------------------------------------------------------------------------------------------------------- */
+/* --- Slow clients ------------------------------------------------------------------------------------------------- */
 
 static void test_a_slow_head_is_cut_at_the_header_timeout(void **state)
 {
@@ -128,7 +128,7 @@ static void test_a_slow_client_holds_up_nobody(void **state)
     server_stop(&server);
 }
 
-/* --- Clients that vanish --------------------------------------------------------------------------------------------------------- */
+/* --- Clients that vanish ------------------------------------------------------------------------------------------ */
 
 static int pour(edo_http_exchange *x, void *context)
 {
@@ -185,7 +185,7 @@ static void test_a_client_that_takes_nothing_is_given_up(void **state)
     server_stop(&server);
 }
 
-/* --- Ending ------------------------------------------------------------------------------------------------------------------------ */
+/* --- Ending ------------------------------------------------------------------------------------------------------- */
 
 struct gate {
     uint32_t inside;
@@ -294,7 +294,7 @@ static void test_no_more_connections_than_allowed_are_taken(void **state)
     server_stop(&server);
 }
 
-/* --- Beneath ---------------------------------------------------------------------------------------------------------------------- */
+/* --- Beneath ------------------------------------------------------------------------------------------------------ */
 
 static int take(edo_http_exchange *x, void *context)
 {

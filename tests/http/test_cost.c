@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a request and a connection cost, counted at the platform's table: calls and bytes, not times. And what happens when
- * there is no memory to be had.
+ * What a request and a connection cost, counted at the platform's table: calls and bytes, not times. And what happens
+ * when there is no memory to be had.
  */
 #include "http/server_fixture.h"
 

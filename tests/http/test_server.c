@@ -4,7 +4,7 @@
  */
 #include "http/server_fixture.h"
 
-/* --- A handler that does what its path says ------------------------------------------------------------------------------ */
+/* --- A handler that does what its path says ----------------------------------------------------------------------- */
 
 static int echo(edo_http_exchange *x)
 {
@@ -96,7 +96,7 @@ static bool is_closing(void)
     return connection && strcmp(connection, "close") == 0;
 }
 
-/* --- Ordinary requests ------------------------------------------------------------------------------------------------------ */
+/* --- Ordinary requests -------------------------------------------------------------------------------------------- */
 
 static void test_a_connection_is_kept_for_many_requests(void **state)
 {
@@ -343,7 +343,7 @@ static void test_large_bodies_pass_both_ways(void **state)
     server_stop(&server);
 }
 
-/* --- Expect ------------------------------------------------------------------------------------------------------------------ */
+/* --- Expect ------------------------------------------------------------------------------------------------------- */
 
 static void test_100_is_sent_when_the_handler_reads(void **state)
 {
@@ -395,7 +395,7 @@ static void test_100_is_not_sent_once_the_body_comes(void **state)
     server_stop(&server);
 }
 
-/* --- Requests that are refused ---------------------------------------------------------------------------------------------- */
+/* --- Requests that are refused ------------------------------------------------------------------------------------ */
 
 static void test_malformed_requests_never_reach_a_handler(void **state)
 {
@@ -538,7 +538,7 @@ static void test_a_broken_body_is_answered_and_ends_the_connection(void **state)
     server_stop(&server);
 }
 
-/* --- Handlers that go wrong --------------------------------------------------------------------------------------------------- */
+/* --- Handlers that go wrong --------------------------------------------------------------------------------------- */
 
 static void test_an_error_before_the_response_is_500(void **state)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The HTTP server under the sweeps (rules C1, C2, F1): requests of every kind, cancelled at each of server's and client's
- * points, refused each call. What a client gets is the beginning of a response, and all of it where nothing went wrong.
+ * The HTTP server under the sweeps (rules C1, C2, F1): requests of every kind, cancelled at each of server's and
+ * client's points, refused each call. What a client gets is the beginning of a response, and all of it where nothing
+ * went wrong.
  */
 #include "testing/sweeps.h"
 

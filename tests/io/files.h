@@ -25,8 +25,8 @@ static inline const char *files_path(const char *name)
 }
 
 /*
- * net_begin and net_end for tests that leave threads behind which end by themselves: the blocking pool's, the reaper's. They
- * may be about to let go of a lock, by the table; nothing tells ThreadSanitizer that they have.
+ * net_begin and net_end for tests that leave threads behind which end by themselves: the blocking pool's, the reaper's.
+ * They may be about to let go of a lock, by the table; nothing tells ThreadSanitizer that they have.
  */
 static inline __attribute__((no_sanitize("thread"))) int files_table_begin(void **state)
 {

@@ -28,7 +28,7 @@
 #include "platform/platform.h"
 #include "stress.h"
 
-/* --- Checks ---------------------------------------------------------------------------------------------------------- */
+/* --- Checks ------------------------------------------------------------------------------------------------------- */
 
 static inline void net_failed(const char *what, long long left, long long right, const char *file, int line)
 {
@@ -51,7 +51,7 @@ static inline void net_failed(const char *what, long long left, long long right,
             net_failed(#left " == " #right, check_left_, check_right_, __FILE__, __LINE__);                            \
     } while (0)
 
-/* --- The table -------------------------------------------------------------------------------------------------------- */
+/* --- The table ---------------------------------------------------------------------------------------------------- */
 
 enum net_call {
     NET_RECV,
@@ -185,7 +185,7 @@ static inline int net_end(void **state)
     return 0;
 }
 
-/* --- Running ---------------------------------------------------------------------------------------------------------- */
+/* --- Running ------------------------------------------------------------------------------------------------------ */
 
 /* How many descriptors the process has; `all` of them, or those that an exec would keep. */
 static inline int net_descriptors(bool all)
@@ -232,8 +232,8 @@ static inline bool net_files_are_fakes(void)
 }
 
 /*
- * Runs fn as the root task; it must close what it opens, and end what it starts. Programs that ctest runs with EDO_FILES=io_uring
- * too have files go over rings then, but for those that put calls of their own in the table.
+ * Runs fn as the root task; it must close what it opens, and end what it starts. Programs that ctest runs with
+ * EDO_FILES=io_uring too have files go over rings then, but for those that put calls of their own in the table.
  */
 static inline int net_run_with(int (*fn)(void *), void *argument, const edo_run_options *options)
 {
@@ -261,7 +261,7 @@ static inline void net_settle(void)
         edo_yield();
 }
 
-/* --- Streams ---------------------------------------------------------------------------------------------------------- */
+/* --- Streams ------------------------------------------------------------------------------------------------------ */
 
 /* Two ends of a Unix socket pair. */
 static inline void net_pair(edo_stream *out[2])

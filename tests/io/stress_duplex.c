@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams in memory on many workers: readers and writers on both ends, waits with and without deadlines, cancellations, halves
- * and whole ends closed at any moment. What is read is what was written, in order; what was written and not read is less than
- * the capacity; nobody waits for ever, and nothing is left.
+ * Streams in memory on many workers: readers and writers on both ends, waits with and without deadlines, cancellations,
+ * halves and whole ends closed at any moment. What is read is what was written, in order; what was written and not read
+ * is less than the capacity; nobody waits for ever, and nothing is left.
  */
 #include "net.h"
 
@@ -162,7 +162,7 @@ static void test_c3_what_goes_in_comes_out_whatever_happens(void **state)
         assert_int_equal(net_run(workers, many, &duration), 0);
 }
 
-/* --- Whole ends, closed by anybody, under calls that are at work ------------------------------------------------------------ */
+/* --- Whole ends, closed by anybody, under calls that are at work -------------------------------------------------- */
 
 struct victim {
     edo_stream *stream;

@@ -13,7 +13,7 @@
 
 enum { CLIENTS = 24, DESCRIPTORS = 4096, PAIRS = 32 };
 
-/* --- Nobody closes a descriptor that a syscall is at -------------------------------------------------------------------- */
+/* --- Nobody closes a descriptor that a syscall is at -------------------------------------------------------------- */
 
 static atomic_int in_use[DESCRIPTORS];
 
@@ -83,7 +83,7 @@ static int used_close(int fd)
     return result;
 }
 
-/* --- Servers ------------------------------------------------------------------------------------------------------------ */
+/* --- Servers ------------------------------------------------------------------------------------------------------ */
 
 /* How the client wants to be served: its first byte. */
 enum { SERVE_STACKFUL = 1, SERVE_DORMANT, SERVE_RUDE, SERVE_FORMS };
@@ -214,7 +214,7 @@ static int accept_all(void *argument)
     return 0;
 }
 
-/* --- Clients ------------------------------------------------------------------------------------------------------------ */
+/* --- Clients ------------------------------------------------------------------------------------------------------ */
 
 struct exchange {
     edo_stream *stream;
@@ -380,7 +380,7 @@ static int client(void *argument)
     return 0;
 }
 
-/* --- Closing while others call ------------------------------------------------------------------------------------------ */
+/* --- Closing while others call ------------------------------------------------------------------------------------ */
 
 static int crossing_read(void *argument)
 {
@@ -455,7 +455,7 @@ static void crossings(uint64_t *random)
     CHECK_EQUAL(rc, 0);
 }
 
-/* --- Everything at once --------------------------------------------------------------------------------------------------- */
+/* --- Everything at once ------------------------------------------------------------------------------------------- */
 
 struct taking {
     struct edo_runtime *runtime;

@@ -12,7 +12,7 @@
 #include <sched.h>
 #include <sys/wait.h>
 
-/* --- S2 a: the last user closes ---------------------------------------------------------------------------------------- */
+/* --- S2 a: the last user closes ----------------------------------------------------------------------------------- */
 
 static struct {
     atomic_int fd;      /* the descriptor whose recv is held; 0: none */
@@ -96,7 +96,7 @@ static void test_s2_a_a_close_that_races_a_syscall_leaves_close_to_the_last_user
     }
 }
 
-/* --- Close wakes, and what is closed stays closed ------------------------------------------------------------------------ */
+/* --- Close wakes, and what is closed stays closed ----------------------------------------------------------------- */
 
 static char fill[1 << 16];
 
@@ -299,7 +299,7 @@ static void test_f2_closing_twice_is_told_or_harmless(void **state)
 #endif
 }
 
-/* --- S2 b: stale events ------------------------------------------------------------------------------------------------- */
+/* --- S2 b: stale events ------------------------------------------------------------------------------------------- */
 
 static struct {
     bool record;
@@ -376,7 +376,7 @@ static void test_s2_b_a_stale_event_does_not_wake_the_next_stream(void **state)
     assert_int_equal(net_run(1, survive_stale_events, NULL), 0);
 }
 
-/* --- S2 c: an EAGAIN cannot erase a newer edge ------------------------------------------------------------------------- */
+/* --- S2 c: an EAGAIN cannot erase a newer edge -------------------------------------------------------------------- */
 
 static struct {
     int fd; /* the reader's or writer's */
@@ -470,7 +470,7 @@ static void test_s2_c_an_eagain_cannot_erase_a_newer_edge(void **state)
     assert_int_equal(net_run(1, write_overtaken, NULL), 0);
 }
 
-/* --- S2 d: a short read behind which the end hides --------------------------------------------------------------------- */
+/* --- S2 d: a short read behind which the end hides ---------------------------------------------------------------- */
 
 static int short_read_before_the_end(void *argument)
 {
@@ -507,7 +507,7 @@ static void test_s2_d_a_short_read_before_the_end_is_not_drained(void **state)
     assert_int_equal(net_run(1, short_read_before_the_end, NULL), 0);
 }
 
-/* --- S2 e: registered once ---------------------------------------------------------------------------------------------- */
+/* --- S2 e: registered once ---------------------------------------------------------------------------------------- */
 
 static int never_wait(void *argument)
 {
@@ -673,8 +673,8 @@ static void test_s6_a_worker_taken_before_registration_holds_nobody_up(void **st
 }
 
 /*
- * An idle worker that looks at a busy sibling's poller may find that sibling's wake there. It passes it on, and must not
- * take it for work of its own: it would find it again, and again.
+ * An idle worker that looks at a busy sibling's poller may find that sibling's wake there. It passes it on, and must
+ * not take it for work of its own: it would find it again, and again.
  */
 static atomic_int sleeper_epoll;
 static atomic_int sleeps;
@@ -719,7 +719,7 @@ static void test_s9_a_siblings_wake_does_not_keep_an_idle_worker_awake(void **st
     assert_int_equal(net_run(2, keep_a_wake_waiting, NULL), 0);
 }
 
-/* --- Duplicates --------------------------------------------------------------------------------------------------------- */
+/* --- Duplicates --------------------------------------------------------------------------------------------------- */
 
 /* A duplicate keeps the registration alive behind a closed number, so a close takes it out first. */
 static int close_with_a_duplicate(void *argument)

@@ -4,9 +4,11 @@
 
 #include <netinet/in.h>
 
-/* --- What the kernel says ---------------------------------------------------------------------------------------------- */
+/* --- What the kernel says ----------------------------------------------------------------------------------------- */
 
-/* Answers to be given before the kernel's own; 0 ends them. A registered descriptor is told anew with each but EINTR. */
+/*
+ * Answers to be given before the kernel's own; 0 ends them. A registered descriptor is told anew with each but EINTR.
+ */
 static struct {
     const int *answers;
     bool dial; /* the kernel connects all the same, at the first answer */
@@ -145,7 +147,7 @@ static void test_nobody_listens(void **state)
     assert_int_equal(net_run(1, refused, NULL), 0);
 }
 
-/* --- Giving up ----------------------------------------------------------------------------------------------------------- */
+/* --- Giving up ---------------------------------------------------------------------------------------------------- */
 
 static int connect_one(void *argument)
 {
@@ -200,7 +202,7 @@ static void test_c2_a_connect_that_is_given_up_closes_its_socket(void **state)
     assert_true(atomic_load(&net_calls[NET_CONNECT]) < 20);
 }
 
-/* --- The local end ------------------------------------------------------------------------------------------------------- */
+/* --- The local end ------------------------------------------------------------------------------------------------ */
 
 static int connect_from(void *argument)
 {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Copying from stream to stream: all of it, in order, and what is told when it does not come to its end (C2, C3, F1). */
+/*
+ * Copying from stream to stream: all of it, in order, and what is told when it does not come to its end (C2, C3, F1).
+ */
 #include "kinds.h"
 
 #include <limits.h>
 
-/* --- To the end --------------------------------------------------------------------------------------------------------- */
+/* --- To the end --------------------------------------------------------------------------------------------------- */
 
 static int from_each_kind_to_each(void *argument)
 {
@@ -72,7 +74,7 @@ static void test_a_stream_copied_to_itself_echoes(void **state)
     assert_int_equal(net_run(1, echoes, NULL), 0);
 }
 
-/* --- Counts ------------------------------------------------------------------------------------------------------------- */
+/* --- Counts ------------------------------------------------------------------------------------------------------- */
 
 static int counts(void *argument)
 {
@@ -150,7 +152,7 @@ static void test_f1_f2_what_cannot_be_done_is_refused(void **state)
     assert_int_equal(moved[0] + moved[1], 0);
 }
 
-/* --- Not to the end ------------------------------------------------------------------------------------------------------ */
+/* --- Not to the end ----------------------------------------------------------------------------------------------- */
 
 struct copying {
     edo_stream *to;
@@ -281,7 +283,7 @@ static void test_c3_a_cancelled_copy_is_gone_on_with(void **state)
     assert_int_equal(net_run(1, is_cancelled_often, NULL), 0);
 }
 
-/* --- Both ways ------------------------------------------------------------------------------------------------------------ */
+/* --- Both ways ---------------------------------------------------------------------------------------------------- */
 
 struct proxy {
     edo_stream *a;

@@ -9,7 +9,7 @@ static void duplex(edo_stream *out[2], size_t capacity)
     CHECK_EQUAL(edo_duplex(&out[0], &out[1], capacity), 0);
 }
 
-/* --- What goes in comes out -------------------------------------------------------------------------------------------- */
+/* --- What goes in comes out --------------------------------------------------------------------------------------- */
 
 enum { MUCH = 1 << 18 };
 
@@ -186,7 +186,7 @@ static void test_the_ring_is_right_wherever_it_begins(void **state)
     assert_int_equal(net_run(1, by_turns, NULL), 0);
 }
 
-/* --- Without waiting; bounds -------------------------------------------------------------------------------------------- */
+/* --- Without waiting; bounds -------------------------------------------------------------------------------------- */
 
 static int tries(void *argument)
 {
@@ -300,7 +300,7 @@ static void test_f1_without_memory_there_is_none(void **state)
     assert_int_equal(edo_duplex(&pair[0], &pair[1], 0), -EPERM); /* in no task */
 }
 
-/* --- The ends of it ------------------------------------------------------------------------------------------------------ */
+/* --- The ends of it ----------------------------------------------------------------------------------------------- */
 
 struct expects {
     edo_stream *stream;
@@ -435,7 +435,7 @@ static void test_shutdown_is_told_to_both_ends(void **state)
     assert_int_equal(net_run(1, shut_down, NULL), 0);
 }
 
-/* --- Waiting in other ways ----------------------------------------------------------------------------------------------- */
+/* --- Waiting in other ways ---------------------------------------------------------------------------------------- */
 
 static int selects(void *argument)
 {
@@ -575,7 +575,7 @@ static void test_a_second_reader_is_refused(void **state)
     assert_int_equal(net_run(1, is_busy, NULL), 0);
 }
 
-/* --- Cancellation ---------------------------------------------------------------------------------------------------------- */
+/* --- Cancellation ------------------------------------------------------------------------------------------------- */
 
 static int is_cancelled(void *argument)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Rule F1 as a sweep, on ordinary runtimes too: a program that listens, connects, echoes and closes is run again and
- * again, and the first, the second, ... the last call that can fail, does, with each of its errors. Every time there is a
- * result, and nothing is left behind.
+ * again, and the first, the second, ... the last call that can fail, does, with each of its errors. Every time there is
+ * a result, and nothing is left behind.
  */
 #include "net.h"
 
@@ -10,7 +10,7 @@
 
 #include <sys/eventfd.h>
 
-/* --- The program ------------------------------------------------------------------------------------------------------ */
+/* --- The program -------------------------------------------------------------------------------------------------- */
 
 static char directory[] = "/tmp/edo-test-faults-XXXXXX";
 static char path[64];
@@ -133,7 +133,7 @@ static int all_of_it(void *argument)
     return rc;
 }
 
-/* --- The sweep -------------------------------------------------------------------------------------------------------- */
+/* --- The sweep ---------------------------------------------------------------------------------------------------- */
 
 static int faults_begin(void **state)
 {

@@ -9,7 +9,7 @@
 
 static const int once = O_RDWR | O_CREAT | O_EXCL;
 
-/* --- What they do ----------------------------------------------------------------------------------------------------- */
+/* --- What they do ------------------------------------------------------------------------------------------------- */
 
 static int uses_a_file(void *argument)
 {
@@ -111,7 +111,7 @@ static void test_t2_in_a_seeded_run_files_are_used_in_place(void **state)
     assert_int_equal(edo_test_run(uses_paths, NULL, EDO_OPTIONS(edo_test_options, .seed = 2, .real_kernel = true)), 0);
 }
 
-/* --- Cancellation ------------------------------------------------------------------------------------------------------ */
+/* --- Cancellation ------------------------------------------------------------------------------------------------- */
 
 static atomic_int file_calls;
 
@@ -197,7 +197,7 @@ static void test_c1_a_cancelled_scope_touches_no_file(void **state)
     assert_int_equal(net_run(1, is_cancelled, NULL), 0);
 }
 
-/* --- Slow disks ---------------------------------------------------------------------------------------------------------- */
+/* --- Slow disks --------------------------------------------------------------------------------------------------- */
 
 static struct {
     atomic_int reading;
@@ -332,7 +332,7 @@ static void test_a_close_that_races_a_read_leaves_close_to_the_reader(void **sta
     assert_int_equal(net_run(1, closes_under_a_reader, NULL), 0);
 }
 
-/* --- What the world does --------------------------------------------------------------------------------------------------- */
+/* --- What the world does ------------------------------------------------------------------------------------------ */
 
 static struct {
     int interrupts;
@@ -420,7 +420,7 @@ static void test_f1_interrupts_short_writes_and_a_full_disk_are_told_as_they_are
     assert_int_equal(net_run(1, meets_a_moody_disk, NULL), 0);
 }
 
-/* --- A large file ------------------------------------------------------------------------------------------------------- */
+/* --- A large file ------------------------------------------------------------------------------------------------- */
 
 static const size_t large = (size_t)3 << 30;
 static size_t large_position;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runtimes that were to have io_uring for files and get none, whatever the reason: files go by regions, and it is said once
- * (F1). And how the choice is made and checked.
+ * Runtimes that were to have io_uring for files and get none, whatever the reason: files go by regions, and it is said
+ * once (F1). And how the choice is made and checked.
  */
 #include "files.h"
 

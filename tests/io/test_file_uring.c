@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files over io_uring: what goes over a ring, that no thread is kept meanwhile, and what is in flight when something else happens
- * (C1, C2, F1, F4, S2, S6, S8). That files do the same as by regions is told by the other programs here, which ctest runs a second time so.
+ * Files over io_uring: what goes over a ring, that no thread is kept meanwhile, and what is in flight when something
+ * else happens (C1, C2, F1, F4, S2, S6, S8). That files do the same as by regions is told by the other programs here,
+ * which ctest runs a second time so.
  *
  * A disk that takes its time is made by exchanging a read's descriptor, in the entry itself, for that of an empty pipe.
  */
@@ -25,7 +26,7 @@ struct io_uring_params {
 
 static const int once = O_RDWR | O_CREAT | O_EXCL;
 
-/* --- A kernel that does as it is told ----------------------------------------------------------------------------------- */
+/* --- A kernel that does as it is told ----------------------------------------------------------------------------- */
 
 static struct {
     atomic_int enters;
@@ -140,7 +141,7 @@ static void rings_or_skip(void)
         skip();
 }
 
-/* --- What goes over them -------------------------------------------------------------------------------------------------- */
+/* --- What goes over them ------------------------------------------------------------------------------------------ */
 
 enum { RING_CALLS = 11 }; /* one each, and one that finds the end of the file */
 
@@ -289,7 +290,7 @@ static void test_c1_a_cancelled_scope_submits_nothing(void **state)
     assert_int_equal(net_run_with(is_cancelled, NULL, ring_options(1)), 0);
 }
 
-/* --- A disk that takes its time ------------------------------------------------------------------------------------------- */
+/* --- A disk that takes its time ----------------------------------------------------------------------------------- */
 
 static edo_file *slow_file;
 
@@ -517,7 +518,7 @@ static void test_f4_a_child_of_fork_has_no_ring_and_leaves_the_parents_alone(voi
     assert_int_equal(net_run_with(forks_meanwhile, NULL, ring_options(1)), 0);
 }
 
-/* --- One position --------------------------------------------------------------------------------------------------------- */
+/* --- One position ------------------------------------------------------------------------------------------------- */
 
 enum { WRITERS = 8, LINES = 50, LINE = 16 };
 
@@ -556,7 +557,7 @@ static void test_writers_at_one_position_do_not_overwrite_each_other(void **stat
     assert_int_equal(net_run_with(writes_together, NULL, ring_options(2)), 0);
 }
 
-/* --- What the kernel may do by halves, or not --------------------------------------------------------------------------------------------- */
+/* --- What the kernel may do by halves, or not --------------------------------------------------------------------- */
 
 static int meets_a_short_kernel(void *argument)
 {
@@ -651,7 +652,7 @@ static void test_f1_what_a_ring_does_not_take_or_gives_back_goes_by_a_region(voi
     assert_int_equal(net_run_with(is_refused_now_and_then, NULL, ring_options(1)), 0);
 }
 
-/* --- All together ----------------------------------------------------------------------------------------------------------- */
+/* --- All together ------------------------------------------------------------------------------------------------- */
 
 enum { BLOCKS = 256, BLOCK = 4096, READERS = 64 };
 

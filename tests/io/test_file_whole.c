@@ -2,7 +2,7 @@
 /* Whole files, and directories: read, replaced as one step and for good, whatever fails (F1, C2). */
 #include "files.h"
 
-/* --- Reading ------------------------------------------------------------------------------------------------------------- */
+/* --- Reading ------------------------------------------------------------------------------------------------------ */
 
 static char large[(1 << 20) - 17];
 
@@ -93,7 +93,7 @@ static void test_c2_a_cancelled_read_of_a_whole_file_keeps_nothing(void **state)
     assert_int_equal(net_run(1, cancelled_between_parts, NULL), 0);
 }
 
-/* --- Replacing ------------------------------------------------------------------------------------------------------------ */
+/* --- Replacing ---------------------------------------------------------------------------------------------------- */
 
 static int replaces(void *argument)
 {
@@ -138,7 +138,9 @@ static void test_a_file_is_replaced_with_its_mode(void **state)
     assert_int_equal(net_run(1, replaces, NULL), 0);
 }
 
-/* What is called in which order: the content is durable before it gets the name, and the name before the call returns. */
+/*
+ * What is called in which order: the content is durable before it gets the name, and the name before the call returns.
+ */
 static char steps[16];
 static int steps_count;
 
@@ -339,7 +341,7 @@ static void test_who_reads_finds_the_old_content_or_the_new_one_whole(void **sta
     assert_int_equal(net_run(2, replaces_under_readers, NULL), 0);
 }
 
-/* --- Directories ------------------------------------------------------------------------------------------------------------ */
+/* --- Directories -------------------------------------------------------------------------------------------------- */
 
 enum { MANY = 3000 };
 

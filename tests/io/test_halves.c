@@ -6,7 +6,7 @@
 
 #include <sys/wait.h>
 
-/* --- Pairs of every kind -------------------------------------------------------------------------------------------------- */
+/* --- Pairs of every kind ------------------------------------------------------------------------------------------ */
 
 static void duplex_pair(edo_stream *out[2])
 {
@@ -23,7 +23,7 @@ static uint64_t streams_open(void)
     return metrics.streams;
 }
 
-/* --- What is closed, and when --------------------------------------------------------------------------------------------- */
+/* --- What is closed, and when ------------------------------------------------------------------------------------- */
 
 static int by_halves(void *argument)
 {
@@ -124,7 +124,7 @@ static void test_a_closed_read_half_is_told_where_it_can_be(void **state)
     assert_int_equal(net_run(1, tells_the_peer, NULL), 0);
 }
 
-/* --- Calls of a half that is closed --------------------------------------------------------------------------------------- */
+/* --- Calls of a half that is closed ------------------------------------------------------------------------------- */
 
 static int refused(void *argument)
 {
@@ -227,7 +227,7 @@ static void test_calls_at_work_on_a_half_end_when_it_is_closed(void **state)
     assert_int_equal(net_run(1, waits, NULL), 0);
 }
 
-/* --- All that may wait for a half ----------------------------------------------------------------------------------------- */
+/* --- All that may wait for a half --------------------------------------------------------------------------------- */
 
 static int selects_reading(void *argument)
 {
@@ -449,7 +449,7 @@ static void test_s2_c_asking_the_kernel_anew_keeps_the_close_of_a_half(void **st
     assert_int_equal(net_run(1, is_asked_anew, NULL), 0);
 }
 
-/* --- Tasks that own a half ------------------------------------------------------------------------------------------------ */
+/* --- Tasks that own a half ---------------------------------------------------------------------------------------- */
 
 enum { AMOUNT = 300000 };
 
@@ -544,7 +544,7 @@ static void test_s2_a_two_halves_closed_at_once_close_once(void **state)
     assert_int_equal(net_run(2, both_at_once, NULL), 0);
 }
 
-/* --- Misuse ----------------------------------------------------------------------------------------------------------------- */
+/* --- Misuse ------------------------------------------------------------------------------------------------------- */
 
 static int closes_a_half_twice(void *argument)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connecting by name, on the simulated network and in virtual time: which addresses are tried when, who wins, and what is
- * left (rules C2, C3). Names and hosts:
+ * Connecting by name, on the simulated network and in virtual time: which addresses are tried when, who wins, and what
+ * is left (rules C2, C3). Names and hosts:
  *
  *     10.0.0.n, 2001:db8::n    1 and 2 have a listener on port 80; 3 has none, and refuses; 8 and 9 do not answer
  */
@@ -11,7 +11,7 @@
 
 #include <edo/testing.h>
 
-/* --- What was tried --------------------------------------------------------------------------------------------------- */
+/* --- What was tried ----------------------------------------------------------------------------------------------- */
 
 struct attempt {
     char to[64];
@@ -89,7 +89,7 @@ static bool has_taken(int64_t duration)
     return taken >= duration && taken < duration + EDO_US(100);
 }
 
-/* --- The network ------------------------------------------------------------------------------------------------------ */
+/* --- The network -------------------------------------------------------------------------------------------------- */
 
 static edo_listener *listeners[4];
 
@@ -165,7 +165,7 @@ static bool is_connected_to(edo_stream *stream, const char *text)
     return edo_stream_peer(&got, stream) == 0 && edo_addr_equal(&want, &got);
 }
 
-/* --- Who wins --------------------------------------------------------------------------------------------------------- */
+/* --- Who wins ----------------------------------------------------------------------------------------------------- */
 
 static int one_address(void *argument)
 {
@@ -344,7 +344,7 @@ static void test_of_two_connections_at_once_one_is_closed(void **state)
     in_world(both_answer);
 }
 
-/* --- All fail ----------------------------------------------------------------------------------------------------------- */
+/* --- All fail ----------------------------------------------------------------------------------------------------- */
 
 static int all_refuse(void *argument)
 {
@@ -459,7 +459,7 @@ static void test_sixteen_addresses_are_enough(void **state)
     in_world(too_many);
 }
 
-/* --- Deadlines and cancellation ----------------------------------------------------------------------------------------- */
+/* --- Deadlines and cancellation ----------------------------------------------------------------------------------- */
 
 /* In each of the waits: for the name, for the first attempt, between attempts, for the last. */
 static int deadlines(void *argument)
@@ -513,7 +513,7 @@ static void test_c1_cancelled_it_is_cancelled_whatever_had_failed(void **state)
     in_world(cancelled_after_refusal);
 }
 
-/* --- By any schedule ------------------------------------------------------------------------------------------------------ */
+/* --- By any schedule ---------------------------------------------------------------------------------------------- */
 
 /* All of it at once, in any order, with latencies: one connection for each that succeeds, nothing left. */
 static int crowd_one(void *argument)
@@ -603,7 +603,7 @@ static void test_c2_a_connection_that_came_with_the_cancellation_is_success(void
         assert_true(both > 0);
 }
 
-/* --- The system's network --------------------------------------------------------------------------------------------- */
+/* --- The system's network ----------------------------------------------------------------------------------------- */
 
 static int really(void *argument)
 {

@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-/* --- Listening ---------------------------------------------------------------------------------------------------------- */
+/* --- Listening ---------------------------------------------------------------------------------------------------- */
 
 static atomic_int backlog_seen;
 
@@ -160,7 +160,7 @@ static void test_one_edge_may_stand_for_many_connections(void **state)
     assert_int_equal(net_run(1, accept_many, NULL), 0);
 }
 
-/* --- What accept(2) says of others --------------------------------------------------------------------------------------- */
+/* --- What accept(2) says of others -------------------------------------------------------------------------------- */
 
 static struct {
     int error;
@@ -252,7 +252,7 @@ static void test_c1_an_accept_that_is_refused_for_ever_yields_and_is_cancelled(v
     }
 }
 
-/* --- Shortages ------------------------------------------------------------------------------------------------------------ */
+/* --- Shortages ---------------------------------------------------------------------------------------------------- */
 
 /* Lasts until the pretended shortage ends, which it does when somebody looks for the twentieth time. */
 static void test_f1_accept_waits_out_a_shortage_and_loses_nothing(void **state)
@@ -420,7 +420,7 @@ static void test_f1_a_listener_can_be_closed_in_a_shortage(void **state)
     assert_int_equal(net_run(1, close_in_a_shortage, NULL), 0);
 }
 
-/* --- Cancellation --------------------------------------------------------------------------------------------------------- */
+/* --- Cancellation ------------------------------------------------------------------------------------------------- */
 
 enum { CONNECTS = 600 };
 

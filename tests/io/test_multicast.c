@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Groups, on the loopback interface: who has joined gets what is sent there, who has left does not. Where that has no route
- * for IPv6 groups, as usual, the test says so, and membership alone is tested.
+ * Groups, on the loopback interface: who has joined gets what is sent there, who has left does not. Where that has no
+ * route for IPv6 groups, as usual, the test says so, and membership alone is tested.
  */
 #include "net.h"
 

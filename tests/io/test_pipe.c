@@ -15,7 +15,7 @@ static void pipe_streams(edo_stream *out[2])
     CHECK_EQUAL(edo_stream_from_fd(&out[1], ends[1]), 0);
 }
 
-/* --- Moving bytes --------------------------------------------------------------------------------------------------------- */
+/* --- Moving bytes ------------------------------------------------------------------------------------------------- */
 
 enum { MUCH = 1 << 20 };
 
@@ -64,7 +64,7 @@ static void test_much_goes_through_a_pipe_and_ends(void **state)
     assert_int_equal(net_run(2, moves_much, NULL), 0);
 }
 
-/* --- Without waiting, waiting only, and what a pipe cannot ------------------------------------------------------------------- */
+/* --- Without waiting, waiting only, and what a pipe cannot -------------------------------------------------------- */
 
 static int tries(void *argument)
 {
@@ -110,7 +110,7 @@ static void test_pipes_can_be_tried_and_waited_for(void **state)
     assert_int_equal(net_run(1, is_no_stream, NULL), 0);
 }
 
-/* --- The other end is gone ---------------------------------------------------------------------------------------------------- */
+/* --- The other end is gone ---------------------------------------------------------------------------------------- */
 
 static int writes_in_vain(void *argument)
 {
@@ -165,7 +165,7 @@ static void test_f1_a_pipe_without_reader_is_epipe_and_no_signal(void **state)
                      0);
 }
 
-/* --- Cancellation ---------------------------------------------------------------------------------------------------------------- */
+/* --- Cancellation ------------------------------------------------------------------------------------------------- */
 
 static int reads_one(void *argument)
 {

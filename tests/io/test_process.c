@@ -67,7 +67,7 @@ static void check_prints(const char *script, const edo_process_options *options,
     CHECK_EQUAL(status, 0);
 }
 
-/* --- Starting and ending ----------------------------------------------------------------------------------------------------- */
+/* --- Starting and ending ------------------------------------------------------------------------------------------ */
 
 static int has_a_status(void *argument)
 {
@@ -186,7 +186,7 @@ static void test_t2_in_a_seeded_run_there_are_no_processes(void **state)
     assert_int_equal(edo_test_run(is_seeded, NULL, EDO_OPTIONS(edo_test_options, .seed = 1, .real_kernel = true)), 0);
 }
 
-/* --- Standard descriptors ------------------------------------------------------------------------------------------------------- */
+/* --- Standard descriptors ----------------------------------------------------------------------------------------- */
 
 enum { MUCH = 300000 };
 
@@ -341,7 +341,7 @@ static void test_pipes_work_for_who_has_no_standard_descriptors(void **state)
     assert_int_equal(WEXITSTATUS(status), 43);
 }
 
-/* --- Waiting ------------------------------------------------------------------------------------------------------------------------ */
+/* --- Waiting ------------------------------------------------------------------------------------------------------ */
 
 struct waiter {
     edo_process *process;
@@ -458,7 +458,7 @@ static void test_f1_a_status_that_somebody_else_took_is_told(void **state)
     assert_int_equal(run_process_test(1, is_reaped_by_others, NULL), 0);
 }
 
-/* --- Closing ------------------------------------------------------------------------------------------------------------------------ */
+/* --- Closing ------------------------------------------------------------------------------------------------------ */
 
 /* A process, and what it started, that end when their input does, or are killed: the read end of their output tells. */
 static int closes_early(void *argument)
@@ -564,7 +564,7 @@ static void test_f1_an_orphan_that_cannot_be_watched_is_looked_after_later(void 
     assert_int_equal(run_process_test(1, closes_without_reaper, NULL), 0);
 }
 
-/* --- Whatever fails ------------------------------------------------------------------------------------------------------------------ */
+/* --- Whatever fails ----------------------------------------------------------------------------------------------- */
 
 static atomic_int calls_left;
 

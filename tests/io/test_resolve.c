@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Host names: what is asked, what is made of the answers, and the lane in which they are looked up. No name server is asked:
- * the table's resolve is this file's own, or names are simulated; only "localhost" is the system's.
+ * Host names: what is asked, what is made of the answers, and the lane in which they are looked up. No name server is
+ * asked: the table's resolve is this file's own, or names are simulated; only "localhost" is the system's.
  */
 #include "runtime/helpers.h"
 
@@ -11,11 +11,11 @@
 
 #include <sched.h>
 
-/* --- A resolver ------------------------------------------------------------------------------------------------------- */
+/* --- A resolver --------------------------------------------------------------------------------------------------- */
 
 /*
- * "hangs..." does not answer before it is let go; "fails" is unknown; every other name has what `answer` says, a text of
- * addresses.
+ * "hangs..." does not answer before it is let go; "fails" is unknown; every other name has what `answer` says, a text
+ * of addresses.
  */
 static struct edo_platform table;
 static const char *answer;
@@ -84,7 +84,10 @@ static void counted_release(void *memory)
     atomic_fetch_sub(&blocks, memory != NULL);
 }
 
-/* Threads of the lane give back what is theirs at their end, which nobody waits for. What is never given back hangs here. */
+/*
+ * Threads of the lane give back what is theirs at their end, which nobody waits for. What is never given back hangs
+ * here.
+ */
 static void until_all_is_freed(void)
 {
     while (atomic_load(&blocks) > 0)
@@ -143,7 +146,7 @@ static const char *found(const char *text, const edo_resolve_options *options)
 #define CHECK_FOUND_OF(family_, text, want)                                                                            \
     CHECK(strcmp(found((text), EDO_OPTIONS(edo_resolve_options, .family = (family_))), (want)) == 0)
 
-/* --- What is asked ---------------------------------------------------------------------------------------------------- */
+/* --- What is asked ------------------------------------------------------------------------------------------------ */
 
 static int numeric(void *argument)
 {
@@ -257,7 +260,7 @@ static void test_names_are_asked_for_as_they_are(void **state)
     until_all_is_freed();
 }
 
-/* --- What is found ------------------------------------------------------------------------------------------------------ */
+/* --- What is found ------------------------------------------------------------------------------------------------ */
 
 static int ordered(void *argument)
 {
@@ -325,7 +328,7 @@ static void test_localhost_is_this_machine(void **state)
     assert_int_equal(run(localhost, NULL), 0);
 }
 
-/* --- The lane ----------------------------------------------------------------------------------------------------------- */
+/* --- The lane ----------------------------------------------------------------------------------------------------- */
 
 static void until_queued(uint64_t number)
 {
@@ -544,7 +547,7 @@ static void test_c7_lookups_race_with_cancellation(void **state)
     until_all_is_freed();
 }
 
-/* --- Simulated names ---------------------------------------------------------------------------------------------------- */
+/* --- Simulated names ---------------------------------------------------------------------------------------------- */
 
 /* Timers are kept to 1.024 µs. */
 static bool has_taken(int64_t start, int64_t duration)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A call that begins with a turn for others (its budget is spent) goes on with the stream that it was given, or with -EBADF if
- * that was closed meanwhile; never with another one that has come to lie in its place (S2 b, S3).
+ * A call that begins with a turn for others (its budget is spent) goes on with the stream that it was given, or with
+ * -EBADF if that was closed meanwhile; never with another one that has come to lie in its place (S2 b, S3).
  */
 #include "runtime/helpers.h"
 

@@ -20,7 +20,7 @@ static void closes_whole(void)
     unlink(files_path("whole"));
 }
 
-/* --- The calls ----------------------------------------------------------------------------------------------------------- */
+/* --- The calls ---------------------------------------------------------------------------------------------------- */
 
 static _Atomic int calls;
 static size_t most;
@@ -52,7 +52,7 @@ static int begin(void **state)
     return rc;
 }
 
-/* --- To the end ---------------------------------------------------------------------------------------------------------- */
+/* --- To the end --------------------------------------------------------------------------------------------------- */
 
 static void sends(int kind, int64_t offset, uint64_t count, size_t expected)
 {
@@ -157,7 +157,7 @@ static void test_f2_what_makes_no_sense_is_refused(void **state)
     assert_int_equal(sent, 0);
 }
 
-/* --- The file becomes shorter --------------------------------------------------------------------------------------------- */
+/* --- The file becomes shorter ------------------------------------------------------------------------------------- */
 
 /* By the second call it is that short. */
 static ssize_t is_truncated(int fd, int file, off_t offset, size_t size)
@@ -183,7 +183,7 @@ static void test_a_file_that_is_truncated_ends_there(void **state)
     assert_int_equal(net_run(1, shrinks, NULL), 0);
 }
 
-/* --- Failing --------------------------------------------------------------------------------------------------------------- */
+/* --- Failing ------------------------------------------------------------------------------------------------------ */
 
 static ssize_t fails_at_the_disk(int fd, int file, off_t offset, size_t size)
 {
@@ -228,7 +228,10 @@ static void test_f1_failures_tell_how_much_was_sent_and_no_signal_comes(void **s
     assert_int_equal(net_run(1, breaks, NULL), 0);
 }
 
-/* The half is closed while the kernel is between two pieces of the file: it sends the signal, but tells what it has moved. */
+/*
+ * The half is closed while the kernel is between two pieces of the file: it sends the signal, but tells what it has
+ * moved.
+ */
 static int sends_until_closed(void *argument)
 {
     uint64_t sent;
@@ -290,7 +293,7 @@ static void test_f1_no_signal_comes_with_a_short_count_either(void **state)
     assert_int_equal(atomic_load(&signals), 0);
 }
 
-/* --- Cancellation ----------------------------------------------------------------------------------------------------------- */
+/* --- Cancellation ------------------------------------------------------------------------------------------------- */
 
 struct sending {
     edo_stream *to;
@@ -354,7 +357,7 @@ static void test_c2_a_cancelled_sendfile_tells_exactly_what_was_sent(void **stat
     assert_int_equal(net_run(1, is_cancelled, NULL), 0);
 }
 
-/* --- Waiting for the disk ------------------------------------------------------------------------------------------------------ */
+/* --- Waiting for the disk ----------------------------------------------------------------------------------------- */
 
 static _Atomic bool others_ran;
 

@@ -17,7 +17,7 @@ static edo_signal *opened(int first, int second)
     return signals;
 }
 
-/* --- Waiting ------------------------------------------------------------------------------------------------------------------- */
+/* --- Waiting ------------------------------------------------------------------------------------------------------ */
 
 static int sees_signals(void *argument)
 {
@@ -223,7 +223,7 @@ static void test_what_cannot_be_waited_for_is_told(void **state)
     assert_true(now.sa_handler == SIG_DFL);
 }
 
-/* --- Handlers before and after ------------------------------------------------------------------------------------------------- */
+/* --- Handlers before and after ------------------------------------------------------------------------------------ */
 
 static atomic_int earlier_calls;
 static atomic_int later_calls;
@@ -317,7 +317,7 @@ static void test_earlier_handlers_are_called_and_come_back(void **state)
     assert_int_equal(net_run(1, chains, NULL), 0);
 }
 
-/* --- With the runtime's own handler, and after fork ------------------------------------------------------------------------------ */
+/* --- With the runtime's own handler, and after fork --------------------------------------------------------------- */
 
 static int sees_its_own_end(void *argument)
 {
@@ -502,7 +502,7 @@ static void test_f4_in_a_forked_child_signals_mean_what_they_did(void **state)
     assert_int_equal(net_run(1, forks, NULL), 0);
 }
 
-/* --- All at once --------------------------------------------------------------------------------------------------------------- */
+/* --- All at once -------------------------------------------------------------------------------------------------- */
 
 static atomic_bool enough;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams: what reads and writes deliver, whatever the kernel answers; ends, options, and descriptors made into streams.
+ * Streams: what reads and writes deliver, whatever the kernel answers; ends, options, and descriptors made into
+ * streams.
  */
 #include "net.h"
 
@@ -9,7 +10,7 @@
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 
-/* --- Reading and writing ---------------------------------------------------------------------------------------------- */
+/* --- Reading and writing ------------------------------------------------------------------------------------------ */
 
 static int read_what_there_is(void *argument)
 {
@@ -332,7 +333,7 @@ static void test_f2_pieces_without_a_sum_are_refused(void **state)
     assert_int_equal(net_run(1, write_wrong_pieces, NULL), 0);
 }
 
-/* --- Ends ------------------------------------------------------------------------------------------------------------- */
+/* --- Ends --------------------------------------------------------------------------------------------------------- */
 
 static int write_to_nobody(void *argument)
 {
@@ -430,7 +431,7 @@ static void test_shutdown_ends_a_read_that_waits(void **state)
     assert_int_equal(net_run(1, shutdown_wakes_reader, NULL), 0);
 }
 
-/* --- Options and addresses ------------------------------------------------------------------------------------------------ */
+/* --- Options and addresses ---------------------------------------------------------------------------------------- */
 
 static int option_of(edo_stream *stream, int level, int name)
 {
@@ -516,7 +517,7 @@ static void test_both_ends_have_their_addresses(void **state)
     assert_int_equal(net_run(1, addresses_of_streams, NULL), 0);
 }
 
-/* --- Streams made of descriptors -------------------------------------------------------------------------------------------- */
+/* --- Streams made of descriptors ---------------------------------------------------------------------------------- */
 
 static int from_descriptors(void *argument)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls on streams that wait, or may not: who may call, what a cancellation leaves undone (C1 to C3), and waiting without
- * reading or writing.
+ * Calls on streams that wait, or may not: who may call, what a cancellation leaves undone (C1 to C3), and waiting
+ * without reading or writing.
  */
 #include "net.h"
 
-/* --- Who may call ------------------------------------------------------------------------------------------------------ */
+/* --- Who may call ------------------------------------------------------------------------------------------------- */
 
 static int read_one(void *argument)
 {
@@ -123,7 +123,7 @@ static void test_f2_calls_outside_a_task_are_refused(void **state)
     assert_int_equal(atomic_load(&outside_done), 1);
 }
 
-/* --- Cancellation ------------------------------------------------------------------------------------------------------- */
+/* --- Cancellation ------------------------------------------------------------------------------------------------- */
 
 static int calls_in_a_cancelled_scope(void *argument)
 {
@@ -359,7 +359,7 @@ static void test_c3_a_cancelled_read_loses_no_byte(void **state)
     assert_int_equal(net_run(1, read_storm, NULL), 0);
 }
 
-/* --- Waiting only ------------------------------------------------------------------------------------------------------- */
+/* --- Waiting only ------------------------------------------------------------------------------------------------- */
 
 static int wait_only(void *argument)
 {

@@ -6,7 +6,7 @@
 #
 #   rooms     a file of src/<room>/ includes only its own room and those above it in tests/lint/rooms
 #   files     C files begin with the SPDX line and a comment that says what idea they hold; at most 600 lines,
-#             800 where they are tests
+#             800 where they are tests; comments wrap at 120 columns
 #   lists     every source file stands in the CMakeLists.txt that builds it
 #   headers   every EDO_API declaration has a comment before it; macros of public headers begin with EDO_ or edo_
 #   words     no notes-to-self: they belong in the issue tracker
@@ -83,6 +83,11 @@ public=$(echo "$c_files" | grep '^include/' || true)
         FNR == 2 && $0 !~ /^\/\*/ { print FILENAME ":2: a comment says here what idea the file holds" }
         { lines = FNR }
         END { ended() }' $c_files
+
+    # In columns, not bytes. Examples are shown in the guide as they are.
+    [ -z "$c_files" ] || LC_ALL=C.UTF-8 grep -nE '^[ \t]*(/\*|\*[ /]).*$' $c_files |
+        grep -v '^examples/' | LC_ALL=C.UTF-8 grep -E '^[^:]*:[^:]*:.{121,}$' |
+        sed 's/^\([^:]*:[^:]*\):.*/\1: a comment of more than 120 columns/' || true
 
     # --- lists
     for file in $c_files; do

@@ -3,8 +3,8 @@
  * The explorer's search. See explore.h; the steps themselves are in steps.c.
  *
  * Depth first. For each state on its way that has several choices the search keeps a copy of the world; going back is
- * copying that. All states ever met lie in one table, by hash; each knows through which state and choice it was met first,
- * which is the way to it, and all transitions are kept for the question whether an end can be reached.
+ * copying that. All states ever met lie in one table, by hash; each knows through which state and choice it was met
+ * first, which is the way to it, and all transitions are kept for the question whether an end can be reached.
  */
 #include "steps.h"
 
@@ -36,7 +36,7 @@ static uint32_t table_size;
 static uint32_t (*edges)[2];
 static uint64_t edge_count, edge_room;
 
-/* --- The table of states ------------------------------------------------------------------------------------------------ */
+/* --- The table of states ------------------------------------------------------------------------------------------ */
 
 static void rehash(void)
 {
@@ -86,7 +86,7 @@ static void add_edge(uint32_t from, uint32_t to)
     edge_count++;
 }
 
-/* --- The search ---------------------------------------------------------------------------------------------------------- */
+/* --- The search --------------------------------------------------------------------------------------------------- */
 
 static void search(void)
 {

@@ -3,19 +3,20 @@
  * The explorer: runs a model's threads in every order that there is, and asks whether anything goes wrong in any.
  *
  * A model is a handful of threads, which are coroutines, over some memory, its world. They run the runtime's own code,
- * compiled unchanged from src/ with shim/stdatomic.h in front, so that each atomic operation is a step: the thread stops
- * before it, and the explorer decides who goes on. All states are visited, depth first, each once: a state is the world,
- * each thread's live stack, what it is about to do, and what its stores have in their buffer. So loops are no trouble as
- * long as the states are finite, and a state from which no end can be reached (a deadlock, a lost wake, a livelock) is
- * found by going back from the ends.
+ * compiled unchanged from src/ with shim/stdatomic.h in front, so that each atomic operation is a step: the thread
+ * stops before it, and the explorer decides who goes on. All states are visited, depth first, each once: a state is the
+ * world, each thread's live stack, what it is about to do, and what its stores have in their buffer. So loops are no
+ * trouble as long as the states are finite, and a state from which no end can be reached (a deadlock, a lost wake, a
+ * livelock) is found by going back from the ends.
  *
- * The memory model is TSO, which is x86's: a store waits in its thread's buffer, in order, and becomes visible to others
- * at any later moment; loads of the same thread see it at once. What is locked or seq_cst (exchanges, additions, compare
- * and swap, seq_cst stores and fences, and system calls) waits until the buffer is empty. So a missing seq_cst is found.
- * Not covered: what weaker machines and compilers may reorder beyond that, namely missing acquire or release, which is
- * left to ThreadSanitizer and to tests on aarch64; a weak compare and swap that fails for no reason; a futex that wakes for
- * no reason. Plain memory is never buffered, and is read and written along with the atomic step before it: right for data
- * that a lock or a protocol guards. Where that very guard is in question the model says model_step() in between.
+ * The memory model is TSO, which is x86's: a store waits in its thread's buffer, in order, and becomes visible to
+ * others at any later moment; loads of the same thread see it at once. What is locked or seq_cst (exchanges, additions,
+ * compare and swap, seq_cst stores and fences, and system calls) waits until the buffer is empty. So a missing seq_cst
+ * is found. Not covered: what weaker machines and compilers may reorder beyond that, namely missing acquire or release,
+ * which is left to ThreadSanitizer and to tests on aarch64; a weak compare and swap that fails for no reason; a futex
+ * that wakes for no reason. Plain memory is never buffered, and is read and written along with the atomic step before
+ * it: right for data that a lock or a protocol guards. Where that very guard is in question the model says model_step()
+ * in between.
  *
  * States are compared by 64-bit hashes: the chance that two of a million collide, and one is missed, is some 3 in 10^8.
  *
@@ -68,7 +69,9 @@ void model_region(const char *name, void *base, size_t size);
 /* Part of a region that only one thread operates on: that is then no step. Checked. */
 void model_private(void *base, size_t size);
 
-/* Memory that decides nothing, or that nobody changes: operations on it are no steps, and it is no part of the state. */
+/*
+ * Memory that decides nothing, or that nobody changes: operations on it are no steps, and it is no part of the state.
+ */
 void model_statistics(void *base, size_t size);
 
 /* Explores; `mutant` may be NULL. If anything is wrong and `told` is set, prints the way there. Forgets the regions. */
@@ -79,7 +82,7 @@ bool model_holds(const struct model *model);
 /* The same with a mutant: true if something is wrong, as it should be. */
 bool model_rejects(const struct model *model, const struct model_mutant *mutant);
 
-/* --- In a model's threads ------------------------------------------------------------------------------------------- */
+/* --- In a model's threads ----------------------------------------------------------------------------------------- */
 
 /* What must hold here. */
 #define model_assert(condition) ((condition) ? (void)0 : model_wrong(#condition, __FILE__, __LINE__))
@@ -106,7 +109,7 @@ unsigned model_choose(unsigned n);
 int model_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline);
 int model_futex_wake(uint32_t *word, int count);
 
-/* --- For the shim --------------------------------------------------------------------------------------------------- */
+/* --- For the shim ------------------------------------------------------------------------------------------------- */
 
 uint64_t model_load(const volatile void *p, size_t size, const char *file, int line, const char *function);
 void model_store(volatile void *p, size_t size, uint64_t value, bool seq_cst, const char *file, int line,

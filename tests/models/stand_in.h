@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What stands in for schedule.c where a model is about something that parks tasks: the task's own thread waits until the
- * task is in a queue, instead of running others. The park word is the real one; what it does with switches and with several
- * workers is the matter of test_park.c.
+ * What stands in for schedule.c where a model is about something that parks tasks: the task's own thread waits until
+ * the task is in a queue, instead of running others. The park word is the real one; what it does with switches and with
+ * several workers is the matter of test_park.c.
  *
  * Also the platform's table, with the explorer's futex, and plain waiting for edo_lock (its slow half is the matter of
  * test_lock.c).

@@ -81,7 +81,7 @@ void *model_grow(void *memory, size_t bytes)
     return memory;
 }
 
-/* --- The world -------------------------------------------------------------------------------------------------------- */
+/* --- The world ---------------------------------------------------------------------------------------------------- */
 
 static void add_region(struct region *list, int *count, const char *name, void *base, size_t size)
 {
@@ -230,7 +230,7 @@ void model_restore(const char *copy)
     }
 }
 
-/* --- What threads do -------------------------------------------------------------------------------------------------- */
+/* --- What threads do ---------------------------------------------------------------------------------------------- */
 
 void model_wrong(const char *what, const char *file, int line)
 {
@@ -507,7 +507,7 @@ int model_futex_wake(uint32_t *word, int count)
     return woken;
 }
 
-/* --- Choices ---------------------------------------------------------------------------------------------------------- */
+/* --- Choices ------------------------------------------------------------------------------------------------------ */
 
 int model_choices(uint8_t out[MODEL_CHOICES])
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the explorer's two halves share: steps.c, the world, its threads and what they may do next; and explore.c, the search
- * through its states.
+ * What the explorer's two halves share: steps.c, the world, its threads and what they may do next; and explore.c, the
+ * search through its states.
  *
- * A choice is a byte: which thread, and whether it goes on (for some waits in one of several ways) or the oldest store in
- * its buffer becomes visible.
+ * A choice is a byte: which thread, and whether it goes on (for some waits in one of several ways) or the oldest store
+ * in its buffer becomes visible.
  */
 #ifndef EDO_MODELS_STEPS_H
 #define EDO_MODELS_STEPS_H

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every interleaving of blocking jobs with their cancellation, the expiry of the pool's thread, and the pool's end: a job
- * runs, or is dropped, or goes on abandoned, one of the three (rules C2, C7); nothing touches a job whose caller has
- * returned; what was allocated is freed, once. A runtime that runs in a job hears of its caller's cancellation, and is not
- * touched when it has ended (rule S8).
+ * Every interleaving of blocking jobs with their cancellation, the expiry of the pool's thread, and the pool's end: a
+ * job runs, or is dropped, or goes on abandoned, one of the three (rules C2, C7); nothing touches a job whose caller
+ * has returned; what was allocated is freed, once. A runtime that runs in a job hears of its caller's cancellation, and
+ * is not touched when it has ended (rule S8).
  *
- * The code is blocking.c. The pool has one thread, which is started with the first job and may time out whenever it waits.
+ * The code is blocking.c. The pool has one thread, which is started with the first job and may time out whenever it
+ * waits.
  */
 #include "stand_in.h"
 
@@ -44,7 +45,7 @@ static struct {
 static bool abandonable;
 static bool until_cancelled; /* the job's runtime ends only then */
 
-/* --- The platform ------------------------------------------------------------------------------------------------------ */
+/* --- The platform ------------------------------------------------------------------------------------------------- */
 
 static void *allocate(size_t size)
 {
@@ -96,7 +97,7 @@ static const struct edo_platform table = {.allocate = allocate,
                                           .futex_wake = model_futex_wake};
 const struct edo_platform *edo_platform = &table;
 
-/* --- The threads ------------------------------------------------------------------------------------------------------- */
+/* --- The threads -------------------------------------------------------------------------------------------------- */
 
 void edo_nesting_hold(struct edo_nesting *nesting)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every interleaving of a send with a receive, and with a cancellation of both or a close: the value changes hands once or
- * not at all, both sides say the same, and what was given up is where it was (rules C2, C3); what was completed from afar
- * is let go only when the other party is done with its task.
+ * Every interleaving of a send with a receive, and with a cancellation of both or a close: the value changes hands once
+ * or not at all, both sides say the same, and what was given up is where it was (rules C2, C3); what was completed from
+ * afar is let go only when the other party is done with its task.
  *
- * The code is channel.c and waiter.c. A channel that holds nothing, or one value; two tasks of one runtime, or a receiver and
- * a thread of none.
+ * The code is channel.c and waiter.c. A channel that holds nothing, or one value; two tasks of one runtime, or a
+ * receiver and a thread of none.
  */
 #include "stand_in.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every interleaving of a dormant wait with an event, a close, a cancellation and a wake that is somebody else's: the wait ends,
- * for a reason that there is; and a source that is closed meanwhile stays what it is until the task knows (rules K5, S2 a). And of
- * waits for deadlines with the alarm, which a former wait has left in a sibling's wheel.
+ * Every interleaving of a dormant wait with an event, a close, a cancellation and a wake that is somebody else's: the
+ * wait ends, for a reason that there is; and a source that is closed meanwhile stays what it is until the task knows
+ * (rules K5, S2 a). And of waits for deadlines with the alarm, which a former wait has left in a sibling's wheel.
  *
- * The code is dormant_wait.h, dormant.c and source.c. Whoever is the last to leave a closed source gives it back, and it is
- * another stream's at once: the task must not wait there.
+ * The code is dormant_wait.h, dormant.c and source.c. Whoever is the last to leave a closed source gives it back, and
+ * it is another stream's at once: the task must not wait there.
  */
 #include "stand_in.h"
 
@@ -205,7 +205,7 @@ static void stray(void)
     edo_unpark(&world.task);
 }
 
-/* --- The alarm -------------------------------------------------------------------------------------------------------- */
+/* --- The alarm ---------------------------------------------------------------------------------------------------- */
 
 /* The alarm fires, where it is: INSIDE that worker. Time is what the deadlines say. */
 static void fire(struct edo_thread *thread)
@@ -279,7 +279,7 @@ static void check_idle(void)
     model_assert(atomic_load(&world.task.alarm_owner) == EDO_ALARM_IDLE);
 }
 
-/* --- The models --------------------------------------------------------------------------------------------------------- */
+/* --- The models --------------------------------------------------------------------------------------------------- */
 
 static void setup(void)
 {

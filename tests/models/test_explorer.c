@@ -33,7 +33,7 @@ static struct model_result explore(const struct model *model, const struct model
     return model_explore(model, mutant, false);
 }
 
-/* --- Store buffering -------------------------------------------------------------------------------------------------- */
+/* --- Store buffering ---------------------------------------------------------------------------------------------- */
 
 static void store_x_load_y(void)
 {
@@ -63,7 +63,7 @@ static void test_a_store_is_late_unless_fenced(void **state)
     assert_true(seen[0] && seen[1] && seen[2] && seen[3]);
 }
 
-/* --- Message passing --------------------------------------------------------------------------------------------------- */
+/* --- Message passing ---------------------------------------------------------------------------------------------- */
 
 static void send(void)
 {
@@ -89,7 +89,7 @@ static void test_stores_become_visible_in_order(void **state)
     assert_true(seen[2]);
 }
 
-/* --- Locked operations ------------------------------------------------------------------------------------------------- */
+/* --- Locked operations -------------------------------------------------------------------------------------------- */
 
 static void add(void)
 {
@@ -121,7 +121,7 @@ static void test_locked_operations_are_whole(void **state)
     assert_true(explore(&model, &split_cas).wrong);
 }
 
-/* --- Waiting ------------------------------------------------------------------------------------------------------------- */
+/* --- Waiting ------------------------------------------------------------------------------------------------------ */
 
 static void wait_for_word(void)
 {

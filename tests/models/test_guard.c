@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every interleaving of a worker's thread, which enters, leaves and polls, with one that takes the worker, one that works
- * on its wheel from elsewhere, and the one that gets it (rule S6): never are two inside one worker's data, no grant is lost,
- * nobody waits for ever.
+ * Every interleaving of a worker's thread, which enters, leaves and polls, with one that takes the worker, one that
+ * works on its wheel from elsewhere, and the one that gets it (rule S6): never are two inside one worker's data, no
+ * grant is lost, nobody waits for ever.
  *
- * The code is thread.h, schedule.c (edo_enter_slow), alarm.c, poller_epoll.c and handoff.c. The threads are own flows: what happens to a
- * task whose worker was taken is the matter of handoff.pml. A remote gives up spinning at once here (EDO_REMOTE_SPINS).
+ * The code is thread.h, schedule.c (edo_enter_slow), alarm.c, poller_epoll.c and handoff.c. The threads are own flows:
+ * what happens to a task whose worker was taken is the matter of handoff.pml. A remote gives up spinning at once here
+ * (EDO_REMOTE_SPINS).
  */
 #define EDO_SELF_ALONE
 #include "model_test.h"

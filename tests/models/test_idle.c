@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every interleaving of two workers that go to sleep with work that appears: in the global queue from a foreign thread, or
- * in the ring of one worker, which then is busy for as long as the other has not come for it (rules S1, S9). No wake is
- * lost: all that was made ready runs, and the end of the runtime wakes everybody.
+ * Every interleaving of two workers that go to sleep with work that appears: in the global queue from a foreign thread,
+ * or in the ring of one worker, which then is busy for as long as the other has not come for it (rules S1, S9). No wake
+ * is lost: all that was made ready runs, and the end of the runtime wakes everybody.
  *
  * The code is idle.c, global.c and ring.h; the poller is a byte that sleeping waits for.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every interleaving of a task's end with a join, a cancellation of that join, and a detach: the joiner gets the result or
- * -ECANCELED, never neither and never both, and the handle is given back exactly once (rules C2, C3).
+ * Every interleaving of a task's end with a join, a cancellation of that join, and a detach: the joiner gets the result
+ * or -ECANCELED, never neither and never both, and the handle is given back exactly once (rules C2, C3).
  *
  * The code is spawn.c, and parking.c for joiners from elsewhere, who wait on a word on their own stack.
  */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every interleaving of a task that parks, two workers that may run it, and two that wake it: no wake is lost, the task is
- * never queued twice, never runs twice at a time, and is never seen by a worker before its registers are saved.
+ * Every interleaving of a task that parks, two workers that may run it, and two that wake it: no wake is lost, the task
+ * is never queued twice, never runs twice at a time, and is never seen by a worker before its registers are saved.
  *
- * The code is park_word.h, put together as switch.h and schedule.c do. Either two wakers have each something to tell, or
- * one wakes and one cancels (the flag first, then the wake), or a canceller must find a task that enters its scope's list
- * only when it first parks.
+ * The code is park_word.h, put together as switch.h and schedule.c do. Either two wakers have each something to tell,
+ * or one wakes and one cancels (the flag first, then the wake), or a canceller must find a task that enters its scope's
+ * list only when it first parks.
  */
 #include "model_test.h"
 
@@ -125,7 +125,7 @@ static void other_waker(void)
     wake(1);
 }
 
-/* --- A task that enters its scope's list late --------------------------------------------------------------------------- */
+/* --- A task that enters its scope's list late --------------------------------------------------------------------- */
 
 static void lazy_child(void)
 {
@@ -152,7 +152,7 @@ static void canceller(void)
     edo_lock_release(&world.lock);
 }
 
-/* --- The models ---------------------------------------------------------------------------------------------------------- */
+/* --- The models --------------------------------------------------------------------------------------------------- */
 
 static void setup(void)
 {

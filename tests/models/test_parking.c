@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every interleaving of the parking table's waits with wakes, a cancellation and a deadline: a waiter is woken or gives up,
- * one of the two; whoever was counted as woken returns 0; what was woken from afar is let go only when its waker is done
- * with its task (rule C2).
+ * Every interleaving of the parking table's waits with wakes, a cancellation and a deadline: a waiter is woken or gives
+ * up, one of the two; whoever was counted as woken returns 0; what was woken from afar is let go only when its waker is
+ * done with its task (rule C2).
  *
- * The code is parking.c. A task waits, and a plain thread with a deadline that may pass at any moment; somebody sets the
- * word and wakes both, one at a time.
+ * The code is parking.c. A task waits, and a plain thread with a deadline that may pass at any moment; somebody sets
+ * the word and wakes both, one at a time.
  */
 #include "stand_in.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of backtraces share: the reports of tasks called "hog 0" and so on, their order of functions, and running them. */
+/*
+ * What the tests of backtraces share: the reports of tasks called "hog 0" and so on, their order of functions, and
+ * running them.
+ */
 #ifndef EDO_TESTS_OBSERVE_BACKTRACED_H
 #define EDO_TESTS_OBSERVE_BACKTRACED_H
 
@@ -12,7 +15,7 @@
 
 enum { FRAMES = 64, HOGS = 3 };
 
-/* --- What was reported ---------------------------------------------------------------------------------------------------- */
+/* --- What was reported -------------------------------------------------------------------------------------------- */
 
 struct report {
     _Atomic bool there;
@@ -95,7 +98,7 @@ static void check_order(const struct report *report, bool guesses, const char *c
 
 #define CHECK_ORDER(report, guesses, ...) check_order(report, guesses, (const char *const[]){__VA_ARGS__, NULL})
 
-/* --- Running them ---------------------------------------------------------------------------------------------------------- */
+/* --- Running them ------------------------------------------------------------------------------------------------- */
 
 static struct edo_platform table;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The program gets an allocator with one lock, which a test holds: whoever else wants memory meanwhile waits. Where a checker has an
- * allocator of its own nobody waits, and the tests are as good as others.
+ * The program gets an allocator with one lock, which a test holds: whoever else wants memory meanwhile waits. Where a
+ * checker has an allocator of its own nobody waits, and the tests are as good as others.
  */
 #ifndef EDO_TESTS_OBSERVE_LOCKED_HEAP_H
 #define EDO_TESTS_OBSERVE_LOCKED_HEAP_H

@@ -10,7 +10,7 @@
 
 #include <pthread.h>
 
-/* --- What was reported ---------------------------------------------------------------------------------------------- */
+/* --- What was reported -------------------------------------------------------------------------------------------- */
 
 enum { REPORTS = 64, FRAMES = 48 };
 
@@ -154,7 +154,10 @@ static int one_root(void *argument)
     return rc;
 }
 
-/* The first report is the one that is about; on a machine that has much to do the task may stall again, for want of a processor. */
+/*
+ * The first report is the one that is about; on a machine that has much to do the task may stall again, for want of a
+ * processor.
+ */
 static void run_one(edo_task_fn fn, void *argument, const edo_run_options *options)
 {
     const struct report *first = &world.reports[0];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Dumps while everything changes: tasks are spawned, end, wait in every way, are cancelled and move between workers; tasks and
- * a thread dump all the while, in both formats, with backtraces. Nothing may crash, hang, or be told that cannot be.
+ * Dumps while everything changes: tasks are spawned, end, wait in every way, are cancelled and move between workers;
+ * tasks and a thread dump all the while, in both formats, with backtraces. Nothing may crash, hang, or be told that
+ * cannot be.
  */
 #include "observe/dumped.h"
 

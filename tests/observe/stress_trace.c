@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Traces begin and end, and recorders are read, while everything changes: tasks are spawned, end, wait, are stolen, lose their workers.
- * Nothing may crash, hang or be torn: a recorded number is one that a task has, times rise.
+ * Traces begin and end, and recorders are read, while everything changes: tasks are spawned, end, wait, are stolen,
+ * lose their workers. Nothing may crash, hang or be torn: a recorded number is one that a task has, times rise.
  */
 #include "observe/traced.h"
 #include "observe/recorder.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Backtraces of stalls (edo/stall.h), as they are told: from where it stalls through libc down to the task's first frame, with no guess
- * among them. This file is built twice, with frame pointers and without (-O2 -fomit-frame-pointer).
+ * Backtraces of stalls (edo/stall.h), as they are told: from where it stalls through libc down to the task's first
+ * frame, with no guess among them. This file is built twice, with frame pointers and without (-O2
+ * -fomit-frame-pointer).
  *
  * Each task stalls until its report has come.
  */
@@ -29,7 +30,7 @@
 #define RUNNING_ON_VALGRIND 0
 #endif
 
-/* --- Blocked in libc -------------------------------------------------------------------------------------------------------- */
+/* --- Blocked in libc ---------------------------------------------------------------------------------------------- */
 
 __attribute__((noinline)) static void reads_here(void)
 {
@@ -67,7 +68,10 @@ static void test_a_read_is_told_with_all_its_callers(void **state)
     CHECK_ORDER(&reports[0], false, "reads_here", "reads_with_room", "reads");
 }
 
-/* As compilers split functions, and end them with a jump in a call's place: whom the caller calls has no frame any more. */
+/*
+ * As compilers split functions, and end them with a jump in a call's place: whom the caller calls has no frame any
+ * more.
+ */
 extern void edo_test_jumps(unsigned size);
 void edo_test_jumped_to(unsigned size);
 
@@ -188,7 +192,7 @@ static void test_a_callback_of_qsort_is_told_with_all_its_callers(void **state)
     CHECK_ORDER(&reports[0], false, "reads_here", "compares_here", "sorts_here", "sorts");
 }
 
-/* --- With a lock of libc ----------------------------------------------------------------------------------------------------- */
+/* --- With a lock of libc ------------------------------------------------------------------------------------------ */
 
 static _Atomic bool in_the_heap;
 
@@ -327,7 +331,7 @@ static void test_a_stall_inside_of_dlopen_is_told(void **state)
     CHECK_ORDER(&reports[0], false, "reads_here", "edo_test_constructs", "constructs", "opens_here", "opens");
 }
 
-/* --- Handlers ---------------------------------------------------------------------------------------------------------------- */
+/* --- Handlers ----------------------------------------------------------------------------------------------------- */
 
 static void handles_here(int signal)
 {
@@ -374,7 +378,7 @@ static void test_a_handler_may_have_a_stack_of_its_own(void **state)
     check_handler(SA_ONSTACK);
 }
 
-/* --- Computing --------------------------------------------------------------------------------------------------------------- */
+/* --- Computing ---------------------------------------------------------------------------------------------------- */
 
 /* ThreadSanitizer keeps signals back until the thread calls something that it knows. */
 #define NEEDS_SIGNALS() (EDO_TSAN ? skip() : (void)0)
@@ -493,7 +497,7 @@ static void test_where_that_is_not_known_the_next_caller_is_guessed(void **state
     assert_true(reports[0].guesses <= 1);
 }
 
-/* --- Several ------------------------------------------------------------------------------------------------------------------ */
+/* --- Several ------------------------------------------------------------------------------------------------------ */
 
 static _Atomic int releases;
 
@@ -518,7 +522,7 @@ static void test_what_stalls_while_a_report_is_made_is_told_after_it(void **stat
         CHECK_ORDER(&reports[i], false, "reads_here", "reads_with_room", "reads");
 }
 
-/* --- Where it waited before ----------------------------------------------------------------------------------------------------- */
+/* --- Where it waited before --------------------------------------------------------------------------------------- */
 
 static int has_slept(void *argument)
 {
@@ -586,7 +590,7 @@ static void test_where_it_last_waited_is_told(void **state)
     assert_string_equal(reports[0].waited, "waits_in_a_read");
 }
 
-/* --- Parked ------------------------------------------------------------------------------------------------------------------- */
+/* --- Parked ------------------------------------------------------------------------------------------------------- */
 
 static char dumped[16384];
 

@@ -4,7 +4,7 @@
 
 #include <sys/mman.h>
 
-/* --- Each wait once ----------------------------------------------------------------------------------------------------- */
+/* --- Each wait once ----------------------------------------------------------------------------------------------- */
 
 struct waits {
     edo_listener *listener;
@@ -388,7 +388,7 @@ static void test_each_wait_is_told_with_its_object(void **state)
     free(waits);
 }
 
-/* --- The tree, and cancellation --------------------------------------------------------------------------------------------- */
+/* --- The tree, and cancellation ----------------------------------------------------------------------------------- */
 
 static int stay_though_cancelled(void *argument)
 {
@@ -435,7 +435,7 @@ static void test_what_is_cancelled_says_why_and_where(void **state)
     assert_int_equal(run_alone(show_cancelled, NULL), 0);
 }
 
-/* --- JSON, texts ------------------------------------------------------------------------------------------------------------ */
+/* --- JSON, texts -------------------------------------------------------------------------------------------------- */
 
 /* Whether python3 takes it; true where there is none. */
 static bool json_is_good(const struct dumped *text)
@@ -567,7 +567,7 @@ static void test_memory_that_is_gone_is_not_read(void **state)
     munmap(page, 8192);
 }
 
-/* --- Who has ended ---------------------------------------------------------------------------------------------------------- */
+/* --- Who has ended ------------------------------------------------------------------------------------------------ */
 
 static int do_nothing(void *argument)
 {
@@ -601,7 +601,7 @@ static void test_who_has_ended_is_not_told(void **state)
     assert_int_equal(run_alone(show_who_has_ended, NULL), 0);
 }
 
-/* --- Errors, and from where ------------------------------------------------------------------------------------------------- */
+/* --- Errors, and from where --------------------------------------------------------------------------------------- */
 
 static int fail_to_write(void *argument, const char *text, size_t size)
 {

@@ -80,7 +80,7 @@ static void test_each_signal_has_a_dump_and_earlier_handlers_are_called(void **s
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* --- The heap is locked ------------------------------------------------------------------------------------------------- */
+/* --- The heap is locked ------------------------------------------------------------------------------------------- */
 
 static int ask_with_the_heap(void *argument)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counters: each moves when its thing happens, and by that much; sums are those of the workers; who may ask, and how. Times and
- * text have test programs of their own.
+ * Counters: each moves when its thing happens, and by that much; sums are those of the workers; who may ask, and how.
+ * Times and text have test programs of their own.
  */
 #include "runtime/helpers.h"
 #include "runtime/runtime.h"
@@ -25,7 +25,7 @@ static edo_worker_metrics read_worker(int worker)
     return metrics;
 }
 
-/* --- Who may ask, and how ---------------------------------------------------------------------------------------------- */
+/* --- Who may ask, and how ----------------------------------------------------------------------------------------- */
 
 static void test_nobody_asks_outside_a_task(void **state)
 {
@@ -87,7 +87,7 @@ static void test_sizes_and_numbers_are_checked(void **state)
     assert_int_equal(run_alone(sizes_root, NULL), 0);
 }
 
-/* --- Tasks and turns --------------------------------------------------------------------------------------------------- */
+/* --- Tasks and turns ---------------------------------------------------------------------------------------------- */
 
 static int nothing(void *argument)
 {
@@ -133,14 +133,17 @@ static void test_tasks_switches_and_queues(void **state)
     assert_int_equal(run_alone(tasks_root, NULL), 0);
 }
 
-/* --- The LIFO slot ----------------------------------------------------------------------------------------------------- */
+/* --- The LIFO slot ------------------------------------------------------------------------------------------------ */
 
 static int waits_at(void *argument)
 {
     return gate_wait(argument);
 }
 
-/* Of two that are woken one displaces the other from the slot, into the ring; who is spawned or yields has never been there. */
+/*
+ * Of two that are woken one displaces the other from the slot, into the ring; who is spawned or yields has never been
+ * there.
+ */
 static int lifo_root(void *argument)
 {
     struct gate gates[3] = {{0}, {0}, {0}};
@@ -173,7 +176,7 @@ static void test_s1_who_goes_on_by_the_lifo_slot_is_counted(void **state)
     assert_int_equal(run_alone(lifo_root, NULL), 0);
 }
 
-/* --- Full queues ---------------------------------------------------------------------------------------------------------- */
+/* --- Full queues -------------------------------------------------------------------------------------------------- */
 
 static struct {
     _Atomic bool begun, over;
@@ -314,7 +317,7 @@ static void test_what_other_threads_wake_is_scheduled_remotely(void **state)
     assert_int_equal(run_alone(remote_root, NULL), 0);
 }
 
-/* --- Waiting ----------------------------------------------------------------------------------------------------------- */
+/* --- Waiting ------------------------------------------------------------------------------------------------------ */
 
 static int timers_root(void *argument)
 {
@@ -459,7 +462,7 @@ static void test_c7_threads_and_jobs_of_blocking_work(void **state)
                      0);
 }
 
-/* --- Several workers --------------------------------------------------------------------------------------------------- */
+/* --- Several workers ---------------------------------------------------------------------------------------------- */
 
 static _Atomic int ran;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The text for Prometheus, read line by line by the rules of its format (0.0.4): each family has one HELP and one TYPE before its
- * samples, which stand together; counters, and they alone, are called _total; histograms are cumulative and add up.
+ * The text for Prometheus, read line by line by the rules of its format (0.0.4): each family has one HELP and one TYPE
+ * before its samples, which stand together; counters, and they alone, are called _total; histograms are cumulative and
+ * add up.
  */
 #include "runtime/helpers.h"
 
@@ -262,7 +263,7 @@ static void test_values_are_those_that_are_read(void **state)
                      0);
 }
 
-/* --- One reading ----------------------------------------------------------------------------------------------------- */
+/* --- One reading -------------------------------------------------------------------------------------------------- */
 
 static unsigned long long sum_of(const char *family)
 {

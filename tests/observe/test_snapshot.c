@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Snapshots: what is in them, and that they are what dumps are. What tasks wait for is tested with dumps (test_dump.c): it is the same. */
+/*
+ * Snapshots: what is in them, and that they are what dumps are. What tasks wait for is tested with dumps (test_dump.c):
+ * it is the same.
+ */
 #include "observe/parked.h"
 
 #include <edo/snapshot.h>
@@ -327,7 +330,7 @@ static void test_of_many_runtimes_none_is_left_out(void **state)
     assert_int_equal(run_alone(nests, NULL), 0);
 }
 
-/* --- Without memory --------------------------------------------------------------------------------------------------------------- */
+/* --- Without memory ----------------------------------------------------------------------------------------------- */
 
 static struct edo_platform table;
 static int countdown;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reports of stalls (edo/stall.h). Each task that stalls does so until its report has come, and the program could not end if
- * none did.
+ * Reports of stalls (edo/stall.h). Each task that stalls does so until its report has come, and the program could not
+ * end if none did.
  */
 #include "observe/stalled.h"
 
@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <time.h>
 
-/* --- One that computes ------------------------------------------------------------------------------------------------ */
+/* --- One that computes -------------------------------------------------------------------------------------------- */
 
 static volatile unsigned sink;
 
@@ -112,7 +112,7 @@ static void test_without_proc_nobody_is_signalled(void **state)
     assert_int_equal(atomic_load(&world.signals), 0);
 }
 
-/* --- Those that block ------------------------------------------------------------------------------------------------- */
+/* --- Those that block --------------------------------------------------------------------------------------------- */
 
 static void check_blocked(const char *call, const char *function)
 {
@@ -234,8 +234,8 @@ static void test_s6_a_sleep_is_reported_and_not_cut_short(void **state)
 }
 
 /*
- * Where a thread stands is not told: by a kernel without that file, to a process that may not ask, at the opening or at the reading. And
- * the file about the wait channel is the test's own.
+ * Where a thread stands is not told: by a kernel without that file, to a process that may not ask, at the opening or at
+ * the reading. And the file about the wait channel is the test's own.
  */
 static struct {
     int open; /* what is refused; 0: nothing */
@@ -357,7 +357,7 @@ static void test_s6_a_task_that_waits_for_a_foreign_mutex_is_reported(void **sta
     check_blocked("futex", "locks_here");
 }
 
-/* --- Other flows, other runtimes --------------------------------------------------------------------------------------- */
+/* --- Other flows, other runtimes ---------------------------------------------------------------------------------- */
 
 static void timer_computes(void *argument)
 {
@@ -439,7 +439,7 @@ static void test_s7_what_blocks_in_a_region_is_not_reported(void **state)
     assert_int_equal(world.count, 0);
 }
 
-/* --- The signal is everybody's ----------------------------------------------------------------------------------------- */
+/* --- The signal is everybody's ------------------------------------------------------------------------------------ */
 
 static _Atomic int urgent;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stall with the heap locked: whoever wants memory waits, and starting a thread wants some. Whatever else the runtime does about stalls
- * goes on.
+ * A stall with the heap locked: whoever wants memory waits, and starting a thread wants some. Whatever else the runtime
+ * does about stalls goes on.
  */
 #include "runtime/helpers.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The reporter of stalls alone, which is told of them by the test: too many, too slow; and reports as text (edo/stall.h). */
+/*
+ * The reporter of stalls alone, which is told of them by the test: too many, too slow; and reports as text
+ * (edo/stall.h).
+ */
 #include "runtime/helpers.h"
 
 #include "observe/stall_limit.h"
@@ -27,7 +30,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* --- The reporter alone: too many, too slow ----------------------------------------------------------------------------- */
+/* --- The reporter alone: too many, too slow ----------------------------------------------------------------------- */
 
 static struct {
     pthread_mutex_t lock;
@@ -237,7 +240,7 @@ static void test_places_are_found_again_and_their_minute_passes(void **state)
     assert_true(edo_stall_limit_allow(&limit, &keys[3], EDO_SEC(60)));
 }
 
-/* --- As text ------------------------------------------------------------------------------------------------------------ */
+/* --- As text ------------------------------------------------------------------------------------------------------ */
 
 static void test_a_report_is_text(void **state)
 {

@@ -105,7 +105,9 @@ static void test_what_is_not_there_is_not_copied(void **state)
     munmap(pages, 4096);
 }
 
-/* What stays of a process whose filter forbids process_vm_readv: it looks whether pages are there before it reads them. */
+/*
+ * What stays of a process whose filter forbids process_vm_readv: it looks whether pages are there before it reads them.
+ */
 static void test_where_the_kernel_may_not_copy_what_is_not_there_is_not_read_either(void **state)
 {
     struct sock_filter filter[] = {

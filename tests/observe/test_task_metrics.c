@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is sampled of each task, on a clock that stands still unless a task lets it pass: so what an estimate should be is known,
- * and that it is wrong by no more than chance allows.
+ * What is sampled of each task, on a clock that stands still unless a task lets it pass: so what an estimate should be
+ * is known, and that it is wrong by no more than chance allows.
  */
 #include "observe/dumped.h"
 #include "runtime/runtime.h"
@@ -31,7 +31,7 @@ static bool near(double got, double want, int percent)
     return is;
 }
 
-/* --- A crowd ------------------------------------------------------------------------------------------------------------- */
+/* --- A crowd ------------------------------------------------------------------------------------------------------ */
 
 enum { TURNS = 40000 };
 
@@ -111,7 +111,7 @@ static void test_turns_of_one_that_is_alone_count_too(void **state)
     assert_int_equal(run_measured(alone_root, &it), 0);
 }
 
-/* --- One after the other --------------------------------------------------------------------------------------------------- */
+/* --- One after the other ------------------------------------------------------------------------------------------ */
 
 struct chain {
     uint32_t word;
@@ -169,7 +169,7 @@ static void test_who_runs_second_is_met_as_often(void **state)
     assert_int_equal(run_measured(chain_root, &chain), 0);
 }
 
-/* --- Beginnings and ends --------------------------------------------------------------------------------------------------- */
+/* --- Beginnings and ends ------------------------------------------------------------------------------------------ */
 
 static int says_what_it_is(void *argument)
 {
@@ -246,7 +246,7 @@ static void test_what_cannot_be_told_is_refused(void **state)
     assert_int_equal(run_alone(errors_root, NULL), 0);
 }
 
-/* --- In dumps -------------------------------------------------------------------------------------------------------------- */
+/* --- In dumps ----------------------------------------------------------------------------------------------------- */
 
 static int dumped_root(void *argument)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Measured times, on a clock that stands still unless a task lets it pass: what lands in which bucket is known to the nanosecond.
- * And that tasks which are measured run as often as others do, wherever they are queued.
+ * Measured times, on a clock that stands still unless a task lets it pass: what lands in which bucket is known to the
+ * nanosecond. And that tasks which are measured run as often as others do, wherever they are queued.
  */
 #include "runtime/helpers.h"
 #include "runtime/runtime.h"
@@ -26,7 +26,7 @@ static int run_measured(edo_task_fn fn, void *argument)
                                 .stall_after = EDO_FOREVER, .metrics = true));
 }
 
-/* --- Buckets ----------------------------------------------------------------------------------------------------------- */
+/* --- Buckets ------------------------------------------------------------------------------------------------------ */
 
 static void test_each_time_has_the_bucket_of_its_limits(void **state)
 {
@@ -56,7 +56,7 @@ static void test_each_time_has_the_bucket_of_its_limits(void **state)
     }
 }
 
-/* --- Poll times and delays --------------------------------------------------------------------------------------------- */
+/* --- Poll times and delays ---------------------------------------------------------------------------------------- */
 
 enum { CROWD = 4, TURNS = 4000 };
 
@@ -195,7 +195,7 @@ static void test_wakes_for_nothing_are_counted(void **state)
     assert_int_equal(run_measured(idle_wakes_root, NULL), 0);
 }
 
-/* --- What measuring leaves alone --------------------------------------------------------------------------------------- */
+/* --- What measuring leaves alone ---------------------------------------------------------------------------------- */
 
 struct mill {
     _Atomic int turns;
@@ -220,7 +220,10 @@ static int reads_one(void *argument)
     return (int)edo_read(argument, &byte, 1) == 1 ? 0 : -EIO;
 }
 
-/* A sampled turn ends before its time, which must not have all others end so: looks at the poller come as often as ever. */
+/*
+ * A sampled turn ends before its time, which must not have all others end so: looks at the poller come as often as
+ * ever.
+ */
 static int looks_root(void *argument)
 {
     edo_metrics before = EDO_METRICS_INIT, after = EDO_METRICS_INIT;
@@ -290,7 +293,7 @@ static void test_a_probe_waits_where_its_task_would(void **state)
     assert_int_equal(run_measured(probe_root, NULL), 0);
 }
 
-/* --- When it is measured ----------------------------------------------------------------------------------------------- */
+/* --- When it is measured ------------------------------------------------------------------------------------------ */
 
 static int asks(void *argument)
 {
@@ -327,7 +330,7 @@ static void test_t1_seeded_runs_are_not_measured(void **state)
     unsetenv("EDO_METRICS");
 }
 
-/* --- Probes go where tasks go ------------------------------------------------------------------------------------------- */
+/* --- Probes go where tasks go ------------------------------------------------------------------------------------- */
 
 static int pinned_mills(void *argument)
 {

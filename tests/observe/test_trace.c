@@ -17,7 +17,7 @@ static int start(size_t memory)
                            EDO_OPTIONS(edo_trace_options, .memory = memory, .write = dumped_add, .argument = &trace));
 }
 
-/* --- What is in it ---------------------------------------------------------------------------------------------------------- */
+/* --- What is in it ------------------------------------------------------------------------------------------------ */
 
 static edo_channel *channel;
 static uint64_t ponger;
@@ -146,7 +146,7 @@ static void test_who_goes_on_from_a_dormant_wait_is_woken_not_spawned(void **sta
     free(events.all);
 }
 
-/* --- Many workers ----------------------------------------------------------------------------------------------------------- */
+/* --- Many workers ------------------------------------------------------------------------------------------------- */
 
 static int busy(void *argument)
 {
@@ -219,7 +219,7 @@ static void test_slices_never_overlap(void **state)
                 true);
 }
 
-/* --- Beginning and ending --------------------------------------------------------------------------------------------------- */
+/* --- Beginning and ending ----------------------------------------------------------------------------------------- */
 
 static int write_fails(void *argument, const char *text, size_t size)
 {
@@ -322,7 +322,7 @@ static void test_what_has_no_room_is_dropped_and_counted(void **state)
     free(events.all);
 }
 
-/* --- From outside ----------------------------------------------------------------------------------------------------------- */
+/* --- From outside ------------------------------------------------------------------------------------------------- */
 
 /* A runtime that begins while a trace is on is in it, and one that ends is. */
 static void test_runtimes_come_and_go_in_a_trace(void **state)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file of EDO_TRACE_FILE on bad days: the program is killed, the disk is full. What is there is JSON to its end, and a trace. The
- * programs are this one with an argument.
+ * The file of EDO_TRACE_FILE on bad days: the program is killed, the disk is full. What is there is JSON to its end,
+ * and a trace. The programs are this one with an argument.
  */
 #include "observe/traced.h"
 
@@ -19,7 +19,7 @@ static char directory[] = "/tmp/edo-trace-XXXXXX";
 static char name[64];
 static const char *self;
 
-/* --- The programs ----------------------------------------------------------------------------------------------------------- */
+/* --- The programs ------------------------------------------------------------------------------------------------- */
 
 static int next(void *argument)
 {
@@ -91,7 +91,7 @@ static void is_a_trace(bool cut)
     free(events.all);
 }
 
-/* --- Tests ------------------------------------------------------------------------------------------------------------------ */
+/* --- Tests -------------------------------------------------------------------------------------------------------- */
 
 static void test_of_a_killed_program_there_is_all_but_the_last_moment(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The walk up a stack (src/observe/walk.h): from every instruction, out of signal handlers, through code without tables; and what
- * damaged tables and stacks cost, which is frames.
+ * The walk up a stack (src/observe/walk.h): from every instruction, out of signal handlers, through code without
+ * tables; and what damaged tables and stacks cost, which is frames.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -56,7 +56,7 @@ static int set_up(void **state)
     return 0;
 }
 
-/* --- From the midst of running code -------------------------------------------------------------------------------------- */
+/* --- From the midst of running code ------------------------------------------------------------------------------- */
 
 static struct {
     uintptr_t low; /* the place that each walk has to pass */
@@ -277,7 +277,7 @@ static void test_a_walk_is_right_at_every_instruction(void **state)
 }
 #endif
 
-/* --- Code without tables -------------------------------------------------------------------------------------------------- */
+/* --- Code without tables ------------------------------------------------------------------------------------------ */
 
 /* Calls, in memory that belongs to no module: what a JIT leaves. */
 #if defined(__x86_64__)
@@ -379,7 +379,7 @@ static void test_the_walk_ends_after_so_many_frames(void **state)
     assert_false(walk.whole);
 }
 
-/* --- Damage --------------------------------------------------------------------------------------------------------------- */
+/* --- Damage ------------------------------------------------------------------------------------------------------- */
 
 /* A copy of this program's tables, which lies where they do, for who reads it by this. */
 static struct {
@@ -506,7 +506,7 @@ static void test_damaged_stacks_cost_frames_alone(void **state)
     }
 }
 
-/* --- Expressions ---------------------------------------------------------------------------------------------------------- */
+/* --- Expressions -------------------------------------------------------------------------------------------------- */
 
 static bool evaluate(uintptr_t *out, const unsigned char *bytes, size_t size)
 {
@@ -567,7 +567,7 @@ static void test_expressions_that_cannot_be_are_refused(void **state)
         assert_false(evaluate(&result, cases[i].bytes, cases[i].size));
 }
 
-/* --- What is loaded -------------------------------------------------------------------------------------------------------- */
+/* --- What is loaded ----------------------------------------------------------------------------------------------- */
 
 static int compare_module(struct dl_phdr_info *info, size_t size, void *argument)
 {
@@ -607,7 +607,7 @@ static void test_modules_are_those_of_the_loader(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
-/* --- Code ------------------------------------------------------------------------------------------------------------------- */
+/* --- Code --------------------------------------------------------------------------------------------------------- */
 
 static void test_jumps_are_known(void **state)
 {

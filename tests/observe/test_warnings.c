@@ -28,7 +28,7 @@ static bool warned(const char *name, int warning)
     return at && at < end;
 }
 
-/* --- Stalls, whose beginnings and ends are noted --------------------------------------------------------------------------- */
+/* --- Stalls, whose beginnings and ends are noted ------------------------------------------------------------------ */
 
 static struct edo_offender noted(struct edo_offenders *offenders, uint64_t id)
 {
@@ -78,7 +78,7 @@ static void test_the_table_keeps_who_was_seen_last(void **state)
     assert_int_equal(noted(&offenders, 1000).rounds, 0);
 }
 
-/* --- Stalls in a runtime --------------------------------------------------------------------------------------------------- */
+/* --- Stalls in a runtime ------------------------------------------------------------------------------------------ */
 
 struct stalling {
     _Atomic bool told;
@@ -225,7 +225,7 @@ static void test_who_was_in_regions_three_times_is_not(void **state)
     run_with(often_root, &it, EDO_OPTIONS(edo_run_options, .workers = 1, .signals = EDO_SIGNALS_IGNORE));
 }
 
-/* --- Rounds ---------------------------------------------------------------------------------------------------------------- */
+/* --- Rounds ------------------------------------------------------------------------------------------------------- */
 
 static void test_who_goes_round_is_known_by_what_its_worker_counts(void **state)
 {
@@ -328,7 +328,7 @@ static void test_who_computes_between_its_yields_is_not(void **state)
     rounds_with(1, EDO_US(20), false);
 }
 
-/* --- Locks ----------------------------------------------------------------------------------------------------------------- */
+/* --- Locks -------------------------------------------------------------------------------------------------------- */
 
 struct locks {
     edo_mutex mutex;

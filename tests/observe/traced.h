@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests of traces share: a trace as text, whether that is JSON, and its events as structs. An event is a line, which
- * the format leaves free, but makes them easy to find.
+ * What the tests of traces share: a trace as text, whether that is JSON, and its events as structs. An event is a line,
+ * which the format leaves free, but makes them easy to find.
  */
 #ifndef EDO_TESTS_OBSERVE_TRACED_H
 #define EDO_TESTS_OBSERVE_TRACED_H
@@ -12,7 +12,7 @@
 
 #include <ctype.h>
 
-/* --- JSON: RFC 8259, but for what it says of escapes in detail ---------------------------------------------------------------- */
+/* --- JSON: RFC 8259, but for what it says of escapes in detail ---------------------------------------------------- */
 
 static inline const char *json_space(const char *at)
 {
@@ -85,7 +85,7 @@ static inline const char *json_value(const char *at, int depth)
     }
 }
 
-/* --- Events ----------------------------------------------------------------------------------------------------------------- */
+/* --- Events ------------------------------------------------------------------------------------------------------- */
 
 struct event {
     char phase;
@@ -277,8 +277,8 @@ static inline void events_check_arrows(const struct events *events)
 }
 
 /*
- * The rules that any trace keeps: those of the format (see event_check); slices of a track never overlap (to the ns that times are cut
- * to), and are written in the order of their times; every arrow's end has a begin that is no later.
+ * The rules that any trace keeps: those of the format (see event_check); slices of a track never overlap (to the ns
+ * that times are cut to), and are written in the order of their times; every arrow's end has a begin that is no later.
  */
 static inline void events_check(const struct events *events)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the system table makes of getaddrinfo's answers. That one is this file's own, so that no name server is asked and
- * every answer can be had.
+ * What the system table makes of getaddrinfo's answers. That one is this file's own, so that no name server is asked
+ * and every answer can be had.
  */
 #include "platform/names.h"
 #include "platform/platform.h"

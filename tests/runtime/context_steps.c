@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What context_steps.py looks at in gdb: two flows that switch to and fro, each with values in registers to find again. */
+/*
+ * What context_steps.py looks at in gdb: two flows that switch to and fro, each with values in registers to find again.
+ */
 #include <stdint.h>
 #include <stdio.h>
 

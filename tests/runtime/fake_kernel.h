@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A platform table that is the system's, but with other settings and refusals in what concerns memory: what tests of the
- * stack pool want of a kernel. fake_kernel_begin puts it in force, fake_kernel_end takes it back and checks that all
- * that was mapped was unmapped. Knobs may be turned in between, by one thread.
+ * A platform table that is the system's, but with other settings and refusals in what concerns memory: what tests of
+ * the stack pool want of a kernel. fake_kernel_begin puts it in force, fake_kernel_end takes it back and checks that
+ * all that was mapped was unmapped. Knobs may be turned in between, by one thread.
  */
 #ifndef EDO_TESTS_RUNTIME_FAKE_KERNEL_H
 #define EDO_TESTS_RUNTIME_FAKE_KERNEL_H

@@ -2,8 +2,8 @@
 /*
  * What the tests of tasks and scopes share.
  *
- * cmocka's assertions jump, and nothing may jump out of a task. So code that runs in tasks says CHECK(...), which prints
- * and counts what failed, and the test itself calls run(...), which fails if anything was counted.
+ * cmocka's assertions jump, and nothing may jump out of a task. So code that runs in tasks says CHECK(...), which
+ * prints and counts what failed, and the test itself calls run(...), which fails if anything was counted.
  *
  * Virtual time: between virtual_begin and virtual_end the platform table has a clock that stands still while anything
  * runs, and moves to the next deadline when a worker would sleep for it. With one worker nothing is left to chance.
@@ -36,7 +36,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* --- Checks in tasks -------------------------------------------------------------------------------------------------- */
+/* --- Checks in tasks ---------------------------------------------------------------------------------------------- */
 
 static _Atomic int test_failures;
 
@@ -82,7 +82,7 @@ static inline int run_alone(edo_task_fn fn, void *argument)
 /* An atomic's address as a task's argument. */
 #define ARGUMENT(address) ((void *)(uintptr_t)(address))
 
-/* --- A gate: tasks and threads wait until it is opened ------------------------------------------------------------------ */
+/* --- A gate: tasks and threads wait until it is opened ------------------------------------------------------------ */
 
 struct gate {
     uint32_t open;
@@ -113,7 +113,7 @@ static inline void until(_Atomic int *number, int reached)
         edo_yield();
 }
 
-/* --- Virtual time ------------------------------------------------------------------------------------------------------ */
+/* --- Virtual time ------------------------------------------------------------------------------------------------- */
 
 static struct edo_platform virtual_table;
 static _Atomic int64_t virtual_clock;
@@ -163,9 +163,12 @@ static inline void virtual_pass(int64_t duration)
 /* A test in virtual time, for a group's list. */
 #define virtual_test(function) cmocka_unit_test_setup_teardown(function, virtual_begin, virtual_end)
 
-/* --- Children of the process -------------------------------------------------------------------------------------------- */
+/* --- Children of the process -------------------------------------------------------------------------------------- */
 
-/* Forks, runs body(argument) in the child, whose exit status is its return value, and gives waitpid's status and stderr. */
+/*
+ * Forks, runs body(argument) in the child, whose exit status is its return value, and gives waitpid's status and
+ * stderr.
+ */
 static inline int in_child(int (*body)(void *), void *argument, char *text, size_t size)
 {
     int ends[2];
@@ -213,7 +216,9 @@ static inline int death_body(void *argument)
     return 0;
 }
 
-/* In builds with EDO_DEBUG_CHECKS: a runtime that runs fn aborts and says `what`. In others there is nothing to test. */
+/*
+ * In builds with EDO_DEBUG_CHECKS: a runtime that runs fn aborts and says `what`. In others there is nothing to test.
+ */
 static inline void assert_misuse(edo_task_fn fn, void *argument, const char *what)
 {
 #ifdef EDO_DEBUG_CHECKS

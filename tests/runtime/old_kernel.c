@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs a program as on a Linux before 6.13, which has no MADV_GUARD_INSTALL: madvise(2) refuses that advice. Guard pages then are
- * mprotect's, as many as vm.max_map_count has room for (rule K1). Usage: old-kernel PROGRAM [ARGUMENT ...]
+ * Runs a program as on a Linux before 6.13, which has no MADV_GUARD_INSTALL: madvise(2) refuses that advice. Guard
+ * pages then are mprotect's, as many as vm.max_map_count has room for (rule K1). Usage: old-kernel PROGRAM [ARGUMENT
+ * ...]
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A child task that does as it is told, and reports what it saw: for the tests of scopes. It belongs to whoever made it. */
+/*
+ * A child task that does as it is told, and reports what it saw: for the tests of scopes. It belongs to whoever made
+ * it.
+ */
 #ifndef EDO_TESTS_RUNTIME_SCOPE_CHILD_H
 #define EDO_TESTS_RUNTIME_SCOPE_CHILD_H
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many runtimes at once, from a seed: on three plain threads they come and go, and have others inside, in tasks and in jobs of
- * edo_blocking, up to four deep. Their tasks hand each other parcels and take a lock, across all runtimes; have
+ * Many runtimes at once, from a seed: on three plain threads they come and go, and have others inside, in tasks and in
+ * jobs of edo_blocking, up to four deep. Their tasks hand each other parcels and take a lock, across all runtimes; have
  * task-locals, which children inherit; go on by continuations; and are cancelled with their scopes at any moment.
  *
- * What must hold is counted (S8, C2, C4): no parcel lost or doubled, the lock held once; each task-local destroyed once, by the
- * time the scope of its task has ended; each callback at a start with its other one; no thread left when edo_run is back.
+ * What must hold is counted (S8, C2, C4): no parcel lost or doubled, the lock held once; each task-local destroyed
+ * once, by the time the scope of its task has ended; each callback at a start with its other one; no thread left when
+ * edo_run is back.
  */
 #include "helpers.h"
 
@@ -30,7 +31,7 @@ struct place {
     int depth;
 };
 
-/* --- The task-local: each task its own number, one more than its parent's ---------------------------------------------------- */
+/* --- The task-local: each task its own number, one more than its parent's ----------------------------------------- */
 
 struct age {
     int age;
@@ -64,7 +65,7 @@ static int age_inherit(void **child, void *parent)
 
 static const edo_local age = EDO_LOCAL_INIT(.destroy = age_destroy, .inherit = age_inherit);
 
-/* --- Callbacks --------------------------------------------------------------------------------------------------------------- */
+/* --- Callbacks ---------------------------------------------------------------------------------------------------- */
 
 static void thread_starts(void *argument)
 {
@@ -93,7 +94,7 @@ static void task_stops(const edo_task_info *info, void *argument)
     atomic_fetch_sub(&world.tasks, 1);
 }
 
-/* --- What tasks do ------------------------------------------------------------------------------------------------------------- */
+/* --- What tasks do ------------------------------------------------------------------------------------------------ */
 
 static int live(void *argument);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everything at once, from a seed: trees of tasks under random policies, cancelled at random scopes by tasks, by a plain
- * thread and by deadlines, behind shields, while they sleep, park on words, hold mutexes, start and stop timers, block,
- * lie dormant, echo over socket pairs or stay pinned; and a plain thread keeps taking workers from the threads that carry
- * them. What must hold is counted: nothing lost, nothing twice, nothing left.
+ * Everything at once, from a seed: trees of tasks under random policies, cancelled at random scopes by tasks, by a
+ * plain thread and by deadlines, behind shields, while they sleep, park on words, hold mutexes, start and stop timers,
+ * block, lie dormant, echo over socket pairs or stay pinned; and a plain thread keeps taking workers from the threads
+ * that carry them. What must hold is counted: nothing lost, nothing twice, nothing left.
  *
  * A hang is a finding too (a wake or a cancellation was lost); the timeout of the test tells.
  */
@@ -82,7 +82,7 @@ static struct life child_of(struct life *life, edo_scope *victim)
 
 static int grow(void *argument);
 
-/* --- Waiting on words ------------------------------------------------------------------------------------------------- */
+/* --- Waiting on words --------------------------------------------------------------------------------------------- */
 
 static int counted_wait(const uint32_t *word, uint32_t expected, int64_t deadline)
 {
@@ -147,7 +147,7 @@ static void mutex_unlock(void)
         counted_wake(&garden.mutex, 1);
 }
 
-/* --- What a task may do ------------------------------------------------------------------------------------------------- */
+/* --- What a task may do ------------------------------------------------------------------------------------------- */
 
 static void do_compute(struct life *life)
 {
@@ -287,7 +287,7 @@ static void do_blocking(struct life *life)
         atomic_fetch_add(&garden.jobs, 1);
 }
 
-/* --- Tasks of all kinds -------------------------------------------------------------------------------------------------- */
+/* --- Tasks of all kinds ------------------------------------------------------------------------------------------- */
 
 static int spawned(int rc)
 {
@@ -602,7 +602,7 @@ static int gardener(void *argument)
     return finish(0);
 }
 
-/* --- Plain threads ------------------------------------------------------------------------------------------------------- */
+/* --- Plain threads ------------------------------------------------------------------------------------------------ */
 
 static void pause_for(int64_t duration)
 {
@@ -670,7 +670,7 @@ static void *cancel_scopes(void *argument)
     return NULL;
 }
 
-/* --- A run ---------------------------------------------------------------------------------------------------------------- */
+/* --- A run -------------------------------------------------------------------------------------------------------- */
 
 static int tend(void *argument)
 {

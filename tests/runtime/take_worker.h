@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Takes a worker from its thread as the monitor does, which has spare threads made before. Returns what edo_worker_take does. */
+/*
+ * Takes a worker from its thread as the monitor does, which has spare threads made before. Returns what edo_worker_take
+ * does.
+ */
 #ifndef EDO_TESTS_RUNTIME_TAKE_WORKER_H
 #define EDO_TESTS_RUNTIME_TAKE_WORKER_H
 

@@ -5,7 +5,7 @@
 
 #include <edo/testing.h>
 
-/* --- Marks, on a clock of the test's own ---------------------------------------------------------------------------------- */
+/* --- Marks, on a clock of the test's own -------------------------------------------------------------------------- */
 
 enum { TOLD = 200000 };
 
@@ -152,7 +152,7 @@ static void test_what_is_not_known_is_said_so(void **state)
     assert_int_equal(edo_ages_find(marks, 4, 23, 390), 390); /* never in the future */
 }
 
-/* --- In runtimes --------------------------------------------------------------------------------------------------------- */
+/* --- In runtimes -------------------------------------------------------------------------------------------------- */
 
 /* A monitor, or a worker, that did not get the processor in time is not wrong, but late: so there are some attempts. */
 enum { ATTEMPTS = 30 };

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Blocking jobs and their classes (C7): queued ones are dropped, running ones waited for, abandonable ones left alone. */
+/*
+ * Blocking jobs and their classes (C7): queued ones are dropped, running ones waited for, abandonable ones left alone.
+ */
 #include "helpers.h"
 
 #include <pthread.h>
@@ -87,7 +89,7 @@ static void test_blocking_does_not_hold_up_others(void **state)
     assert_int_equal(run_alone(others_main, NULL), 0);
 }
 
-/* --- C7 -------------------------------------------------------------------------------------------------------------------- */
+/* --- C7 ----------------------------------------------------------------------------------------------------------- */
 
 static int running_caller(void *argument)
 {
@@ -283,7 +285,7 @@ static void test_c7_abandonable_job_that_ended_gives_its_result(void **state)
     assert_int_equal(run(abandonable_done_main, NULL), 0);
 }
 
-/* --- Races ----------------------------------------------------------------------------------------------------------------- */
+/* --- Races -------------------------------------------------------------------------------------------------------- */
 
 /* Every job either ran, and its result came, or was dropped; or, abandoned, both in the end. */
 struct race {

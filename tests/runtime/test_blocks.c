@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Type-stable blocks: each is handed out once until it comes back, what it holds survives the free list, memory does not
- * grow when blocks go round, and a refused mapping leaves everything as it was.
+ * Type-stable blocks: each is handed out once until it comes back, what it holds survives the free list, memory does
+ * not grow when blocks go round, and a refused mapping leaves everything as it was.
  */
 #include "helpers.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cancellation is level-triggered (C1): refused before any syscall, with budget spent, everywhere, until the scope is left;
- * and it reaches whatever waits, from wherever it is asked for.
+ * Cancellation is level-triggered (C1): refused before any syscall, with budget spent, everywhere, until the scope is
+ * left; and it reaches whatever waits, from wherever it is asked for.
  */
 #include "helpers.h"
 
@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
-/* --- Every call that may wait ------------------------------------------------------------------------------------------- */
+/* --- Every call that may wait ------------------------------------------------------------------------------------- */
 
 /* Syscalls made through the platform table by tasks. */
 static struct edo_platform counting;
@@ -373,7 +373,7 @@ static void test_c1_refused_calls_spend_budget(void **state)
     assert_int_equal(run_alone(budget_main, NULL), 0);
 }
 
-/* --- What waits is woken --------------------------------------------------------------------------------------------------- */
+/* --- What waits is woken ------------------------------------------------------------------------------------------ */
 
 struct waiter {
     struct things things;
@@ -427,7 +427,7 @@ static void test_c1_whatever_waits_is_woken(void **state)
     assert_int_equal(run(woken_main, NULL), 0);
 }
 
-/* --- Not cancellable ---------------------------------------------------------------------------------------------------------- */
+/* --- Not cancellable ---------------------------------------------------------------------------------------------- */
 
 static int end_child(void *argument)
 {
@@ -473,7 +473,7 @@ static void test_c1_scope_end_spawn_and_close_are_not_cancellable(void **state)
     assert_int_equal(run(end_main, NULL), 0);
 }
 
-/* --- Reason and place ---------------------------------------------------------------------------------------------------------- */
+/* --- Reason and place --------------------------------------------------------------------------------------------- */
 
 static int reason_main(void *argument)
 {
@@ -520,7 +520,7 @@ static void test_c1_first_reason_and_place_stay(void **state)
     assert_int_equal(run_alone(reason_main, NULL), 0);
 }
 
-/* --- From elsewhere ------------------------------------------------------------------------------------------------------------- */
+/* --- From elsewhere ----------------------------------------------------------------------------------------------- */
 
 static void *cancel_thread(void *argument)
 {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Cancellation walks through trees of tasks and scopes (C1): deep ones, wide ones, and random ones at random moments. */
+/*
+ * Cancellation walks through trees of tasks and scopes (C1): deep ones, wide ones, and random ones at random moments.
+ */
 #include "helpers.h"
 
-/* --- Deep and wide ---------------------------------------------------------------------------------------------------------------- */
+/* --- Deep and wide ------------------------------------------------------------------------------------------------ */
 
 enum { DEEP = 10000, WIDE = 100000 };
 
@@ -107,11 +109,11 @@ static void test_c1_a_hundred_thousand_children_are_cancelled(void **state)
                      0);
 }
 
-/* --- Random trees, cancelled at random places ----------------------------------------------------------------------------------------- */
+/* --- Random trees, cancelled at random places --------------------------------------------------------------------- */
 
 /*
- * Tasks spawn, open scopes and shields, wait, give turns and cancel what they are inside of, at random; in the end the top
- * is cancelled. Whoever has once been refused in a scope must be refused for as long as it stays in it.
+ * Tasks spawn, open scopes and shields, wait, give turns and cancel what they are inside of, at random; in the end the
+ * top is cancelled. Whoever has once been refused in a scope must be refused for as long as it stays in it.
  */
 struct tree {
     uint64_t seed;

@@ -47,7 +47,7 @@ static void test_asked_for_and_not_linked_is_said_in_one_line(void **state)
     assert_string_equal(said, "");
 }
 
-/* --- One that a test serves --------------------------------------------------------------------------------------------------------- */
+/* --- One that a test serves --------------------------------------------------------------------------------------- */
 
 static int starts, stops, refusal;
 static _Atomic int reports;

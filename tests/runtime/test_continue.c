@@ -22,7 +22,7 @@ static int64_t stacks_held(void)
     return (int64_t)metrics.stacks_in_use - 33 * metrics.workers;
 }
 
-/* --- No stack ------------------------------------------------------------------------------------------------------------ */
+/* --- No stack ----------------------------------------------------------------------------------------------------- */
 
 enum { DORMANT = 1000 };
 
@@ -103,7 +103,7 @@ static void test_k5_spawn_when_touches_no_stack(void **state)
     assert_int_equal(run_alone(when_main, NULL), 0);
 }
 
-/* --- Reasons to go on ------------------------------------------------------------------------------------------------------ */
+/* --- Reasons to go on --------------------------------------------------------------------------------------------- */
 
 struct step {
     edo_when when;
@@ -282,7 +282,7 @@ static void test_k5_continuation_in_a_cancelled_scope_runs_at_once(void **state)
     assert_int_equal(run_alone(cancelled_before, NULL), 0);
 }
 
-/* --- A long chain ------------------------------------------------------------------------------------------------------------ */
+/* --- A long chain ------------------------------------------------------------------------------------------------- */
 
 struct chain {
     int left;
@@ -337,7 +337,7 @@ static void test_k5_continuations_give_turns(void **state)
     assert_int_equal(run_alone(chain_main, NULL), 0);
 }
 
-/* --- Deadlines that move ------------------------------------------------------------------------------------------------------- */
+/* --- Deadlines that move ------------------------------------------------------------------------------------------ */
 
 /* Waits again and again, with deadlines that are now earlier, now later, for a byte that comes or does not. */
 struct moving {
@@ -469,7 +469,7 @@ static void test_k5_dormant_tasks_on_all_workers(void **state)
     assert_int_equal(run(traffic_main, &seed), 0);
 }
 
-/* --- Dormant from the beginning --------------------------------------------------------------------------------------------------- */
+/* --- Dormant from the beginning ----------------------------------------------------------------------------------- */
 
 static int born_dormant(void *argument)
 {
@@ -518,7 +518,7 @@ static void test_k5_spawn_when_starts_at_its_condition(void **state)
     assert_int_equal(run_alone(born_main, NULL), 0);
 }
 
-/* --- Debug aborts ------------------------------------------------------------------------------------------------------------------- */
+/* --- Debug aborts ------------------------------------------------------------------------------------------------- */
 
 static int death_next(void *argument)
 {
@@ -577,7 +577,7 @@ static void test_k5_debug_abort_when_the_root_task_continues(void **state)
     assert_misuse(death_root, NULL, "root task's function cannot continue");
 }
 
-/* --- The function beneath the usual continuation ------------------------------------------------------------------------------ */
+/* --- The function beneath the usual continuation ------------------------------------------------------------------ */
 
 struct readable {
     edo_stream *stream;
@@ -646,7 +646,7 @@ static void test_k5_continue_readable_is_the_usual_continuation(void **state)
     assert_int_equal(run(readable_main, NULL), 0);
 }
 
-/* --- Something to wait for on the way out --------------------------------------------------------------------------------------- */
+/* --- Something to wait for on the way out ------------------------------------------------------------------------- */
 
 struct leaver {
     edo_stream *stream;

@@ -2,7 +2,7 @@
 /* Deadlines and shields (C5), in virtual time and on one worker: the order of events is fixed. */
 #include "scope_child.h"
 
-/* --- Deadlines ------------------------------------------------------------------------------------------------------------ */
+/* --- Deadlines ---------------------------------------------------------------------------------------------------- */
 
 static int timeout_main(void *argument)
 {
@@ -146,7 +146,7 @@ static void test_durations_may_be_forever(void **state)
     assert_int_equal(run_alone(forever_main, NULL), 0);
 }
 
-/* --- C5: nesting ------------------------------------------------------------------------------------------------------------ */
+/* --- C5: nesting -------------------------------------------------------------------------------------------------- */
 
 static int c5_nearest_main(void *argument)
 {
@@ -223,7 +223,7 @@ static void test_c5_children_are_under_the_deadline(void **state)
     assert_int_equal(run_alone(c5_inherit_main, NULL), -ETIMEDOUT);
 }
 
-/* --- C5: shields ------------------------------------------------------------------------------------------------------------ */
+/* --- C5: shields -------------------------------------------------------------------------------------------------- */
 
 static int c5_shield_main(void *argument)
 {

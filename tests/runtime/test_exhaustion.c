@@ -3,7 +3,8 @@
  * F1: whatever the system refuses, and whenever, is an error code; nothing is lost and nothing leaks.
  *
  * One program that spawns, joins, continues, blocks, nests and talks over sockets is run again and again, and each time
- * one more call that the system may refuse succeeds before one fails (or before all fail from there on), until none does.
+ * one more call that the system may refuse succeeds before one fails (or before all fail from there on), until none
+ * does.
  */
 #include "helpers.h"
 
@@ -11,7 +12,7 @@
 
 #include <sys/socket.h>
 
-/* --- A system that refuses ------------------------------------------------------------------------------------------------ */
+/* --- A system that refuses ---------------------------------------------------------------------------------------- */
 
 static int scarce_begin(void **state)
 {
@@ -46,7 +47,7 @@ static bool failed(int rc, int *first)
     return true;
 }
 
-/* --- The program ------------------------------------------------------------------------------------------------------------ */
+/* --- The program -------------------------------------------------------------------------------------------------- */
 
 struct work {
     int spawned; /* spawns that said they succeeded */

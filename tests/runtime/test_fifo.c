@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The queue of a worker that is alone (rule S1), by itself: first in, first out, whatever was pushed, taken or turned round before;
- * and in a runtime, where turns go round.
+ * The queue of a worker that is alone (rule S1), by itself: first in, first out, whatever was pushed, taken or turned
+ * round before; and in a runtime, where turns go round.
  */
 #include "helpers.h"
 
@@ -116,7 +116,10 @@ static int goes_round(void *argument)
     return 0;
 }
 
-/* Each of a thousand has its turn before any has its next, in the order in which they came; looks at poller and timers lie between. */
+/*
+ * Each of a thousand has its turn before any has its next, in the order in which they came; looks at poller and timers
+ * lie between.
+ */
 static int circle_root(void *argument)
 {
     int rc = 0;

@@ -194,7 +194,7 @@ static void test_f4_after_fork_every_call_is_refused_and_the_parent_goes_on(void
     assert_int_equal(run(forks, NULL), 0);
 }
 
-/* --- From another thread, and when no runtime lives ----------------------------------------------------------------------- */
+/* --- From another thread, and when no runtime lives --------------------------------------------------------------- */
 
 static void child_runs_nothing(void)
 {
@@ -237,7 +237,7 @@ static void test_f4_without_a_runtime_fork_is_free(void **state)
     assert_int_equal(atomic_load(&test_failures), 0);
 }
 
-/* --- Signals and exec ------------------------------------------------------------------------------------------------------ */
+/* --- Signals and exec --------------------------------------------------------------------------------------------- */
 
 /* ThreadSanitizer delivers no signals in a child of fork that had threads. */
 #if defined(__has_feature)

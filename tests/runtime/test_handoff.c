@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Workers that are taken from their threads (S6, S10): what the taken thread's task, the others, the timers and the caches
- * make of it. The taker is a plain thread, as the monitor is; here it takes on request, so that nothing is left to chance.
+ * Workers that are taken from their threads (S6, S10): what the taken thread's task, the others, the timers and the
+ * caches make of it. The taker is a plain thread, as the monitor is; here it takes on request, so that nothing is left
+ * to chance.
  */
 #include "helpers.h"
 
@@ -59,7 +60,7 @@ static void lose_worker(void)
         sched_yield();
 }
 
-/* --- One worker ------------------------------------------------------------------------------------------------------------ */
+/* --- One worker --------------------------------------------------------------------------------------------------- */
 
 static int lose_root(void *argument)
 {
@@ -207,7 +208,7 @@ static void test_s10_every_entry_looks_its_worker_up_afresh(void **state)
         run_with(many_root, NULL, EDO_OPTIONS(edo_run_options, .workers = 2, .signals = EDO_SIGNALS_IGNORE)), 0);
 }
 
-/* --- What a taker may not ---------------------------------------------------------------------------------------------------- */
+/* --- What a taker may not ----------------------------------------------------------------------------------------- */
 
 static int refused_root(void *argument)
 {
@@ -263,11 +264,11 @@ static void test_s6_a_spare_thread_that_was_not_needed_stays(void **state)
         run_with(in_vain_root, NULL, EDO_OPTIONS(edo_run_options, .workers = 2, .signals = EDO_SIGNALS_IGNORE)), 0);
 }
 
-/* --- Cancelling what is elsewhere ---------------------------------------------------------------------------------------------- */
+/* --- Cancelling what is elsewhere --------------------------------------------------------------------------------- */
 
 /*
- * Deep chains of scopes under a cancellation from a plain thread: a task that is woken finds its innermost scope cancelled,
- * whatever it does at that moment.
+ * Deep chains of scopes under a cancellation from a plain thread: a task that is woken finds its innermost scope
+ * cancelled, whatever it does at that moment.
  */
 struct chain {
     uint64_t random;

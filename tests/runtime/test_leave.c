@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* How a scope is left (C9): the ways out of the block, and whose error its result is. In virtual time, on one worker. */
+/*
+ * How a scope is left (C9): the ways out of the block, and whose error its result is. In virtual time, on one worker.
+ */
 #include "scope_child.h"
 
-/* --- C9: the ways out ---------------------------------------------------------------------------------------------------- */
+/* --- C9: the ways out --------------------------------------------------------------------------------------------- */
 
 enum way { THROUGH, CONTINUE, THROUGH_ERROR, CONTINUE_ERROR, BREAK, RETURN, GOTO };
 
@@ -92,7 +94,7 @@ static void test_c9_rc_may_be_null(void **state)
     assert_int_equal(run_alone(c9_null_rc_main, NULL), 0);
 }
 
-/* --- C9: whose error it is ------------------------------------------------------------------------------------------------ */
+/* --- C9: whose error it is ---------------------------------------------------------------------------------------- */
 
 static int c9_first_main(void *argument)
 {
@@ -233,7 +235,7 @@ static void test_c9_cancellation_from_outside_is_an_error_of_the_inner_scope(voi
     assert_int_equal(run_alone(c9_from_outside_main, NULL), 0);
 }
 
-/* --- Debug aborts ----------------------------------------------------------------------------------------------------------- */
+/* --- Debug aborts ------------------------------------------------------------------------------------------------- */
 
 static int death_failed_return(void *argument)
 {

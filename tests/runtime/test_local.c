@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-/* --- A value that tells what becomes of it ------------------------------------------------------------------------------ */
+/* --- A value that tells what becomes of it ------------------------------------------------------------------------ */
 
 static _Atomic int destroyed;
 static _Atomic uint64_t destroyed_by; /* the task that did it last */
@@ -51,7 +51,7 @@ static const edo_local second = EDO_LOCAL_INIT(.destroy = value_destroy);
 static const edo_local third = EDO_LOCAL_INIT(.destroy = value_destroy);
 static edo_local plain; /* all zero is a key */
 
-/* --- Getting and setting -------------------------------------------------------------------------------------------------- */
+/* --- Getting and setting ------------------------------------------------------------------------------------------ */
 
 static int get_and_set(void *argument)
 {
@@ -170,7 +170,7 @@ static void test_s5_locals_go_with_their_task_to_whatever_thread_it_wakes_on(voi
     assert_int_equal(run(many_tasks, NULL), 0);
 }
 
-/* --- Over continuations ------------------------------------------------------------------------------------------------ */
+/* --- Over continuations ------------------------------------------------------------------------------------------- */
 
 static int last_part(void *argument)
 {
@@ -211,7 +211,7 @@ static void test_k5_locals_stay_over_edo_continue_and_end_with_the_task(void **s
     assert_string_equal(order, "x");
 }
 
-/* --- Inside a block ---------------------------------------------------------------------------------------------------- */
+/* --- Inside a block ----------------------------------------------------------------------------------------------- */
 
 static int left_by(int way)
 {
@@ -269,7 +269,7 @@ static void test_a_bound_local_is_there_within_its_block_only(void **state)
     assert_int_equal(run_alone(leaves_blocks, &value), 0);
 }
 
-/* --- Destroyed by the task itself ---------------------------------------------------------------------------------------- */
+/* --- Destroyed by the task itself --------------------------------------------------------------------------------- */
 
 static struct gate let_go;
 static _Atomic int waiting;
@@ -396,7 +396,7 @@ static void test_the_copied_argument_outlives_the_locals(void **state)
     assert_int_equal(run_alone(copies, NULL), 0);
 }
 
-/* --- Inheritance --------------------------------------------------------------------------------------------------------- */
+/* --- Inheritance -------------------------------------------------------------------------------------------------- */
 
 static int inherit_next(void **child, void *value)
 {
@@ -472,7 +472,7 @@ static void test_c10_children_get_a_value_of_their_own_or_are_not_spawned(void *
     assert_string_equal(order, "bbrrayzf");
 }
 
-/* --- F2 --------------------------------------------------------------------------------------------------------------- */
+/* --- F2 ----------------------------------------------------------------------------------------------------------- */
 
 static void destroy_with_region(void *argument)
 {

@@ -30,7 +30,7 @@ static void deferred(void *argument)
 
 enum way { THROUGH, RETURN, BREAK, CONTINUE, GOTO, WAYS };
 
-/* --- EDO_AUTO and EDO_DEFER ------------------------------------------------------------------------------------------------ */
+/* --- EDO_AUTO and EDO_DEFER --------------------------------------------------------------------------------------- */
 
 static int leave(enum way way)
 {
@@ -132,7 +132,7 @@ static void test_auto_free_works_out_of_the_box(void **state)
     assert_null(nothing);
 }
 
-/* --- Block macros ------------------------------------------------------------------------------------------------------------ */
+/* --- Block macros ------------------------------------------------------------------------------------------------- */
 
 static int cleanup_child(void *argument)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The monitor (promise 3, S2, S6, S7): a task that blocks or spins stalls only itself. Each test is a program that could not
- * end if nobody took the worker away: a task holds its thread until another one has run.
+ * The monitor (promise 3, S2, S6, S7): a task that blocks or spins stalls only itself. Each test is a program that
+ * could not end if nobody took the worker away: a task holds its thread until another one has run.
  */
 #include "helpers.h"
 
@@ -61,7 +61,7 @@ static int runs(void *argument)
     return 0;
 }
 
-/* --- Behind a stall: tasks, timers, sockets ------------------------------------------------------------------------------ */
+/* --- Behind a stall: tasks, timers, sockets ----------------------------------------------------------------------- */
 
 /* Counts are raised after the hand-off that they are about. */
 static void until_counted(edo_metrics *metrics)
@@ -232,7 +232,7 @@ static void test_s6_a_timer_callback_that_spins_stalls_only_itself(void **state)
     assert_int_equal(world_run(callback_root, 1, 1, false), 0);
 }
 
-/* --- Long runs without a stall ------------------------------------------------------------------------------------------- */
+/* --- Long runs without a stall ------------------------------------------------------------------------------------ */
 
 /* A budget is 128 checkpoints, and a worker looks at its timers every 61 turns: far too seldom for this one. */
 static int polite_until_timer(void *argument)
@@ -260,7 +260,7 @@ static void test_s2_a_worker_that_hardly_looks_at_its_timers_is_made_to(void **s
                      0);
 }
 
-/* --- Patience ------------------------------------------------------------------------------------------------------------ */
+/* --- Patience ----------------------------------------------------------------------------------------------------- */
 
 static int blocks_in_region(void *argument)
 {
@@ -333,7 +333,7 @@ static void test_s9_the_monitor_sleeps_when_all_sleep_and_wakes_with_them(void *
     }
 }
 
-/* --- Pinned -------------------------------------------------------------------------------------------------------------- */
+/* --- Pinned ------------------------------------------------------------------------------------------------------- */
 
 static int pinned_stalls(void *argument)
 {
@@ -387,7 +387,7 @@ static void test_s5_in_a_pinned_runtime_a_stall_is_only_counted(void **state)
         0);
 }
 
-/* --- Bad days ------------------------------------------------------------------------------------------------------------ */
+/* --- Bad days ----------------------------------------------------------------------------------------------------- */
 
 static int crowded_root(void *argument)
 {
@@ -695,7 +695,7 @@ static void test_f1_a_stall_inside_the_allocator(void **state)
     edo_platform = &edo_platform_system;
 }
 
-/* --- Threads ------------------------------------------------------------------------------------------------------------- */
+/* --- Threads ------------------------------------------------------------------------------------------------------ */
 
 static int retire_root(void *argument)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parking table: order, answers, and that no wake goes to somebody who gave up; for tasks and plain threads on one word,
- * and for words that are gone once the last waiter is woken.
+ * The parking table: order, answers, and that no wake goes to somebody who gave up; for tasks and plain threads on one
+ * word, and for words that are gone once the last waiter is woken.
  */
 #include "helpers.h"
 
@@ -15,7 +15,7 @@ static uint32_t word;
 static _Atomic int counter;
 static int arrived[64], arrivals;
 
-/* --- Order and answers, alone in virtual time ----------------------------------------------------------------------------- */
+/* --- Order and answers, alone in virtual time --------------------------------------------------------------------- */
 
 static int waits_in_line(void *argument)
 {
@@ -139,7 +139,7 @@ static void test_a_wake_is_for_its_own_word(void **state)
     assert_int_equal(run_alone(words_root, NULL), 0);
 }
 
-/* --- Wakes against cancellations -------------------------------------------------------------------------------------------- */
+/* --- Wakes against cancellations ---------------------------------------------------------------------------------- */
 
 enum { WAITERS = 6 };
 
@@ -258,7 +258,7 @@ static void test_c2_a_wake_beats_a_deadline_at_the_same_moment(void **state)
     assert_int_equal(edo_wake_word(&word, 1), 0);
 }
 
-/* --- A mutex made of a word ------------------------------------------------------------------------------------------------- */
+/* --- A mutex made of a word --------------------------------------------------------------------------------------- */
 
 static uint32_t mutex; /* 0 free, 1 held, 2 held and perhaps waited for */
 static uint64_t guarded;
@@ -337,7 +337,7 @@ static void test_a_mutex_of_tasks_and_threads(void **state)
     assert_int_equal(run(mutex_root, NULL), 0);
 }
 
-/* --- Words that go away ----------------------------------------------------------------------------------------------------- */
+/* --- Words that go away ------------------------------------------------------------------------------------------- */
 
 struct brief {
     uint32_t word;
@@ -404,8 +404,8 @@ static void test_a_word_may_go_once_its_waiter_is_woken(void **state)
 }
 
 /*
- * A plain thread wakes the root task of a runtime, which ends at once: not before the waker is done with it. Here it is slow
- * to come back from the write that wakes the worker.
+ * A plain thread wakes the root task of a runtime, which ends at once: not before the waker is done with it. Here it is
+ * slow to come back from the write that wakes the worker.
  */
 static struct {
     uint32_t word;
@@ -468,7 +468,9 @@ static void test_a_waker_from_afar_is_done_before_the_runtime_ends(void **state)
     edo_platform = &edo_platform_system;
 }
 
-/* One wake a round, by a thread that is about as fast as the waiter: it comes before the look, or after the enlisting. */
+/*
+ * One wake a round, by a thread that is about as fast as the waiter: it comes before the look, or after the enlisting.
+ */
 static struct {
     uint32_t word;
     _Atomic uint32_t asked;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lines of waiters as sync/ uses them: the place of one that comes back, what a taker tells, giving up, and many lines in one
- * bucket. What edo_wait_word promises is tested in test_park.c.
+ * Lines of waiters as sync/ uses them: the place of one that comes back, what a taker tells, giving up, and many lines
+ * in one bucket. What edo_wait_word promises is tested in test_park.c.
  */
 #include "helpers.h"
 
@@ -96,7 +96,9 @@ static int gives_up(void *argument)
     return 0;
 }
 
-/* From the front, from the middle and from the end they leave; those that stay are in order, and who is first is known. */
+/*
+ * From the front, from the middle and from the end they leave; those that stay are in order, and who is first is known.
+ */
 static int leaving_root(void *argument)
 {
     int rc = 0;
@@ -131,7 +133,10 @@ static void test_those_that_give_up_leave_the_order_to_the_others(void **state)
     assert_int_equal(run_alone(leaving_root, NULL), 0);
 }
 
-/* More lines than there are buckets, each of two, which go away from the front, the middle and the end of their buckets. */
+/*
+ * More lines than there are buckets, each of two, which go away from the front, the middle and the end of their
+ * buckets.
+ */
 static char objects[5000];
 static int left;
 

@@ -116,7 +116,7 @@ static void test_s5_a_pinned_task_stays_when_its_worker_is_taken(void **state)
             0);
 }
 
-/* --- Dormant and pinned -------------------------------------------------------------------------------------------------- */
+/* --- Dormant and pinned ------------------------------------------------------------------------------------------- */
 
 struct step {
     pid_t home;
@@ -198,7 +198,7 @@ static void test_s5_a_pinned_sleeper_is_not_slept_over(void **state)
                              0);
 }
 
-/* --- Pinned runtimes --------------------------------------------------------------------------------------------------------- */
+/* --- Pinned runtimes ---------------------------------------------------------------------------------------------- */
 
 static int runtime_root(void *argument)
 {

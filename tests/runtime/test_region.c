@@ -53,7 +53,10 @@ static void test_s7_a_region_that_stays_loses_its_worker_at_the_second_look(void
     }
 }
 
-/* One task in this worker's ring is no reason to wake a sibling; a region that begins before it is one. Nobody else takes. */
+/*
+ * One task in this worker's ring is no reason to wake a sibling; a region that begins before it is one. Nobody else
+ * takes.
+ */
 static int sibling_root(void *argument)
 {
     int rc = 0;
@@ -183,7 +186,7 @@ static void test_s7_on_a_plain_thread_a_region_is_nothing(void **state)
     edo_blocking_end();
 }
 
-/* --- Misuse -------------------------------------------------------------------------------------------------------------- */
+/* --- Misuse ------------------------------------------------------------------------------------------------------- */
 
 static int sleeps_inside(void *argument)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ring alone (rule S1): order, bounds, the wrap of its 32-bit indices, and, with real threads, that nothing is lost and
- * nothing comes twice. Tasks are numbers here; the ring does not look at them.
+ * The ring alone (rule S1): order, bounds, the wrap of its 32-bit indices, and, with real threads, that nothing is lost
+ * and nothing comes twice. Tasks are numbers here; the ring does not look at them.
  */
 #include "helpers.h"
 
@@ -90,7 +90,7 @@ static void test_s1_steal_takes_no_more_than_there_is_room_for(void **state)
     assert_int_equal(edo_ring_count(&ring), 97);
 }
 
-/* --- With threads ----------------------------------------------------------------------------------------------------- */
+/* --- With threads ------------------------------------------------------------------------------------------------- */
 
 enum { THIEVES = 3, TASKS = 400000 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whole runtimes: nested ones and several at once (S8), the same order for the same seed (T2), and signals (F3), which are
- * sent in children of the process.
+ * Whole runtimes: nested ones and several at once (S8), the same order for the same seed (T2), and signals (F3), which
+ * are sent in children of the process.
  */
 #include "helpers.h"
 
@@ -22,7 +22,7 @@ static int wait_for_cancellation(void *argument)
     return edo_sleep(EDO_FOREVER);
 }
 
-/* --- Results ------------------------------------------------------------------------------------------------------------- */
+/* --- Results ------------------------------------------------------------------------------------------------------ */
 
 static int spawn_and_give(void *argument)
 {
@@ -89,7 +89,7 @@ static void test_c9_run_returns_the_first_failure_of_a_root_child(void **state)
     assert_int_equal(run(spawn_and_give, &zero), -EIO);
 }
 
-/* --- Several --------------------------------------------------------------------------------------------------------------- */
+/* --- Several ------------------------------------------------------------------------------------------------------ */
 
 static int family(void *argument)
 {
@@ -137,7 +137,7 @@ static void test_s8_runtimes_at_once(void **state)
     assert_int_equal(atomic_load(&test_failures), 0);
 }
 
-/* --- Nested ---------------------------------------------------------------------------------------------------------------- */
+/* --- Nested ------------------------------------------------------------------------------------------------------- */
 
 static int nest(void *argument)
 {
@@ -224,7 +224,7 @@ static void test_s8_calling_task_parks(void **state)
     assert_int_equal(run_alone(beside_main, NULL), 0);
 }
 
-/* --- Cancelled from outside -------------------------------------------------------------------------------------------------- */
+/* --- Cancelled from outside --------------------------------------------------------------------------------------- */
 
 static _Atomic int nested_waits;
 
@@ -289,7 +289,7 @@ static void test_s8_cancellation_reaches_the_inner_root(void **state)
     assert_int_equal(run(cancel_nested_main, NULL), 0);
 }
 
-/* --- T2 ----------------------------------------------------------------------------------------------------------------------- */
+/* --- T2 ----------------------------------------------------------------------------------------------------------- */
 
 /* The order in which things happened, as a number: each task mixes its steps in. */
 static uint64_t order;
@@ -376,7 +376,7 @@ static void test_t2_same_seed_same_order(void **state)
     }
 }
 
-/* --- F3 ------------------------------------------------------------------------------------------------------------------------ */
+/* --- F3 ----------------------------------------------------------------------------------------------------------- */
 
 static _Atomic int signal_chained;
 

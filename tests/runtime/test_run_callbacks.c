@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-/* --- Threads ------------------------------------------------------------------------------------------------------------ */
+/* --- Threads ------------------------------------------------------------------------------------------------------ */
 
 enum { SEEN_MOST = 64 };
 
@@ -184,7 +184,7 @@ static void test_f1_threads_of_a_runtime_that_cannot_start_are_told_too(void **s
     assert_int_equal(seen.starts, seen.stops);
 }
 
-/* --- Tasks -------------------------------------------------------------------------------------------------------------- */
+/* --- Tasks -------------------------------------------------------------------------------------------------------- */
 
 static edo_local mark = EDO_LOCAL_INIT(.destroy = NULL);
 static edo_local last = EDO_LOCAL_INIT(.destroy = NULL);
@@ -338,7 +338,7 @@ static void test_s10_a_callback_that_blocks_holds_up_nobody_else(void **state)
         run_with(blocks_in_callbacks, &seen, EDO_OPTIONS(edo_run_options, .workers = 1, .on_task_stop = blocks)), 0);
 }
 
-/* --- F2 ------------------------------------------------------------------------------------------------------------------ */
+/* --- F2 ----------------------------------------------------------------------------------------------------------- */
 
 static void yields(const edo_task_info *info, void *argument)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scheduler as tasks see it: fairness between the LIFO slot, the ring and the global queue (S1), the budget (S3), threads
- * (S5, S8), and that nobody is woken for nothing (S9).
+ * The scheduler as tasks see it: fairness between the LIFO slot, the ring and the global queue (S1), the budget (S3),
+ * threads (S5, S8), and that nobody is woken for nothing (S9).
  */
 #include "helpers.h"
 
@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-/* --- S1 --------------------------------------------------------------------------------------------------------------- */
+/* --- S1 ----------------------------------------------------------------------------------------------------------- */
 
 static struct {
     uint32_t turn;
@@ -320,7 +320,7 @@ static void test_s1_who_may_not_search_does_not_steal(void **state)
         0);
 }
 
-/* --- S3 --------------------------------------------------------------------------------------------------------------- */
+/* --- S3 ----------------------------------------------------------------------------------------------------------- */
 
 static _Atomic int polite_turns;
 
@@ -377,7 +377,7 @@ static void test_s3_a_loop_that_ignores_errors_yields(void **state)
     assert_int_equal(run_alone(budget_root, (void *)1), 0);
 }
 
-/* --- S5, S8 ------------------------------------------------------------------------------------------------------------- */
+/* --- S5, S8 ------------------------------------------------------------------------------------------------------- */
 
 static struct {
     _Atomic int suspensions, moves;
@@ -401,7 +401,10 @@ static int travels(void *argument)
     return 0;
 }
 
-/* Moves in the middle of calls, where the budget ends: what follows must not use what it knew of the old thread (self.h). */
+/*
+ * Moves in the middle of calls, where the budget ends: what follows must not use what it knew of the old thread
+ * (self.h).
+ */
 static int travels_inside_calls(void *argument)
 {
     static const uint32_t word = 1;
@@ -492,7 +495,7 @@ static void test_s8_edo_run_returns_on_its_callers_thread(void **state)
     assert_false(edo_in_task());
 }
 
-/* --- S9 ----------------------------------------------------------------------------------------------------------------- */
+/* --- S9 ----------------------------------------------------------------------------------------------------------- */
 
 static struct edo_platform counting;
 static _Atomic int writes, event_fds;

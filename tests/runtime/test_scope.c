@@ -2,7 +2,7 @@
 /* Scopes: who waits for whom (C4), policies (C8), opening, closing and misuse. What the result is: test_leave.c. */
 #include "scope_child.h"
 
-/* --- C4 ----------------------------------------------------------------------------------------------------------------- */
+/* --- C4 ----------------------------------------------------------------------------------------------------------- */
 
 enum { MANY = 100 };
 
@@ -99,7 +99,7 @@ static void test_c4_scopes_nest_in_tasks(void **state)
     assert_int_equal(run(c4_family_main, NULL), 0);
 }
 
-/* --- Joining in between -------------------------------------------------------------------------------------------------- */
+/* --- Joining in between ------------------------------------------------------------------------------------------- */
 
 static int join_main(void *argument)
 {
@@ -133,7 +133,7 @@ static void test_scope_join_waits_and_leaves_the_scope_open(void **state)
     assert_int_equal(run(join_main, NULL), 0);
 }
 
-/* --- C8 ----------------------------------------------------------------------------------------------------------------- */
+/* --- C8 ----------------------------------------------------------------------------------------------------------- */
 
 static int c8_fail_fast_main(void *argument)
 {
@@ -292,7 +292,7 @@ static void test_c10_spawn_into_the_ended_root_scope_is_refused_or_runs(void **s
     assert_int_equal(atomic_load(&late_ran), 2);
 }
 
-/* --- Opening and closing --------------------------------------------------------------------------------------------------- */
+/* --- Opening and closing ------------------------------------------------------------------------------------------ */
 
 static int begin_main(void *argument)
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * S8: several runtimes in a process: beside each other, with objects of sync/ between them; inside each other, in tasks and in
- * jobs of edo_blocking; how cancellation and signals come in, and that nothing is left running when edo_run is back.
+ * S8: several runtimes in a process: beside each other, with objects of sync/ between them; inside each other, in tasks
+ * and in jobs of edo_blocking; how cancellation and signals come in, and that nothing is left running when edo_run is
+ * back.
  */
 #include "helpers.h"
 
 #include <pthread.h>
 
-/* --- Beside each other ---------------------------------------------------------------------------------------------------- */
+/* --- Beside each other -------------------------------------------------------------------------------------------- */
 
 enum { MESSAGES = 2000, HANDS = 3 };
 
@@ -157,7 +158,7 @@ static void test_s8_two_runtimes_share_channels_locks_and_tokens(void **state)
     two_beside(1, 2, EDO_UNBOUNDED);
 }
 
-/* --- Inside jobs of edo_blocking ------------------------------------------------------------------------------------------ */
+/* --- Inside jobs of edo_blocking ---------------------------------------------------------------------------------- */
 
 static _Atomic int at_work;
 
@@ -307,7 +308,7 @@ static void test_c7_a_runtime_in_an_abandoned_job_is_cancelled_too(void **state)
         usleep(100);
 }
 
-/* --- Signals -------------------------------------------------------------------------------------------------------------- */
+/* --- Signals ------------------------------------------------------------------------------------------------------ */
 
 /* With runtimes inside in both ways, a signal cancels the outermost root, and the others by it. */
 static int signals_inside(void *argument)
@@ -375,7 +376,7 @@ static void test_f3_runtimes_inside_leave_signals_alone(void **state)
     assert_int_equal(run_alone(runs_inside, NULL), 0);
 }
 
-/* --- The end ---------------------------------------------------------------------------------------------------------------- */
+/* --- The end ------------------------------------------------------------------------------------------------------ */
 
 /* When edo_run is back, its threads are gone to the last step, which is the destructors of their thread-locals. */
 static pthread_key_t leaving;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Guard pages on kernels of all kinds (K1): every rung of the ladder, strict commit accounting, and refusals anywhere. */
+/*
+ * Guard pages on kernels of all kinds (K1): every rung of the ladder, strict commit accounting, and refusals anywhere.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -133,7 +133,7 @@ static void test_s4_a_sleep_without_end_is_cancelled(void **state)
     assert_int_equal(run_alone(for_ever_root, NULL), 0);
 }
 
-/* --- Intervals ----------------------------------------------------------------------------------------------------------- */
+/* --- Intervals ---------------------------------------------------------------------------------------------------- */
 
 enum { PERIOD = 1 << 20 }; /* a whole number of the wheel's ticks */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * edo_timer (S4): when callbacks run, what start and stop promise, also in callbacks, across workers, and when the worker
- * is taken from the thread that runs a callback (S6).
+ * edo_timer (S4): when callbacks run, what start and stop promise, also in callbacks, across workers, and when the
+ * worker is taken from the thread that runs a callback (S6).
  */
 #include "helpers.h"
 
@@ -41,7 +41,7 @@ static void set(struct alarm_clock *clock, void (*callback)(void *))
     edo_timer_init(&clock->timer, callback, clock);
 }
 
-/* --- Alone, in virtual time --------------------------------------------------------------------------------------------- */
+/* --- Alone, in virtual time --------------------------------------------------------------------------------------- */
 
 static int once_root(void *argument)
 {
@@ -154,7 +154,7 @@ static void test_s4_timers_fire_in_order(void **state)
     assert_int_equal(run_alone(order_root, NULL), 0);
 }
 
-/* --- In callbacks --------------------------------------------------------------------------------------------------------- */
+/* --- In callbacks ------------------------------------------------------------------------------------------------- */
 
 static int periodic_root(void *argument)
 {
@@ -311,7 +311,7 @@ static void test_f2_plain_threads_have_no_timers(void **state)
     assert_int_equal(edo_timer_stop(&timer), -EPERM);
 }
 
-/* --- Across workers -------------------------------------------------------------------------------------------------------- */
+/* --- Across workers ----------------------------------------------------------------------------------------------- */
 
 struct raced {
     uint32_t alive;
@@ -460,7 +460,10 @@ static void test_s4_stop_waits_for_a_callback_that_runs(void **state)
         run_with(slow_root, NULL, EDO_OPTIONS(edo_run_options, .workers = 3, .signals = EDO_SIGNALS_IGNORE)), 0);
 }
 
-/* Armed again while the callback runs: it does not go to the worker of who starts it, where nobody would know of the callback. */
+/*
+ * Armed again while the callback runs: it does not go to the worker of who starts it, where nobody would know of the
+ * callback.
+ */
 static int restarts_slow(void *argument)
 {
     (void)argument;
@@ -498,7 +501,7 @@ static void test_s4_stop_waits_for_a_callback_whose_timer_was_started_again_else
         run_with(restarted_root, NULL, EDO_OPTIONS(edo_run_options, .workers = 2, .signals = EDO_SIGNALS_IGNORE)), 0);
 }
 
-/* --- With the worker taken in the callback ----------------------------------------------------------------------------------- */
+/* --- With the worker taken in the callback ------------------------------------------------------------------------ */
 
 static struct {
     struct edo_runtime *runtime;
@@ -641,7 +644,10 @@ static void ring_astray(void *argument)
     ring_slowly(argument);
 }
 
-/* The worker's next thread stops a timer whose callback still runs on the one before, and which is not armed, or is again. */
+/*
+ * The worker's next thread stops a timer whose callback still runs on the one before, and which is not armed, or is
+ * again.
+ */
 static int astray_root(void *argument)
 {
     bool armed = argument != NULL;

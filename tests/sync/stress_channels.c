@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Channels and selects under a storm of cancellations and hand-offs (C2, C3, C6), on two workers: what was sent is what was
- * received and what is left, whoever gave up whenever. Some parties are plain threads.
+ * Channels and selects under a storm of cancellations and hand-offs (C2, C3, C6), on two workers: what was sent is what
+ * was received and what is left, whoever gave up whenever. Some parties are plain threads.
  */
 #include "runtime/helpers.h"
 
@@ -210,7 +210,7 @@ static void test_c3_what_is_sent_is_received_or_left_under_a_storm(void **state)
         run_with(storm_root, NULL, EDO_OPTIONS(edo_run_options, .workers = 2, .signals = EDO_SIGNALS_IGNORE)), 0);
 }
 
-/* --- One that is completed at the moment at which it gives up ---------------------------------------------------------------- */
+/* --- One that is completed at the moment at which it gives up ----------------------------------------------------- */
 
 static struct {
     edo_channel *channel;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All of sync/ at once, from a seed: tasks lock, acquire, notify, meet at barriers and wait, in scopes that are cancelled, by
- * deadlines and by tokens, at any moment; plain threads take part; and a plain thread keeps taking workers from the threads that
- * carry them. What must hold is counted: no lock held twice, no permit made or lost, no notification lost, no round of
- * a barrier without exactly one leader, nothing initialised twice.
+ * All of sync/ at once, from a seed: tasks lock, acquire, notify, meet at barriers and wait, in scopes that are
+ * cancelled, by deadlines and by tokens, at any moment; plain threads take part; and a plain thread keeps taking
+ * workers from the threads that carry them. What must hold is counted: no lock held twice, no permit made or lost, no
+ * notification lost, no round of a barrier without exactly one leader, nothing initialised twice.
  *
  * A hang is a finding too; the timeout of the test tells.
  */
@@ -92,7 +92,7 @@ static void dawdle(struct person *person)
         edo_sleep(EDO_US(pick(person, 1500))); /* long enough for a hand-over now and then */
 }
 
-/* --- What people do ---------------------------------------------------------------------------------------------------------- */
+/* --- What people do ----------------------------------------------------------------------------------------------- */
 
 static void do_mutex(struct person *person)
 {
@@ -211,7 +211,7 @@ static void do_once(struct person *person)
         REQUIRE(atomic_load(&town.once_done[i]) == 1);
 }
 
-/* --- Things of one moment: a barrier, a wait group, a token, which go as soon as the last has left them ------------------------ */
+/* --- Things of one moment: a barrier, a wait group, a token, which go as soon as the last has left them ----------- */
 
 struct party {
     edo_barrier barrier;
@@ -282,7 +282,7 @@ static void do_token(struct person *person)
     edo_token_finish(&leaf);
 }
 
-/* --- People -------------------------------------------------------------------------------------------------------------------- */
+/* --- People ------------------------------------------------------------------------------------------------------- */
 
 static void (*const things[])(struct person *) = {do_mutex, do_read, do_semaphore, do_write, do_make, do_take,
                                                   do_once,  do_read, do_mutex,     do_party, do_token};

@@ -90,7 +90,7 @@ static void test_a_barrier_of_one_or_none_holds_nobody(void **state)
     }
 }
 
-/* --- Rounds, of tasks and threads --------------------------------------------------------------------------------------------------- */
+/* --- Rounds, of tasks and threads --------------------------------------------------------------------------------- */
 
 enum { PARTIES = 5 };
 static int rounds;
@@ -148,7 +148,7 @@ static void test_rounds_follow_each_other_with_one_leader_each(void **state)
     assert_int_equal(run(rounds_root, NULL), 0);
 }
 
-/* --- Memory -------------------------------------------------------------------------------------------------------------------------- */
+/* --- Memory ------------------------------------------------------------------------------------------------------- */
 
 struct brief {
     edo_barrier barrier;

@@ -4,7 +4,7 @@
 
 #include <edo/testing.h>
 
-/* --- Broadcasts ------------------------------------------------------------------------------------------------------------ */
+/* --- Broadcasts --------------------------------------------------------------------------------------------------- */
 
 static void test_a_subscriber_hears_all_from_its_beginning_on(void **state)
 {
@@ -186,7 +186,7 @@ static void test_c3_a_cancelled_listener_has_heard_nothing(void **state)
     assert_int_equal(run_alone(cancelled_root, NULL), 0);
 }
 
-/* --- Watches ------------------------------------------------------------------------------------------------------------------ */
+/* --- Watches ------------------------------------------------------------------------------------------------------ */
 
 static void test_a_watch_shows_the_latest_value(void **state)
 {
@@ -260,7 +260,7 @@ static void test_who_follows_a_watch_sees_the_last_value(void **state)
         assert_int_equal(run(clock_root, NULL), 0);
 }
 
-/* --- In a select ---------------------------------------------------------------------------------------------------------------- */
+/* --- In a select -------------------------------------------------------------------------------------------------- */
 
 static edo_channel *quiet;
 

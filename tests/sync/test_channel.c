@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-/* --- Without waiting ------------------------------------------------------------------------------------------------------ */
+/* --- Without waiting ---------------------------------------------------------------------------------------------- */
 
 struct pair {
     int a;
@@ -115,7 +115,7 @@ static void test_what_is_in_a_closed_channel_drains_and_then_it_ends(void **stat
     }
 }
 
-/* --- Memory --------------------------------------------------------------------------------------------------------------- */
+/* --- Memory ------------------------------------------------------------------------------------------------------- */
 
 static struct edo_platform counting_table;
 static _Atomic int blocks_alive;
@@ -205,7 +205,7 @@ static void test_f1_without_memory_a_send_fails_and_loses_nothing(void **state)
     assert_int_equal(atomic_load(&blocks_alive), 0);
 }
 
-/* --- Waiting -------------------------------------------------------------------------------------------------------------- */
+/* --- Waiting ------------------------------------------------------------------------------------------------------ */
 
 enum { MANY = 1000 };
 
@@ -323,7 +323,7 @@ static void test_t2_many_senders_and_receivers_under_seeds(void **state)
     }
 }
 
-/* --- Closing on those who wait --------------------------------------------------------------------------------------------- */
+/* --- Closing on those who wait ------------------------------------------------------------------------------------ */
 
 static _Atomic int told;
 
@@ -376,7 +376,7 @@ static void test_closing_tells_all_that_wait(void **state)
     assert_int_equal(run_alone(closing_root, NULL), 0);
 }
 
-/* --- Cancellation ---------------------------------------------------------------------------------------------------------- */
+/* --- Cancellation ------------------------------------------------------------------------------------------------- */
 
 static int cancelled_send_root(void *argument)
 {
@@ -481,7 +481,7 @@ static void test_c3_a_cancelled_sender_leaves_its_place_to_those_behind(void **s
     assert_int_equal(run_alone(middle_root, NULL), 0);
 }
 
-/* --- Plain threads ---------------------------------------------------------------------------------------------------------- */
+/* --- Plain threads ------------------------------------------------------------------------------------------------ */
 
 static void *thread_sends(void *argument)
 {
@@ -534,7 +534,7 @@ static void test_plain_threads_send_and_receive(void **state)
     }
 }
 
-/* --- Destroyed by the one that was told ------------------------------------------------------------------------------------- */
+/* --- Destroyed by the one that was told --------------------------------------------------------------------------- */
 
 static int replies(void *argument)
 {

@@ -46,7 +46,7 @@ static bool is_free(void)
     return true;
 }
 
-/* --- One after the other ----------------------------------------------------------------------------------------------------- */
+/* --- One after the other ------------------------------------------------------------------------------------------ */
 
 static void hammer(int rounds)
 {
@@ -102,7 +102,7 @@ static void test_one_holds_it_at_a_time(void **state)
     assert_int_equal(run_with(crowd, NULL, EDO_OPTIONS(edo_run_options, .workers = 4, .migrate_always = true)), 0);
 }
 
-/* --- Barging, and what a millisecond changes ------------------------------------------------------------------------------------ */
+/* --- Barging, and what a millisecond changes ---------------------------------------------------------------------- */
 
 static int barging_root(void *argument)
 {
@@ -178,7 +178,7 @@ static void test_who_locks_again_at_once_does_not_starve_others(void **state)
     assert_int_equal(run_alone(greedy_root, NULL), 0);
 }
 
-/* --- Cancellation and deadlines --------------------------------------------------------------------------------------------------- */
+/* --- Cancellation and deadlines ----------------------------------------------------------------------------------- */
 
 static int refused_root(void *argument)
 {
@@ -270,8 +270,8 @@ static void test_a_thread_waits_until_its_deadline(void **state)
 }
 
 /*
- * One is woken to try; before it runs it is cancelled, and another takes the mutex. The next in line must get it from that
- * one.
+ * One is woken to try; before it runs it is cancelled, and another takes the mutex. The next in line must get it from
+ * that one.
  */
 static edo_scope *victim;
 
@@ -345,7 +345,7 @@ static void test_c2_what_was_handed_over_is_held_though_cancelled(void **state)
     assert_int_equal(run_alone(handed_root, NULL), 0);
 }
 
-/* --- EDO_LOCKED -------------------------------------------------------------------------------------------------------------------- */
+/* --- EDO_LOCKED --------------------------------------------------------------------------------------------------- */
 
 static int leaves(int way)
 {
@@ -391,7 +391,7 @@ static void test_a_locked_block_unlocks_on_every_way_out(void **state)
     assert_int_equal(run_alone(locked_root, NULL), 0);
 }
 
-/* --- Memory -------------------------------------------------------------------------------------------------------------------------- */
+/* --- Memory ------------------------------------------------------------------------------------------------------- */
 
 struct brief {
     edo_mutex mutex;
@@ -457,7 +457,7 @@ static void test_it_may_go_when_its_last_user_has_unlocked(void **state)
     assert_int_equal(run(brief_root, NULL), 0);
 }
 
-/* --- Misuse ------------------------------------------------------------------------------------------------------------------------------ */
+/* --- Misuse ------------------------------------------------------------------------------------------------------- */
 
 static int unlocks(void *argument)
 {

@@ -162,7 +162,7 @@ static void test_c2_who_was_notified_is_told_so_though_cancelled(void **state)
     assert_int_equal(run_alone(both_root, NULL), 0);
 }
 
-/* --- Counting, from tasks and threads --------------------------------------------------------------------------------------------- */
+/* --- Counting, from tasks and threads ----------------------------------------------------------------------------- */
 
 /* Items are made and announced, one notification each; all are taken, though waits are given up at random. */
 static _Atomic int items, taken;
@@ -252,8 +252,8 @@ static void test_no_notification_is_lost(void **state)
 }
 
 /*
- * A notifier has seen that somebody waits, and stands before the line; meanwhile the waiter leaves it. The notification is
- * kept as a permit.
+ * A notifier has seen that somebody waits, and stands before the line; meanwhile the waiter leaves it. The notification
+ * is kept as a permit.
  */
 static __thread bool is_notifier;
 static _Atomic bool notifier_waits;
@@ -305,7 +305,10 @@ static void test_c2_a_notification_that_finds_the_line_left_is_kept(void **state
     assert_int_equal(edo_notify_wait_until(&notify, 0), 0);
 }
 
-/* What was written before a notification is seen by who takes the permit, also if the permit was there already. TSan looks. */
+/*
+ * What was written before a notification is seen by who takes the permit, also if the permit was there already. TSan
+ * looks.
+ */
 static int told;
 static _Atomic bool has_told;
 

@@ -155,7 +155,7 @@ static void test_c2_who_gives_up_waiting_has_no_turn(void **state)
     assert_int_equal(run_alone(cancelled_root, NULL), 0);
 }
 
-/* --- Tasks and threads ---------------------------------------------------------------------------------------------------------------- */
+/* --- Tasks and threads -------------------------------------------------------------------------------------------- */
 
 static edo_once many[200];
 static int values[200];
@@ -219,7 +219,7 @@ static void test_a_crowd_sees_what_was_initialised(void **state)
     assert_int_equal(run(crowd, NULL), 0);
 }
 
-/* --- Misuse ---------------------------------------------------------------------------------------------------------------------------- */
+/* --- Misuse ------------------------------------------------------------------------------------------------------- */
 
 static int calls_itself(void *argument)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lock of readers and writers: who is in at the same time, the order, and what those who give up leave to the others.
+ * The lock of readers and writers: who is in at the same time, the order, and what those who give up leave to the
+ * others.
  */
 #include "runtime/helpers.h"
 
@@ -151,7 +152,7 @@ static void test_a_writer_is_not_starved_by_readers(void **state)
     assert_int_equal(run_alone(starving_root, NULL), 0);
 }
 
-/* --- Giving up ------------------------------------------------------------------------------------------------------------------ */
+/* --- Giving up ---------------------------------------------------------------------------------------------------- */
 
 struct patience {
     bool writes;
@@ -259,7 +260,7 @@ static void test_a_line_that_was_left_is_no_line(void **state)
     assert_int_equal(run_alone(alone_in_line_root, NULL), 0);
 }
 
-/* --- A crowd ---------------------------------------------------------------------------------------------------------------------- */
+/* --- A crowd ------------------------------------------------------------------------------------------------------ */
 
 static _Atomic int readers, writers;
 static uint64_t written;
@@ -324,7 +325,7 @@ static void test_writers_are_alone(void **state)
     assert_int_equal(run(crowd, NULL), 0);
 }
 
-/* --- Misuse ------------------------------------------------------------------------------------------------------------------------ */
+/* --- Misuse ------------------------------------------------------------------------------------------------------- */
 
 static int writes_twice(void *argument)
 {

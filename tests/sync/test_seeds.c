@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small programs with every object of sync/, each under many seeds, in which any task may be switched away from at any suspension
- * point and any ready one may be next; and the same seed gives the same run. A failing seed is printed.
+ * Small programs with every object of sync/, each under many seeds, in which any task may be switched away from at any
+ * suspension point and any ready one may be next; and the same seed gives the same run. A failing seed is printed.
  */
 #include "runtime/helpers.h"
 
@@ -90,7 +90,7 @@ static int doomed_call(struct doomed *doomed)
     return rc;
 }
 
-/* --- Mutex, rwlock, semaphore: what is given up is not held ------------------------------------------------------------------ */
+/* --- Mutex, rwlock, semaphore: what is given up is not held ------------------------------------------------------- */
 
 static edo_mutex mutex;
 static edo_rwlock rwlock;
@@ -227,7 +227,7 @@ static void test_c3_semaphore_under_seeds(void **state)
     under_seeds(semaphore_root);
 }
 
-/* --- Notify: as many items are taken as were made ------------------------------------------------------------------------------ */
+/* --- Notify: as many items are taken as were made ----------------------------------------------------------------- */
 
 static edo_notify notify;
 static int items, taken;
@@ -304,7 +304,7 @@ static void test_c2_notify_under_seeds(void **state)
     under_seeds_by(notify_root, false);
 }
 
-/* --- Barrier, once, wait group, token ---------------------------------------------------------------------------------------------- */
+/* --- Barrier, once, wait group, token ----------------------------------------------------------------------------- */
 
 static edo_barrier barrier;
 static edo_once once;

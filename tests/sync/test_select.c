@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Select (C6): one arm happens, the others have not; each kind of arm; fairness; cancellation; two selects that meet. */
+/*
+ * Select (C6): one arm happens, the others have not; each kind of arm; fairness; cancellation; two selects that meet.
+ */
 #include "runtime/helpers.h"
 
 #include <edo/testing.h>
@@ -7,7 +9,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-/* --- At once ------------------------------------------------------------------------------------------------------------- */
+/* --- At once ------------------------------------------------------------------------------------------------------ */
 
 static int at_once_root(void *argument)
 {
@@ -142,7 +144,7 @@ static void test_arms_that_can_happen_have_their_turns(void **state)
     assert_int_equal(run_alone(fair_root, NULL), 0);
 }
 
-/* --- Waiting ---------------------------------------------------------------------------------------------------------------- */
+/* --- Waiting ------------------------------------------------------------------------------------------------------ */
 
 static edo_channel *there, *elsewhere;
 
@@ -303,7 +305,7 @@ static void test_streams_and_descriptors_wake_a_select(void **state)
     assert_int_equal(run(streams_root, NULL), 0);
 }
 
-/* --- Cancellation and errors ------------------------------------------------------------------------------------------------- */
+/* --- Cancellation and errors -------------------------------------------------------------------------------------- */
 
 static int cancelled_root(void *argument)
 {
@@ -461,7 +463,7 @@ static void test_c6_a_channel_in_several_arms_may_be_destroyed_by_the_other_part
     assert_int_equal(run_alone(destroyed_root, NULL), 0);
 }
 
-/* --- Two that meet ----------------------------------------------------------------------------------------------------------- */
+/* --- Two that meet ------------------------------------------------------------------------------------------------ */
 
 enum { PARTIES = 6, CHANNELS = 3, ROUNDS = 200 };
 

@@ -68,7 +68,7 @@ static void test_a_big_wish_is_not_passed_by_small_ones(void **state)
     assert_int_equal(run_alone(order_root, NULL), 0);
 }
 
-/* --- Giving up -------------------------------------------------------------------------------------------------------------------- */
+/* --- Giving up ---------------------------------------------------------------------------------------------------- */
 
 struct patience {
     int permits;
@@ -163,7 +163,7 @@ static void test_c2_what_was_granted_is_taken_though_cancelled(void **state)
     assert_int_equal(run_alone(granted_root, NULL), 0);
 }
 
-/* --- Adjusting, and bounds ---------------------------------------------------------------------------------------------------------- */
+/* --- Adjusting, and bounds ---------------------------------------------------------------------------------------- */
 
 static int adjust_root(void *argument)
 {
@@ -229,7 +229,7 @@ static void test_f2_numbers_out_of_bounds_are_refused(void **state)
     assert_int_equal(run_alone(line_bounds_root, NULL), 0);
 }
 
-/* --- A crowd ------------------------------------------------------------------------------------------------------------------------ */
+/* --- A crowd ------------------------------------------------------------------------------------------------------ */
 
 enum { PERMITS = 5 };
 static _Atomic int out;

@@ -96,7 +96,7 @@ static void test_c2_who_gives_up_leaves_the_others_waiting(void **state)
     assert_int_equal(run_alone(giving_up_root, NULL), 0);
 }
 
-/* --- Threads, and memory ---------------------------------------------------------------------------------------------------------------- */
+/* --- Threads, and memory ------------------------------------------------------------------------------------------ */
 
 struct brief {
     edo_wait_group group;
@@ -174,7 +174,7 @@ static void test_it_may_go_when_who_waited_for_it_has_returned(void **state)
     assert_int_equal(run(brief_root, NULL), 0);
 }
 
-/* --- Misuse -------------------------------------------------------------------------------------------------------------------------------- */
+/* --- Misuse ------------------------------------------------------------------------------------------------------- */
 
 static int does_too_much(void *argument)
 {

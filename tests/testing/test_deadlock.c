@@ -2,7 +2,7 @@
 /* Deadlocks: who waits for ever, and for what. */
 #include "testing/seeds.h"
 
-/* --- One of each wait --------------------------------------------------------------------------------------------------- */
+/* --- One of each wait --------------------------------------------------------------------------------------------- */
 
 struct waits {
     edo_listener *listener;
@@ -168,7 +168,7 @@ static void test_who_waits_for_datagrams_is_reported_as_such(void **state)
     assert_line(text, "edo:   task 1 \"root\"", "waits to receive datagrams at 10.0.0.1:53\n");
 }
 
-/* --- What nothing can end ----------------------------------------------------------------------------------------------------- */
+/* --- What nothing can end ----------------------------------------------------------------------------------------- */
 
 static int wait_behind_a_shield(void *argument)
 {
@@ -199,7 +199,7 @@ static void test_what_still_waits_when_cancelled_aborts(void **state)
     assert_non_null(strstr(text, "again with EDO_SEED=0x3\n"));
 }
 
-/* --- What is none --------------------------------------------------------------------------------------------------------------- */
+/* --- What is none ------------------------------------------------------------------------------------------------- */
 
 static int wake_later(void *argument)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many small programs under many seeds: what tasks, scopes and streams promise holds in whatever order things happen, with
- * cancellations, closes, resets and partitions in between.
+ * Many small programs under many seeds: what tasks, scopes and streams promise holds in whatever order things happen,
+ * with cancellations, closes, resets and partitions in between.
  */
 #include "testing/seeds.h"
 
@@ -18,7 +18,7 @@ static unsigned draw(unsigned count)
     return (unsigned)(chance >> 33) % count;
 }
 
-/* --- Exact bytes through cancelled writers and readers -------------------------------------------------------------------- */
+/* --- Exact bytes through cancelled writers and readers ------------------------------------------------------------ */
 
 struct pipe {
     edo_stream *stream;
@@ -108,7 +108,7 @@ static int exact_bytes(void *argument)
     return rc;
 }
 
-/* --- Accepting with cancellations: no connection is lost ------------------------------------------------------------------- */
+/* --- Accepting with cancellations: no connection is lost ---------------------------------------------------------- */
 
 struct door {
     edo_listener *listener;
@@ -192,7 +192,7 @@ static int no_connection_lost(void *argument)
     return 0;
 }
 
-/* --- Closing under readers ----------------------------------------------------------------------------------------------------- */
+/* --- Closing under readers ---------------------------------------------------------------------------------------- */
 
 static int read_until_closed(void *argument)
 {
@@ -239,7 +239,7 @@ static int closing(void *argument)
     return rc;
 }
 
-/* --- Scopes: whoever is spawned has ended when they are left ----------------------------------------------------------------- */
+/* --- Scopes: whoever is spawned has ended when they are left ------------------------------------------------------ */
 
 static int alive;
 
@@ -294,7 +294,7 @@ static int trees(void *argument)
     return rc;
 }
 
-/* --- Words: a wake is not lost, and not given to two ------------------------------------------------------------------------- */
+/* --- Words: a wake is not lost, and not given to two -------------------------------------------------------------- */
 
 struct semaphore {
     uint32_t permits;
@@ -339,7 +339,7 @@ static int permits(void *argument)
     return rc;
 }
 
-/* --- Timers ------------------------------------------------------------------------------------------------------------------------ */
+/* --- Timers ------------------------------------------------------------------------------------------------------- */
 
 static int fired;
 
@@ -377,7 +377,7 @@ static int timers(void *argument)
     return 0;
 }
 
-/* --- All of them --------------------------------------------------------------------------------------------------------------- */
+/* --- All of them -------------------------------------------------------------------------------------------------- */
 
 static void hunt(edo_task_fn fn, const edo_test_options *options)
 {

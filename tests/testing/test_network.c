@@ -4,7 +4,7 @@
 
 #define NO_LATENCY EDO_OPTIONS(edo_test_options, .latency_max = -1)
 
-/* --- What these tests are made of ------------------------------------------------------------------------------------------ */
+/* --- What these tests are made of --------------------------------------------------------------------------------- */
 
 static int connect_from(edo_stream **out, const char *from, const char *to)
 {
@@ -50,7 +50,7 @@ static void ends_close(struct ends *ends)
     edo_listener_close(ends->listener);
 }
 
-/* --- Hosts ------------------------------------------------------------------------------------------------------------------ */
+/* --- Hosts -------------------------------------------------------------------------------------------------------- */
 
 static int hosts(void *argument)
 {
@@ -171,7 +171,7 @@ static void test_listeners_share_a_port(void **state)
     many_seeds(share_port, NULL, 4, NULL);
 }
 
-/* --- Latency ------------------------------------------------------------------------------------------------------------------ */
+/* --- Latency ------------------------------------------------------------------------------------------------------ */
 
 static bool is_about(int64_t duration, int64_t expected)
 {
@@ -299,7 +299,7 @@ static void test_a_full_queue_is_asked_again(void **state)
     many_seeds(full_queue, NULL, 4, NO_LATENCY);
 }
 
-/* --- Partitions ---------------------------------------------------------------------------------------------------------------- */
+/* --- Partitions --------------------------------------------------------------------------------------------------- */
 
 static int read_one(void *argument)
 {
@@ -408,7 +408,7 @@ static void test_writers_wait_when_nothing_comes_through(void **state)
     many_seeds(fill_partition, NULL, 20, NULL);
 }
 
-/* --- Resets --------------------------------------------------------------------------------------------------------------------- */
+/* --- Resets ------------------------------------------------------------------------------------------------------- */
 
 static int resets(void *argument)
 {
@@ -443,7 +443,7 @@ static void test_a_reset_is_seen_by_both_ends(void **state)
     many_seeds(resets, NULL, 20, EDO_OPTIONS(edo_test_options, .latency_min = EDO_MS(1), .latency_max = EDO_MS(2)));
 }
 
-/* --- Short transfers ------------------------------------------------------------------------------------------------------------- */
+/* --- Short transfers ---------------------------------------------------------------------------------------------- */
 
 static int short_transfers(void *argument)
 {
@@ -479,7 +479,7 @@ static void test_short_transfers_move_all_in_the_end(void **state)
     assert_true(shorter > 20);
 }
 
-/* --- Paths ------------------------------------------------------------------------------------------------------------------------ */
+/* --- Paths -------------------------------------------------------------------------------------------------------- */
 
 static int paths(void *argument)
 {

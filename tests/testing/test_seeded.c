@@ -2,7 +2,7 @@
 /* Seeded runs: the same seed gives the same run, another one another; and how they are repeated. */
 #include "testing/seeds.h"
 
-/* --- Orders ------------------------------------------------------------------------------------------------------------------ */
+/* --- Orders ------------------------------------------------------------------------------------------------------- */
 
 struct order {
     int count;
@@ -101,7 +101,7 @@ static void test_priorities_change_at_few_points(void **state)
     assert_in_range(most, 8, 11);
 }
 
-/* --- A bug of depth 2: somebody else comes in between -------------------------------------------------------------------- */
+/* --- A bug of depth 2: somebody else comes in between ------------------------------------------------------------- */
 
 static int increment(void *argument)
 {
@@ -196,7 +196,7 @@ static void test_who_only_yields_does_not_starve_others(void **state)
     many_seeds(spinning, NULL, 100, NULL);
 }
 
-/* --- Repeating --------------------------------------------------------------------------------------------------------------- */
+/* --- Repeating ---------------------------------------------------------------------------------------------------- */
 
 static int fail_sometimes(void *argument)
 {

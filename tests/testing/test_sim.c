@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
-/* --- Time ---------------------------------------------------------------------------------------------------------------- */
+/* --- Time --------------------------------------------------------------------------------------------------------- */
 
 struct sleep {
     int64_t duration;
@@ -102,7 +102,7 @@ static void test_with_ticks_a_loop_that_asks_for_the_time_ends(void **state)
     many_seeds(wait_for_the_clock, NULL, 10, EDO_OPTIONS(edo_test_options, .tick = EDO_US(1)));
 }
 
-/* --- The trace ----------------------------------------------------------------------------------------------------------- */
+/* --- The trace ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t trace_of(uint64_t seed, int schedule)
 {
@@ -170,7 +170,7 @@ static void test_what_tasks_do_is_right_under_any_seed(void **state)
     many_seeds(program_main, NULL, 50, EDO_OPTIONS(edo_test_options, .tick = EDO_NS(100)));
 }
 
-/* --- What runs inline -------------------------------------------------------------------------------------------------------- */
+/* --- What runs inline --------------------------------------------------------------------------------------------- */
 
 static int drops;
 
@@ -220,7 +220,7 @@ static void test_c7_blocking_work_runs_inline(void **state)
     many_seeds(blocking, NULL, 10, NULL);
 }
 
-/* --- What is refused ---------------------------------------------------------------------------------------------------------- */
+/* --- What is refused ---------------------------------------------------------------------------------------------- */
 
 static int nothing(void *argument)
 {
@@ -332,7 +332,7 @@ static void test_a_cancellation_from_another_thread_aborts(void **state)
     assert_non_null(strstr(text, "another thread wakes or cancels a task of a seeded run"));
 }
 
-/* --- What an impure run allows ------------------------------------------------------------------------------------------------ */
+/* --- What an impure run allows ------------------------------------------------------------------------------------ */
 
 static void *use_from_elsewhere(void *argument)
 {
@@ -415,7 +415,7 @@ static void test_with_the_real_kernel_only_the_schedule_is_drawn(void **state)
     assert_int_equal(one_seed(program_main, NULL, 1, EDO_OPTIONS(edo_test_options, .real_kernel = true)), 0);
 }
 
-/* --- Outside ------------------------------------------------------------------------------------------------------------------ */
+/* --- Outside ------------------------------------------------------------------------------------------------------ */
 
 static void test_f2_outside_a_run_there_is_nothing_to_control(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Datagrams on the simulated kernel: what is so on the system's is so there (the same program runs on both), nothing is lost
- * by default, and what weather does follows from the seed.
+ * Datagrams on the simulated kernel: what is so on the system's is so there (the same program runs on both), nothing is
+ * lost by default, and what weather does follows from the seed.
  */
 #include "testing/seeds.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The simulated kernel does what the system does: each scenario is played on both tables, with everything that was answered
- * written down, and the two texts are the same.
+ * The simulated kernel does what the system does: each scenario is played on both tables, with everything that was
+ * answered written down, and the two texts are the same.
  *
- * What the system does over its loopback may take it a moment, so a scenario waits where it expects something, and looks
- * once where it expects nothing.
+ * What the system does over its loopback may take it a moment, so a scenario waits where it expects something, and
+ * looks once where it expects nothing.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,7 +43,7 @@ static void note(const char *what, long long value)
     used += (size_t)snprintf(text + used, sizeof text - used, "%s: %lld\n", what, value);
 }
 
-/* --- What scenarios are made of ------------------------------------------------------------------------------------------ */
+/* --- What scenarios are made of ----------------------------------------------------------------------------------- */
 
 #define EVERYTHING ((uint32_t)(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET))
 
@@ -162,7 +162,7 @@ static void pair(int *client, int *server)
     unlisten(fd);
 }
 
-/* --- Scenarios ------------------------------------------------------------------------------------------------------------- */
+/* --- Scenarios ---------------------------------------------------------------------------------------------------- */
 
 static void connections(void)
 {
@@ -420,7 +420,7 @@ static void play_all(void)
     k->close(epoll);
 }
 
-/* --- What has no family ----------------------------------------------------------------------------------------------------- */
+/* --- What has no family ------------------------------------------------------------------------------------------- */
 
 static void eventfds(void)
 {
@@ -463,7 +463,7 @@ static void eventfds(void)
     k->close(epoll);
 }
 
-/* --- Comparing --------------------------------------------------------------------------------------------------------------- */
+/* --- Comparing ---------------------------------------------------------------------------------------------------- */
 
 static void compare(void (*play)(void))
 {
@@ -531,7 +531,7 @@ static void test_eventfds_and_nested_instances(void **state)
     compare(eventfds);
 }
 
-/* --- What the system does not promise ---------------------------------------------------------------------------------- */
+/* --- What the system does not promise ----------------------------------------------------------------------------- */
 
 /* Eight eventfds are written to, in order; which of them is reported first, and how many at once? */
 static int first_of_eight(uint64_t seed, bool shuffle, int *count)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Datagrams and passed descriptors under the sweeps (rules C2, C3, F1): datagrams out = datagrams in + datagrams kept, in
- * order and whole, whatever is cancelled or refused; no descriptor is left, nor lost by a receive that was cancelled.
+ * Datagrams and passed descriptors under the sweeps (rules C2, C3, F1): datagrams out = datagrams in + datagrams kept,
+ * in order and whole, whatever is cancelled or refused; no descriptor is left, nor lost by a receive that was
+ * cancelled.
  */
 #include "testing/sweeps.h"
 
@@ -33,7 +34,10 @@ static void check_number(const char *bytes, ssize_t size, int64_t which)
     CHECK_RC(found, which);
 }
 
-/* book->object[0] sends to [1], which is bound to *address, or the other end of a pair. 0, or an error and nothing open. */
+/*
+ * book->object[0] sends to [1], which is bound to *address, or the other end of a pair. 0, or an error and nothing
+ * open.
+ */
 static int open_both(struct book *book, edo_addr *address)
 {
     edo_datagram *pair[2] = {NULL, NULL};

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Host names and connecting by them under the sweeps (rules C2, F1): whatever is cancelled or refused, no task, descriptor or
- * memory is left. Names are simulated, or the table's own resolver answers them; no
- * name server is asked.
+ * Host names and connecting by them under the sweeps (rules C2, F1): whatever is cancelled or refused, no task,
+ * descriptor or memory is left. Names are simulated, or the table's own resolver answers them; no name server is asked.
  */
 #include "testing/sweeps.h"
 
@@ -16,7 +15,7 @@ static int plain(int rc)
     return rc < EDO_ERRNO_LAST ? -EHOSTUNREACH : rc;
 }
 
-/* --- Names ------------------------------------------------------------------------------------------------------------ */
+/* --- Names -------------------------------------------------------------------------------------------------------- */
 
 static int looks_up(void *argument)
 {
@@ -61,7 +60,7 @@ static int row_simulated(void *argument)
     return looks_up_several(argument);
 }
 
-/* --- Connecting by name --------------------------------------------------------------------------------------------------- */
+/* --- Connecting by name ------------------------------------------------------------------------------------------- */
 
 /* Takes what comes, until it is cancelled: each is one that a client has had, or given up. */
 static int takes(void *argument)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Task-locals under the sweeps (rules C4, F1): whatever fails and whenever the task is cancelled, each value that a task had is
- * destroyed once, before its scope ends, and a value that was refused is still the caller's.
+ * Task-locals under the sweeps (rules C4, F1): whatever fails and whenever the task is cancelled, each value that a
+ * task had is destroyed once, before its scope ends, and a value that was refused is still the caller's.
  */
 #include "testing/sweeps.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams in memory, halves, copies and sendfile under the sweeps (rules C2, C3, F1): what was put in has come out, or is kept
- * where the call says, whatever is cancelled or refused; and under many seeds.
+ * Streams in memory, halves, copies and sendfile under the sweeps (rules C2, C3, F1): what was put in has come out, or
+ * is kept where the call says, whatever is cancelled or refused; and under many seeds.
  */
 #include "testing/sweeps.h"
 #include "testing/seeds.h"
@@ -24,7 +24,7 @@ enum {
 static unsigned char bytes[AMOUNT];
 static char path[] = "/tmp/edo-test-sweep-streams-XXXXXX";
 
-/* --- What goes in and comes out ------------------------------------------------------------------------------------------- */
+/* --- What goes in and comes out ----------------------------------------------------------------------------------- */
 
 static edo_stream *stream_of(struct book *book, int which)
 {
@@ -127,7 +127,7 @@ static int gets_all(void *argument)
     return gets_all_from(argument, TO);
 }
 
-/* --- In memory ------------------------------------------------------------------------------------------------------------ */
+/* --- In memory ---------------------------------------------------------------------------------------------------- */
 
 static int row_duplex(void *argument)
 {
@@ -255,7 +255,7 @@ static int row_socket_halves(void *argument)
     return halves(argument, open_sockets(argument, FROM));
 }
 
-/* --- Copies --------------------------------------------------------------------------------------------------------------- */
+/* --- Copies ------------------------------------------------------------------------------------------------------- */
 
 typedef int (*copy_fn)(struct book *book, edo_copy_buffer *buffer);
 
@@ -395,7 +395,7 @@ static int row_copy_both(void *argument)
     return rc;
 }
 
-/* --- Files ---------------------------------------------------------------------------------------------------------------- */
+/* --- Files -------------------------------------------------------------------------------------------------------- */
 
 static int sends_file(struct book *book, edo_stream *to)
 {
@@ -476,7 +476,7 @@ static int row_sendfile_simulated(void *argument)
     return rc;
 }
 
-/* --- All of them ------------------------------------------------------------------------------------------------------------ */
+/* --- All of them -------------------------------------------------------------------------------------------------- */
 
 static const struct row rows[] = {
     {"edo_duplex", row_duplex, 20, false},

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program to be traced, for a picture and for viewers that are asked what they have understood (cases_traces.py): a waiter brings
- * orders to cooks, who compute for a while; what each has cooked is served. The dishwasher keeps its thread too long. With an argument it
- * begins again whenever all is done.
+ * A program to be traced, for a picture and for viewers that are asked what they have understood (cases_traces.py): a
+ * waiter brings orders to cooks, who compute for a while; what each has cooked is served. The dishwasher keeps its
+ * thread too long. With an argument it begins again whenever all is done.
  */
 #include <edo/edo.h>
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program for the console's page to look at: a shop in which everything happens that the page shows. Visitors talk to clients
- * over sockets, orders queue for a mutex whose holder waits, transfers wait for each other in a ring, a sale is out of time and does not
- * end, thumbnails compute too long and reports block their thread. All of it goes on until SIGINT.
+ * A program for the console's page to look at: a shop in which everything happens that the page shows. Visitors talk to
+ * clients over sockets, orders queue for a mutex whose holder waits, transfers wait for each other in a ring, a sale is
+ * out of time and does not end, thumbnails compute too long and reports block their thread. All of it goes on until
+ * SIGINT.
  *
  *     shop [SESSIONS [calm|hostile]]
  *
- * SESSIONS dormant tasks stand beside it (900). calm: only those, and a little load. hostile: they have names made to hurt.
+ * SESSIONS dormant tasks stand beside it (900). calm: only those, and a little load. hostile: they have names made to
+ * hurt.
  */
 #include <edo/edo.h>
 
@@ -56,7 +58,7 @@ static int block(void *duration)
     return nanosleep(&pause, NULL);
 }
 
-/* --- Clients and visitors: most of a server's tasks wait for bytes, and are dormant meanwhile --------------------------- */
+/* --- Clients and visitors: most of a server's tasks wait for bytes, and are dormant meanwhile --------------------- */
 
 static int client(void *argument)
 {
@@ -111,7 +113,7 @@ static int serve(void *argument)
     return rc;
 }
 
-/* --- Locks: one that is held for long, and two that will never be free -------------------------------------------------- */
+/* --- Locks: one that is held for long, and two that will never be free -------------------------------------------- */
 
 static int reprice(void *argument)
 {
@@ -149,7 +151,7 @@ static int transfer(void *argument)
     return rc;
 }
 
-/* --- A sale that has taken too long: its time is up, but one of its tasks does not hear of that --------------------------- */
+/* --- A sale that has taken too long: its time is up, but one of its tasks does not hear of that ------------------- */
 
 static int charge(void *argument)
 {
@@ -193,7 +195,7 @@ static int stocktaking(void *argument)
     return rc;
 }
 
-/* --- What runs: short turns, too long ones, and such that block --------------------------------------------------------- */
+/* --- What runs: short turns, too long ones, and such that block --------------------------------------------------- */
 
 static int render(void *argument)
 {
@@ -257,7 +259,7 @@ static int session(void *argument)
     return 0;
 }
 
-/* --- The shop ------------------------------------------------------------------------------------------------------------ */
+/* --- The shop ----------------------------------------------------------------------------------------------------- */
 
 static const char *const hostile[] = {
     "<script>window.hurt=1</script>",

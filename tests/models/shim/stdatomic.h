@@ -2,9 +2,9 @@
 /*
  * <stdatomic.h> for models: every atomic operation of the code under test becomes a step of the explorer (explore.h).
  *
- * This directory stands first on the include path of a model, as a system directory. The compiler's own header gives the
- * types; what operates on them is defined anew here. Plain expressions on _Atomic objects (x = 1) would pass by: the
- * runtime has none.
+ * This directory stands first on the include path of a model, as a system directory. The compiler's own header gives
+ * the types; what operates on them is defined anew here. Plain expressions on _Atomic objects (x = 1) would pass by:
+ * the runtime has none.
  */
 #ifndef EDO_MODELS_STDATOMIC_H
 #define EDO_MODELS_STDATOMIC_H
