@@ -4,6 +4,7 @@
 
 #include "cli/screen.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 
 /* --- Views -------------------------------------------------------------------------------------------------------- */
@@ -408,7 +409,7 @@ static void edo_keys_tree_path(struct edo_path *path, const struct edo_top *top)
     int64_t seen = scroll->seen < 12 ? 12 : scroll->seen > EDO_FACTS_WINDOW / 4 ? EDO_FACTS_WINDOW / 4 : scroll->seen;
     int64_t from = scroll->first / seen * seen - seen;
 
-    path_put(path, "/api/tree?from=%lld&count=%lld", (long long)(from > 0 ? from : 0), (long long)(4 * seen));
+    path_put(path, "/api/tree?from=%" PRId64 "&count=%" PRId64, from > 0 ? from : 0, 4 * seen);
     if (top->opened[0])
         path_put(path, "&open=%s", top->opened);
     if (top->shut[0])
