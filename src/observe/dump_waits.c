@@ -8,7 +8,7 @@
  *   words, mutexes, ...  the parking table has a line for each (runtime/parking.h)
  *   channels, ...        are listed, and have lists of places (sync/waiter.h)
  *   times, jobs          lie on the waiting task's own stack, which is looked through for them, within its bounds: a
- *                        sleeper is known by its task and its alarm's function, a job by its task and its pool
+ *                        sleeper is known by its task and its alarm's function, a job by its task and itself
  *   ends of scopes       what else is there to do for a task that is parked, and has opened a scope with tasks in it?
  *
  * Each is matched with a task by the address of its block. That is looked at last: whose number has changed has ended,
@@ -269,7 +269,8 @@ static void edo_dump_found_job(struct edo_dump *dump, uint32_t index, uintptr_t 
     edo_unseen_copy(copy.words, (const void *)at, sizeof copy);
     state = atomic_load_explicit(&copy.as.state, memory_order_relaxed);
     /* An earlier call may have left a job that is done, or pieces of it. */
-    if ((copy.as.pool != dump->runtime->blocking && copy.as.pool != dump->runtime->resolving) || !copy.as.fn ||
+    if (copy.as.self != (const struct edo_job *)at || !copy.as.fn ||
+        (copy.as.pool != dump->runtime->blocking && copy.as.pool != dump->runtime->resolving) ||
         (state != EDO_JOB_QUEUED && state != EDO_JOB_RUNNING))
         return;
     wait = edo_dump_task(dump, index)->wait == EDO_NONE ? edo_dump_note_at(dump, index, EDO_WAIT_JOB) : NULL;

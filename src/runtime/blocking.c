@@ -395,6 +395,7 @@ int edo_blocking_on(struct edo_blocking_pool *pool, int (*fn)(void *), void *arg
         job->drop = options->drop;
         job->task = task;
         job->pool = pool;
+        job->self = job;
         rc = edo_job_submit(pool, job);
         if (rc == 0)
             rc = edo_job_wait(&abandoned, pool, job, options->abandonable);

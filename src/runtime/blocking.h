@@ -21,7 +21,7 @@ struct edo_task;
 
 enum edo_job_state { EDO_JOB_QUEUED = 0, EDO_JOB_RUNNING, EDO_JOB_DONE, EDO_JOB_ABANDONED };
 
-/* Of blocking.c, which says how it goes on; reports know one on a stack by `task` and `pool`. */
+/* Of blocking.c, which says how it goes on; reports know one on a stack by `task` and `self`. */
 struct edo_job {
     struct edo_link link; /* in the queue; under lock */
     int (*fn)(void *);
@@ -29,6 +29,7 @@ struct edo_job {
     void (*drop)(void *);
     struct edo_task *task;
     struct edo_blocking_pool *pool;
+    const struct edo_job *self;  /* its address, so that other words on the stack are not taken for one */
     struct edo_nesting *nesting; /* the runtime that runs in it; under lock, as is the next */
     bool cancelled;
     _Atomic uint32_t state;

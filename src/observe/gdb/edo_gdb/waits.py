@@ -272,14 +272,14 @@ class Waits:
         return self.memory.read(task.sp, min(most, high - task.sp), "the stack of task %d" % task.id)
 
     def _job(self, task):
-        """A blocking job on its stack is known by its task and its pool, as dump_waits.c has it."""
+        """A blocking job on its stack is known by its task and itself, as dump_waits.c has it."""
         of = self.layout.struct("edo_job")
         try:
             data = self._suspended(task, STACK_MOST)
         except Trouble as trouble:
             self.memory.note(trouble)
             return None
-        reader, shift = of.reader("fn", "argument", "pool", "state"), of.offset("task")
+        reader, shift = of.reader("fn", "argument", "pool", "self", "state"), of.offset("task")
         queued, running = self.layout.constant("EDO_JOB_QUEUED"), self.layout.constant("EDO_JOB_RUNNING")
         word, at = task.address.to_bytes(8, "little"), -1
         while data:
@@ -288,8 +288,10 @@ class Waits:
                 break
             if at % 8 or at < shift or at - shift + of.size > len(data):
                 continue
-            fn, argument, pool, state = reader.unpack(data, at - shift)
-            if fn and pool and pool in (self.runtime.blocking, self.runtime.resolving) and state in (queued, running):
+            fn, argument, pool, itself, state = reader.unpack(data, at - shift)
+            if itself != task.sp + at - shift or not fn or state not in (queued, running):
+                continue
+            if pool and pool in (self.runtime.blocking, self.runtime.resolving):
                 return Wait("job", fn=fn, argument=argument, queued=state == queued)
         return None
 
