@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// Which of very many lines, all of one height, are to be seen in a box that is scrolled. The box is as high as all of them
-// would be; past TALLEST, where browsers give up, it grows no more, and scrolling goes by share.
+// Very many lines, all of one height, in a box that is scrolled: in the document are those that are to be seen and a few more.
+// The box is as high as all of them would be; past TALLEST, where browsers give up, it grows no more, and scrolling goes by
+// share.
 const TALLEST = 15e6; // px
+const MARGIN = 8; // lines drawn on either side
 
 export class Lines {
-  constructor(grid, heads, box) {
-    Object.assign(this, {grid, heads, box, height: 26, total: 0});
+  // make() is an item for a line, with its .element; fill(item, what, index, key) shows in it what a line is.
+  constructor(grid, heads, box, make, fill) {
+    Object.assign(this, {grid, heads, box, make, fill, height: 26, total: 0, items: new Map(), spare: [], frame: 0});
   }
   resize(total = this.total) {
     this.total = total;
@@ -36,5 +39,61 @@ export class Lines {
       if (index < start || index > start + seen / height - 1) grid.scrollTop = (index / this.total) * (TALLEST - seen);
     } else if (index * height < grid.scrollTop) grid.scrollTop = index * height;
     else if ((index + 1) * height > grid.scrollTop + seen) grid.scrollTop = (index + 1) * height - seen;
+  }
+
+  // --- drawing
+
+  // The lines that are seen, in items that are used again; an item follows its line. at(index): the key of a line and what it is,
+  // or nothing, where that is not known. Then .items has those that are drawn, by their keys.
+  draw(at) {
+    const start = this.first();
+    const end = Math.min(this.total, Math.ceil(start) + this.many() + MARGIN);
+    const next = new Map();
+    for (let index = Math.max(0, Math.floor(start) - MARGIN); index < end; index++) {
+      const line = at(index);
+      if (line) next.set(line[0], [line[1], index]);
+    }
+    for (const [key, item] of this.items)
+      if (!next.has(key)) {
+        this.items.delete(key);
+        item.element.hidden = true;
+        this.spare.push(item);
+      }
+    for (const [key, [what, index]] of next) {
+      let item = this.items.get(key);
+      if (!item) {
+        item = this.spare.pop() || this.make();
+        if (!item.element.parentNode) this.box.append(item.element);
+        item.element.hidden = false;
+        this.items.set(key, item);
+      }
+      this.fill(item, what, index, key);
+      const y = this.yOf(index, start);
+      if (item.y !== y) item.element.style.transform = `translateY(${(item.y = y)}px)`;
+    }
+  }
+  // Once for all that comes until the next frame.
+  soon(draw) {
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(draw);
+  }
+  // Calls `changed`, now and whenever lines are of another height, or the box of another size, from then on until end().
+  follow(changed) {
+    const narrow = matchMedia("(max-width: 760px)");
+    const measure = () => {
+      this.height = narrow.matches ? 50 : 26;
+      this.resize();
+      for (const item of this.items.values()) item.y = undefined;
+      changed();
+    };
+    const resized = new ResizeObserver(measure);
+    narrow.addEventListener("change", measure);
+    resized.observe(this.grid);
+    measure();
+    this.end = () => {
+      cancelAnimationFrame(this.frame);
+      resized.disconnect();
+      narrow.removeEventListener("change", measure);
+    };
   }
 }

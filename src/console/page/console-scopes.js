@@ -10,7 +10,6 @@ import {go, parameters} from "./console-route.js";
 import {notes, STATES, stateOf} from "./console-tasks.js";
 
 const AROUND = 60; // rows asked for on either side of those that are visible
-const MARGIN = 6; // rows drawn on either side
 const KEYS = 1400; // characters of keys in a request
 const COLUMNS = [["tree", "Scope, and its tasks"], ["count", "Tasks"], ["state", "State"], ["what", "Waits for, ends by"], ["by", "Opened by"], ["site", "At"]];
 
@@ -112,18 +111,19 @@ export function scopesView(root) {
   let found = true; // it was scrolled to
   let active; // key of the row with the mark
   let activeIndex = -1;
-  let drawn = new Map(); // key → item
   let loading = false;
   let again = false;
-  let frame = 0;
-  const spare = [];
 
   const shown = h("span.shown", {role: "status"});
   const head = h("div.row.head", {role: "row", "aria-rowindex": 1}, COLUMNS.map(([name, title]) => h("div.cell." + name, {role: "columnheader"}, title)));
   const box = h("div.box", {role: "rowgroup"});
   const grid = h("div.grid.tree", {role: "treegrid", tabindex: 0, "aria-label": "Scopes and tasks"}, h("div.heads", {role: "rowgroup"}, head), box);
   const none = h("div.none", {hidden: true}, h("p.empty", null, "There is no scope."));
-  const lines = new Lines(grid, head.parentNode, box);
+  const lines = new Lines(grid, head.parentNode, box, makeRow, (item, row, index, key) => {
+    fill(item, row, index);
+    if (key === active) activeIndex = index;
+    mark(item.element, "aria-selected", key === active ? "true" : undefined);
+  });
   root.append(h("div.tasks", null, h("div.bar", null,
     h("p.dim.hint", null, "A scope owns tasks, and ends only when all of them have ended. One that is cancelled, or waited for, and does not end has a task that does not return."), shown), grid, none));
 
@@ -197,38 +197,11 @@ export function scopesView(root) {
 
   // --- drawing
 
-  function paint() {
-    cancelAnimationFrame(frame);
-    frame = requestAnimationFrame(draw);
-  }
+  const paint = () => lines.soon(draw);
 
   function draw() {
-    const start = lines.first();
-    const begin = Math.max(from, Math.floor(start) - MARGIN);
-    const end = Math.min(from + rows.length, Math.ceil(start) + lines.many() + MARGIN);
-    const next = new Map();
-    for (let index = begin; index < end; index++) next.set(keyOf(rows[index - from]), index);
-    for (const [key, item] of drawn)
-      if (!next.has(key)) {
-        drawn.delete(key);
-        item.element.hidden = true;
-        spare.push(item);
-      }
-    for (const [key, index] of next) {
-      let item = drawn.get(key);
-      if (!item) {
-        item = spare.pop() || makeRow();
-        if (!item.element.parentNode) box.append(item.element);
-        item.element.hidden = false;
-        drawn.set(key, item);
-      }
-      fill(item, rows[index - from], index);
-      const y = lines.yOf(index, start);
-      if (item.y !== y) item.element.style.transform = `translateY(${(item.y = y)}px)`;
-      if (key === active) activeIndex = index;
-      mark(item.element, "aria-selected", key === active ? "true" : undefined);
-    }
-    mark(grid, "aria-activedescendant", active !== undefined && next.has(active) ? "row-" + active : undefined);
+    lines.draw(index => rowAt(index) && [keyOf(rowAt(index)), rowAt(index)]);
+    mark(grid, "aria-activedescendant", active !== undefined && lines.items.has(active) ? "row-" + active : undefined);
   }
 
   grid.addEventListener("scroll", () => {
@@ -285,7 +258,7 @@ export function scopesView(root) {
 
   box.addEventListener("click", event => {
     const element = event.target.closest(".row");
-    const item = element && [...drawn.values()].find(one => one.element === element);
+    const item = element && [...lines.items.values()].find(one => one.element === element);
     if (!item || event.target.closest("a") || event.ctrlKey || event.metaKey || String(getSelection())) return;
     active = keyOf(item.row);
     activeIndex = item.index;
@@ -296,19 +269,11 @@ export function scopesView(root) {
 
   // --- what changes about it all
 
-  const narrow = matchMedia("(max-width: 760px)");
-  function measure() {
-    lines.height = narrow.matches ? 50 : 26;
-    lines.resize();
-    for (const item of drawn.values()) item.y = undefined;
+  watch({count: 1});
+  lines.follow(() => {
     paint();
     if (asked.count) ask();
-  }
-  narrow.addEventListener("change", measure);
-  const resized = new ResizeObserver(measure);
-  resized.observe(grid);
-  watch({count: 1});
-  measure();
+  });
   show();
   const off = on("now", load);
 
@@ -319,10 +284,8 @@ export function scopesView(root) {
     },
     end() {
       left = grid.scrollTop;
-      cancelAnimationFrame(frame);
+      lines.end();
       off();
-      resized.disconnect();
-      narrow.removeEventListener("change", measure);
     },
   };
 }

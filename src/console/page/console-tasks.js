@@ -9,7 +9,6 @@ import {get, live, on, watch} from "./console-live.js";
 import {go, parameters} from "./console-route.js";
 
 const AROUND = 100; // rows asked for on either side of those that are visible
-const MARGIN = 8; // rows drawn on either side
 
 export const STATES = ["running", "region", "ready", "new", "waiting"];
 const CHIPS = [...STATES, "dormant", "cancelled", "warned"];
@@ -93,9 +92,6 @@ export function tasksView(root) {
   let asked = {from: 0, count: 0};
   let active; // id of the row with the mark
   let activeIndex = -1;
-  let drawn = new Map(); // id → item
-  const spare = [];
-  let frame = 0;
   let timer = 0;
   let askedAt = 0;
 
@@ -116,7 +112,11 @@ export function tasksView(root) {
     h("div.cell." + key, {role: "columnheader"}, h("button", {type: "button", tabindex: -1, class: kind, onclick: () => sort(key)}, title))));
   const box = h("div.box", {role: "rowgroup"});
   const grid = h("div.grid", {role: "grid", tabindex: 0, "aria-label": "Tasks", id: "tasks"}, h("div", {role: "rowgroup", class: "heads"}, head), box);
-  const lines = new Lines(grid, head.parentNode, box);
+  const lines = new Lines(grid, head.parentNode, box, makeRow, (item, row, index, id) => {
+    fill(item, row, index);
+    if (id === active) activeIndex = index;
+    mark(item.element, "aria-selected", id === active ? "true" : undefined);
+  });
   const none = h("div.none", {hidden: true});
   const sites = h("div.sites", {hidden: true, tabindex: 0});
   root.append(h("div.tasks", null,
@@ -233,41 +233,14 @@ export function tasksView(root) {
 
   // --- drawing
 
-  function paint() {
-    cancelAnimationFrame(frame);
-    frame = requestAnimationFrame(draw);
-  }
+  const paint = () => lines.soon(draw);
 
   function draw() {
-    const start = lines.first();
-    const begin = Math.max(0, Math.floor(start) - MARGIN);
-    const end = Math.min(total, Math.ceil(start) + lines.many() + MARGIN);
-    const next = new Map();
-    for (let index = begin; index < end; index++) {
+    lines.draw(index => {
       const id = ids[index - from];
-      if (id !== undefined && rows.has(id)) next.set(id, index);
-    }
-    for (const [id, item] of drawn)
-      if (!next.has(id)) {
-        drawn.delete(id);
-        item.element.hidden = true;
-        spare.push(item);
-      }
-    for (const [id, index] of next) {
-      let item = drawn.get(id);
-      if (!item) {
-        item = spare.pop() || makeRow();
-        if (!item.element.parentNode) box.append(item.element);
-        item.element.hidden = false;
-        drawn.set(id, item);
-      }
-      fill(item, rows.get(id), index);
-      const y = lines.yOf(index, start);
-      if (item.y !== y) item.element.style.transform = `translateY(${(item.y = y)}px)`;
-      if (id === active) activeIndex = index;
-      mark(item.element, "aria-selected", id === active ? "true" : undefined);
-    }
-    mark(grid, "aria-activedescendant", active !== undefined && next.has(active) ? "task-" + active : undefined);
+      return rows.has(id) ? [id, rows.get(id)] : undefined;
+    });
+    mark(grid, "aria-activedescendant", active !== undefined && lines.items.has(active) ? "task-" + active : undefined);
   }
 
   grid.addEventListener("scroll", () => {
@@ -381,18 +354,10 @@ export function tasksView(root) {
     for (const {state, number} of chips) say(number, compact(state === undefined ? now.tasks : now.states[state] ?? now[state]));
     if (wish.by === "site") loadSites();
   });
-  const narrow = matchMedia("(max-width: 760px)");
-  function measure() {
-    lines.height = narrow.matches ? 50 : 26;
-    lines.resize();
-    for (const item of drawn.values()) item.y = undefined;
+  lines.follow(() => {
     paint();
     if (wish.by !== "site" && asked.count) ask();
-  }
-  narrow.addEventListener("change", measure);
-  const resized = new ResizeObserver(measure);
-  resized.observe(grid);
-  measure();
+  });
   show();
   if (live.now) for (const {state, number} of chips) say(number, compact(state === undefined ? live.now.tasks : live.now.states[state] ?? live.now[state]));
 
@@ -408,13 +373,11 @@ export function tasksView(root) {
     },
     end(hash) {
       left = {key: hash, top: grid.scrollTop, total, ids, from, rows, uptime, active, classes: grid.className};
-      cancelAnimationFrame(frame);
+      lines.end();
       clearTimeout(timer);
       clearTimeout(typing);
       onTasks();
       onNow();
-      resized.disconnect();
-      narrow.removeEventListener("change", measure);
     },
   };
 }
