@@ -102,18 +102,6 @@ static void check_order(const struct report *report, bool guesses, const char *c
 
 static struct edo_platform table;
 
-static int64_t all_the_time(pthread_t thread)
-{
-    (void)thread;
-    return edo_platform_system.now();
-}
-
-static int64_t no_time(pthread_t thread)
-{
-    (void)thread;
-    return 1;
-}
-
 static edo_task_fn hogs[HOGS];
 static int hog_count;
 static _Atomic unsigned sink;

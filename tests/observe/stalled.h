@@ -81,18 +81,6 @@ static bool has_function(const struct report *report, const char *function)
 /* The table in force: it counts signals, and says how much processor time all threads use. */
 static struct edo_platform table;
 
-static int64_t all_the_time(pthread_t thread)
-{
-    (void)thread;
-    return edo_platform_system.now();
-}
-
-static int64_t no_time(pthread_t thread)
-{
-    (void)thread;
-    return 1;
-}
-
 static int counted_signal(int number, int signal, void *value)
 {
     atomic_fetch_add(&world.signals, 1);
@@ -115,13 +103,6 @@ static int set_up(void **state)
     table = edo_platform_system;
     table.thread_signal = counted_signal;
     edo_platform = &table;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    edo_platform = &edo_platform_system;
     return 0;
 }
 

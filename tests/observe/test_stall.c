@@ -55,18 +55,12 @@ static void test_s6_a_task_that_computes_is_reported_with_its_function(void **st
     }
 }
 
-static int64_t hardly_any(pthread_t thread)
-{
-    (void)thread;
-    return 0;
-}
-
 static void test_a_task_that_gets_no_processor_is_reported_as_starved(void **state)
 {
     char text[4096];
 
     (void)state;
-    table.thread_cpu = hardly_any;
+    table.thread_cpu = no_time;
     run_one(computes, NULL, &usual);
     assert_int_equal(world.reports[0].stall.kind, EDO_STALL_STARVED);
     assert_int_equal(world.reports[1].stall.kind, EDO_STALL_STARVED);
@@ -483,7 +477,7 @@ static void test_options_that_cannot_be_are_refused(void **state)
     assert_int_equal(unsetenv("EDO_STALLS"), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, restore_table)
 
 int main(void)
 {

@@ -23,13 +23,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    edo_platform = &edo_platform_system;
-    return 0;
-}
-
 /* --- The reporter alone: too many, too slow ----------------------------------------------------------------------- */
 
 static struct {
@@ -242,6 +235,19 @@ static void test_places_are_found_again_and_their_minute_passes(void **state)
 
 /* --- As text ------------------------------------------------------------------------------------------------------ */
 
+/* Whole, cut off, and only measured. */
+static void check_text(const edo_stall *stall, const char *whole)
+{
+    char text[512];
+    char small[10];
+
+    assert_int_equal(edo_stall_text(text, sizeof text, stall), strlen(whole));
+    assert_string_equal(text, whole);
+    assert_int_equal(edo_stall_text(small, sizeof small, stall), strlen(whole));
+    assert_string_equal(small, "edo: stal");
+    assert_int_equal(edo_stall_text(NULL, 0, stall), strlen(whole));
+}
+
 static void test_a_report_is_text(void **state)
 {
     const edo_stall_frame frames[] = {{0x1234, "nanosleep", 0x13, "/lib/libc.so.6", 0x99, false},
@@ -266,18 +272,11 @@ static void test_a_report_is_text(void **state)
         "  #0  nanosleep+0x13  (libc.so.6+0x99)\n"
         "  ?1  0x5678  (shop+0x678)\n"
         "  5 more suppressed\n";
-    char text[512];
-    char small[10];
 
     (void)state;
-    assert_int_equal(edo_stall_text(text, sizeof text, &stall), strlen(whole));
-    assert_string_equal(text, whole);
-    assert_int_equal(edo_stall_text(small, sizeof small, &stall), strlen(whole));
-    assert_string_equal(small, "edo: stal");
-    assert_int_equal(edo_stall_text(NULL, 0, &stall), strlen(whole));
-    stall = (edo_stall){.size = sizeof stall, .serial = 4, .ended = true, .duration = EDO_MS(1230)};
-    edo_stall_text(text, sizeof text, &stall);
-    assert_string_equal(text, "edo: stall 4: a timer's callback went on after 1.23 s\n");
+    check_text(&stall, whole);
+    check_text(&(edo_stall){.size = sizeof stall, .serial = 4, .ended = true, .duration = EDO_MS(1230)},
+               "edo: stall 4: a timer's callback went on after 1.23 s\n");
 }
 
 /* Names may be users' own words, and the text goes to a terminal. */
@@ -292,17 +291,15 @@ static void test_a_name_in_a_report_is_no_command_for_a_terminal(void **state)
                        .ended = true};
     const char *whole =
         "edo: stall 3: task \"\\x1b]0;mine\\x07\\\"\\x0a\\xc2\\x9b2J\\xff\xc3\xa9\" (#7) went on after 0.0 ms\n";
-    char text[512];
     char small[24];
 
     (void)state;
-    assert_int_equal(edo_stall_text(text, sizeof text, &stall), strlen(whole));
-    assert_string_equal(text, whole);
-    assert_int_equal(edo_stall_text(small, sizeof small, &stall), strlen(whole));
+    check_text(&stall, whole);
+    assert_int_equal(edo_stall_text(small, sizeof small, &stall), strlen(whole)); /* cut within the name */
     assert_int_equal(strlen(small), sizeof small - 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, restore_table)
 
 int main(void)
 {

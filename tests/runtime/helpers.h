@@ -36,6 +36,29 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* --- A table of a test's own -------------------------------------------------------------------------------------- */
+
+/* A teardown: the system's table is in force again. */
+static inline int restore_table(void **state)
+{
+    (void)state;
+    edo_platform = &edo_platform_system;
+    return 0;
+}
+
+/* What the clock of a thread says: that it computes all the time, or not at all. */
+static inline int64_t all_the_time(pthread_t thread)
+{
+    (void)thread;
+    return edo_platform_system.now();
+}
+
+static inline int64_t no_time(pthread_t thread)
+{
+    (void)thread;
+    return 1;
+}
+
 /* --- Checks in tasks ---------------------------------------------------------------------------------------------- */
 
 static _Atomic int test_failures;

@@ -42,13 +42,6 @@ static int begin(void **state)
     return 0;
 }
 
-static int end(void **state)
-{
-    (void)state;
-    edo_platform = &edo_platform_system;
-    return 0;
-}
-
 static struct thing *get(struct edo_block_cache *cache, struct edo_blocks *pool)
 {
     struct thing *thing = edo_block_get(cache);
@@ -168,9 +161,9 @@ static void test_no_block_is_held_twice(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_blocks_are_zeroed_distinct_and_keep_their_content, begin, end),
-        cmocka_unit_test_setup_teardown(test_f1_a_refused_mapping_is_an_error_and_passes, begin, end),
-        cmocka_unit_test_setup_teardown(test_no_block_is_held_twice, begin, end),
+        cmocka_unit_test_setup_teardown(test_blocks_are_zeroed_distinct_and_keep_their_content, begin, restore_table),
+        cmocka_unit_test_setup_teardown(test_f1_a_refused_mapping_is_an_error_and_passes, begin, restore_table),
+        cmocka_unit_test_setup_teardown(test_no_block_is_held_twice, begin, restore_table),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,13 +59,6 @@ static int counting_begin(void **state)
     return 0;
 }
 
-static int counting_end(void **state)
-{
-    (void)state;
-    edo_platform = &edo_platform_system;
-    return 0;
-}
-
 /* What the calls are made on. */
 struct things {
     edo_stream *ends[2];
@@ -616,7 +609,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_c1_every_call_that_may_wait_is_refused_before_any_syscall, counting_begin,
-                                        counting_end),
+                                        restore_table),
         cmocka_unit_test(test_c1_refused_calls_spend_budget),
         cmocka_unit_test(test_c1_whatever_waits_is_woken),
         cmocka_unit_test(test_c1_scope_end_spawn_and_close_are_not_cancellable),

@@ -103,20 +103,8 @@ static void test_s6_tasks_behind_eight_that_block_go_on(void **state)
         assert_int_equal(world_run(behind_root, workers, 50, true), 0);
 }
 
-/* What the clock of a thread says: that it computes all the time, or not at all. */
+/* It says how much processor time all threads use. */
 static struct edo_platform clock_table;
-
-static int64_t all_the_time(pthread_t thread)
-{
-    (void)thread;
-    return edo_platform_system.now();
-}
-
-static int64_t no_time(pthread_t thread)
-{
-    (void)thread;
-    return 1;
-}
 
 static int kinds_root(void *argument)
 {

@@ -528,13 +528,6 @@ static int counting_begin(void **state)
     return 0;
 }
 
-static int counting_end(void **state)
-{
-    (void)state;
-    edo_platform = &edo_platform_system;
-    return 0;
-}
-
 static int naps(void *argument)
 {
     for (int i = 0; i < 50; i++)
@@ -689,9 +682,9 @@ int main(void)
         cmocka_unit_test(test_s5_calls_that_move_look_for_their_thread_again),
         cmocka_unit_test(test_s8_one_worker_is_the_callers_thread),
         cmocka_unit_test(test_s8_edo_run_returns_on_its_callers_thread),
-        cmocka_unit_test_setup_teardown(test_s9_one_worker_never_writes_to_its_eventfd, counting_begin, counting_end),
+        cmocka_unit_test_setup_teardown(test_s9_one_worker_never_writes_to_its_eventfd, counting_begin, restore_table),
         cmocka_unit_test_setup_teardown(test_s9_no_eventfd_write_for_a_timer_of_the_own_worker, counting_begin,
-                                        counting_end),
+                                        restore_table),
         cmocka_unit_test(test_s9_nobody_wakes_while_a_hundred_thousand_sleep),
     };
 

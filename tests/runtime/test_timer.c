@@ -434,9 +434,9 @@ static int stops_slow(void *argument)
     return 0;
 }
 
-static int slow_root(void *argument)
+/* Its callback runs while `fn` is at the timer, in a task, and with `twice` in another one as well. */
+static void slow_rounds(edo_task_fn fn, bool twice)
 {
-    (void)argument;
     for (int i = 0; i < 20; i++) {
         int rc = 0;
 
@@ -445,11 +445,18 @@ static int slow_root(void *argument)
         atomic_store(&slow.over, false);
         edo_timer_init(&slow.timer, ring_slowly, NULL);
         EDO_SCOPE (scope, &rc) {
-            CHECK_RC(edo_spawn(scope, stops_slow, NULL), 0);
-            CHECK_RC(edo_spawn(scope, stops_slow, NULL, .when = EDO_WHEN_AT(edo_now())), 0);
+            CHECK_RC(edo_spawn(scope, fn, NULL), 0);
+            if (twice)
+                CHECK_RC(edo_spawn(scope, fn, NULL, .when = EDO_WHEN_AT(edo_now())), 0);
             CHECK_RC(edo_timer_start(&slow.timer, edo_now()), 0);
         }
     }
+}
+
+static int slow_root(void *argument)
+{
+    (void)argument;
+    slow_rounds(stops_slow, true);
     return 0;
 }
 
@@ -479,18 +486,7 @@ static int restarts_slow(void *argument)
 static int restarted_root(void *argument)
 {
     (void)argument;
-    for (int i = 0; i < 20; i++) {
-        int rc = 0;
-
-        atomic_store(&slow.running, false);
-        atomic_store(&slow.stopping, false);
-        atomic_store(&slow.over, false);
-        edo_timer_init(&slow.timer, ring_slowly, NULL);
-        EDO_SCOPE (scope, &rc) {
-            CHECK_RC(edo_spawn(scope, restarts_slow, NULL), 0);
-            CHECK_RC(edo_timer_start(&slow.timer, edo_now()), 0);
-        }
-    }
+    slow_rounds(restarts_slow, false);
     return 0;
 }
 

@@ -152,13 +152,6 @@ static int counting_begin(void **state)
     return 0;
 }
 
-static int counting_end(void **state)
-{
-    (void)state;
-    edo_platform = &edo_platform_system;
-    return 0;
-}
-
 static void test_memory_shrinks_again_after_a_burst(void **state)
 {
     edo_channel *channel;
@@ -598,9 +591,9 @@ int main(void)
         cmocka_unit_test(test_a_full_channel_takes_no_more_and_a_rendezvous_none),
         cmocka_unit_test(test_f1_sizes_and_capacities_that_cannot_be_are_refused),
         cmocka_unit_test(test_what_is_in_a_closed_channel_drains_and_then_it_ends),
-        cmocka_unit_test_setup_teardown(test_memory_shrinks_again_after_a_burst, counting_begin, counting_end),
+        cmocka_unit_test_setup_teardown(test_memory_shrinks_again_after_a_burst, counting_begin, restore_table),
         cmocka_unit_test_setup_teardown(test_f1_without_memory_a_send_fails_and_loses_nothing, counting_begin,
-                                        counting_end),
+                                        restore_table),
         cmocka_unit_test(test_two_tasks_hand_values_to_and_fro),
         cmocka_unit_test(test_many_senders_and_receivers_lose_nothing),
         cmocka_unit_test(test_t2_many_senders_and_receivers_under_seeds),

@@ -148,13 +148,6 @@ static int begin(void **state)
     return 0;
 }
 
-static int end(void **state)
-{
-    (void)state;
-    edo_platform = &edo_platform_system;
-    return 0;
-}
-
 static void test_c2_f1_names_bear_everything(void **state)
 {
     (void)state;
@@ -178,8 +171,8 @@ static void test_every_function_about_names_that_waits_is_swept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_c2_f1_names_bear_everything, begin, end),
-        cmocka_unit_test_setup_teardown(test_f1_names_bear_the_weather, begin, end),
+        cmocka_unit_test_setup_teardown(test_c2_f1_names_bear_everything, begin, restore_table),
+        cmocka_unit_test_setup_teardown(test_f1_names_bear_the_weather, begin, restore_table),
         cmocka_unit_test(test_every_function_about_names_that_waits_is_swept),
     };
 
