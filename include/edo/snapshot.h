@@ -213,8 +213,7 @@ typedef struct edo_snapshot_scope {
     const edo_site *cancelled_at;
     bool shield;
     bool supervises;
-    uint32_t
-        level; /* how many of its owner's scopes are around it: with .owner this names it in other snapshots, too */
+    uint32_t level; /* of its owner's scopes around it: with .owner this names it in other snapshots, too */
 } edo_snapshot_scope;
 
 /* Scope 0 to .scopes - 1. Their indices are of this snapshot only. */

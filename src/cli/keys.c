@@ -367,6 +367,13 @@ static void path_put_text(struct edo_path *path, const char *text)
         path_put(path, strchr(plain, *text) ? "%c" : "%%%02X", (unsigned char)*text);
 }
 
+/* Which runtime, where that was said; behind '?' or '&'. */
+static void path_put_runtime(struct edo_path *path, char sign, const struct edo_top *top)
+{
+    if (top->runtime)
+        path_put(path, "%cruntime=%s", sign, top->runtime);
+}
+
 /* As many rows before and behind those that are seen as are seen; kept until the edge comes near. */
 static void edo_keys_window(struct edo_top *top)
 {
@@ -398,8 +405,7 @@ void edo_keys_stream_path(char out[EDO_LINK_PATH], struct edo_top *top)
         path_put(&path, "&site=");
         path_put_text(&path, top->site);
     }
-    if (top->runtime)
-        path_put(&path, "&runtime=%s", top->runtime);
+    path_put_runtime(&path, '&', top);
 }
 
 /* The screen that is seen, one before it and two behind; so it changes once for each screen that is scrolled. */
@@ -414,8 +420,7 @@ static void edo_keys_tree_path(struct edo_path *path, const struct edo_top *top)
         path_put(path, "&open=%s", top->opened);
     if (top->shut[0])
         path_put(path, "&shut=%s", top->shut);
-    if (top->runtime)
-        path_put(path, "&runtime=%s", top->runtime);
+    path_put_runtime(path, '&', top);
 }
 
 void edo_keys_ask_path(char out[EDO_LINK_PATH], const struct edo_top *top)
@@ -425,16 +430,16 @@ void edo_keys_ask_path(char out[EDO_LINK_PATH], const struct edo_top *top)
     out[0] = 0;
     switch (top->view) {
     case EDO_VIEW_TASK:
-        path_put(&path, "/api/task?id=%s%s%s", top->task, top->runtime ? "&runtime=" : "",
-                 top->runtime ? top->runtime : "");
+        path_put(&path, "/api/task?id=%s", top->task);
+        path_put_runtime(&path, '&', top);
         break;
     case EDO_VIEW_SCOPES:
         edo_keys_tree_path(&path, top);
         break;
     case EDO_VIEW_SITES:
     case EDO_VIEW_RESOURCES:
-        path_put(&path, "/api/%s%s%s", top->view == EDO_VIEW_SITES ? "sites" : "resources",
-                 top->runtime ? "?runtime=" : "", top->runtime ? top->runtime : "");
+        path_put(&path, "/api/%s", top->view == EDO_VIEW_SITES ? "sites" : "resources");
+        path_put_runtime(&path, '?', top);
         break;
     default:
         break;

@@ -74,7 +74,7 @@ static void put_deadline(struct words *words, const json_t *row)
 /* What keeps it first: the rest may be cut off. */
 static void scope_text(char *out, size_t size, const json_t *row)
 {
-    static const char *const states[] = {"running", "region", "ready", "new", "waiting"};
+    enum { STATES = 5 }; /* of edo_state_names; those behind are no states of their own */
     struct words words = {out, size, 0};
     edo_str cancelled = edo_fact_text(row, "cancelled");
 
@@ -86,11 +86,11 @@ static void scope_text(char *out, size_t size, const json_t *row)
     if (edo_fact_true(row, "waited"))
         put(&words, "its owner waits");
     put_deadline(&words, row);
-    for (size_t i = 0; i < EDO_COUNT(states); i++) {
-        double count = edo_fact_number(json_object_get(row, "states"), states[i], 0);
+    for (int i = 1; i <= STATES; i++) {
+        double count = edo_fact_number(json_object_get(row, "states"), edo_state_names[i], 0);
 
         if (count > 0)
-            put(&words, "%s %s", edo_figure_short(count).text, states[i]);
+            put(&words, "%s %s", edo_figure_short(count).text, edo_state_names[i]);
     }
     if (edo_fact_number(row, "warned", 0) > 0)
         put(&words, "%s warned", edo_figure_short(edo_fact_number(row, "warned", 0)).text);

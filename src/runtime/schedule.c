@@ -147,8 +147,6 @@ bool edo_task_find_stack(struct edo_thread *thread, struct edo_task *task)
     bool usual = task->stack_class == runtime->stack_class && !runtime->options.stack_census;
     int count;
 
-    if (edo_task_give_stack(thread, task))
-        return true;
     edo_leave(thread);
     count = edo_stack_pool_get(stacks, usual ? EDO_STACK_CACHE / 2 : 1, &runtime->stacks, task->stack_class);
     if (count > 0 && runtime->options.stack_census)

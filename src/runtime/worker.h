@@ -42,10 +42,10 @@ struct edo_worker_counts {
 };
 
 struct edo_worker {
-    _Atomic uint64_t
-        runs[EDO_RUNS_KEPT]; /* tasks' numbers, by counts.switches; see record.h. First: no address to compute */
-    struct edo_ring ring;    /* its run queue */
-    struct edo_fifo fifo;    /* in place of that: if it is alone */
+    /* tasks' numbers, by counts.switches; see record.h. First: no address to compute */
+    _Atomic uint64_t runs[EDO_RUNS_KEPT];
+    struct edo_ring ring;            /* its run queue */
+    struct edo_fifo fifo;            /* in place of that: if it is alone */
     _Atomic(struct edo_task *) lifo; /* the task that was made ready last; taken by thieves only as a last resort */
     _Atomic int32_t turns; /* left until the next look at poller, timers and global queue; negative: now. The monitor
                               sets it to have one taken soon */
@@ -74,9 +74,8 @@ struct edo_worker {
     struct edo_notes notes;                   /* see record.h */
     _Atomic uint64_t spawns[EDO_SPAWNS_KEPT]; /* counts of switches, by next_id; the same */
 
-    _Atomic uint32_t
-        strays; /* threads that lost it in a timer's callback which is not over; see timer.c. Under thread_lock,
-                                read by who is inside */
+    /* threads that lost it in a timer callback which is not over; timer.c. Under thread_lock, read by who is inside */
+    _Atomic uint32_t strays;
     struct edo_wheel wheel; /* also by remotes: edo_remote_begin. Holds the edo_timers whose callback is to be called */
     struct edo_poller poller;
 
@@ -191,8 +190,8 @@ void edo_resume(struct edo_thread *thread, struct edo_task *task);
 bool edo_task_give_stack(struct edo_thread *thread, struct edo_task *task);
 
 /*
- * The same for the thread's own flow, which may leave the guard to ask the pool: false if it could not (task in the
- * global queue).
+ * When that cache has none: asks the pool, for which the thread's own flow leaves the guard. False if it could not
+ * (task in the global queue).
  */
 bool edo_task_find_stack(struct edo_thread *thread, struct edo_task *task);
 
