@@ -51,7 +51,7 @@ breach() {
     expect "$1" "$2"
 }
 
-echo 1..15
+echo 1..17
 clean
 expect "a clean tree" ""
 breach "a room looks into one below it" src/base/list.c:5 src/base/list.c '#include "io/stream.h"'
@@ -59,6 +59,10 @@ breach "a room looks into one below it by a public header" src/base/list.c:5 src
 breach "the core looks into observe" src/io/stream.c:5 src/io/stream.c '#include "observe/dump.h"'
 breach "a public header nobody answers for" src/io/stream.c:5 src/io/stream.c '#include <edo/nobody.h>'
 breach "a note to self" src/io/stream.c:5 src/io/stream.c "/* TO""DO: later */"
+breach "a comment that is too wide" src/io/stream.c:5 src/io/stream.c "/* $(printf '%0115d' 0) */"
+clean
+printf '%s\n' "/* $(printf '%0113d' 0)é */" >>"$dir/tree/src/io/stream.c"
+expect "a comment as wide as may be, in more bytes" ""
 breach "a source file nobody builds" src/io/pipe.c:1 src/io/pipe.c "$spdx
 $top"
 breach "a list's longer path is not this file" src/observe/list.c:1 src/observe/list.c "$spdx
