@@ -281,15 +281,20 @@ static int nothing(void *argument)
     return 0;
 }
 
+struct spawning {
+    _Atomic int begun;
+    _Atomic bool over;
+};
+
 /* Spawns on its worker, all the time, while the text is written on the other. */
 static int spawns(void *argument)
 {
-    _Atomic int *goes_on = argument;
+    struct spawning *spawning = argument;
     int rc = 0;
 
     EDO_SCOPE (scope, &rc)
-        while (atomic_load(goes_on) > 0) {
-            atomic_store(goes_on, 2);
+        while (!atomic_load(&spawning->over)) {
+            atomic_store(&spawning->begun, 1);
             CHECK_RC(edo_spawn(scope, nothing, NULL), 0);
             edo_yield();
         }
@@ -298,13 +303,13 @@ static int spawns(void *argument)
 
 static int one_reading_root(void *argument)
 {
-    _Atomic int goes_on = 1;
+    struct spawning spawning = {0};
     int rc = 0;
 
     (void)argument;
     EDO_SCOPE (scope, &rc) {
-        CHECK_RC(edo_spawn(scope, spawns, ARGUMENT(&goes_on)), 0);
-        until(&goes_on, 2);
+        CHECK_RC(edo_spawn(scope, spawns, &spawning), 0);
+        until(&spawning.begun, 1);
         for (int i = 0; i < 200; i++) {
             unsigned long long spawned, ended;
 
@@ -313,7 +318,7 @@ static int one_reading_root(void *argument)
             ended = sum_of("edo_worker_tasks_ended_total{");
             CHECK_RC(sum_of("edo_tasks_alive "), spawned > ended ? spawned - ended : 0);
         }
-        atomic_store(&goes_on, 0);
+        atomic_store(&spawning.over, true);
     }
     return rc;
 }
