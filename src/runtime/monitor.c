@@ -59,10 +59,10 @@ static bool edo_worker_drained(struct edo_worker *worker)
  * Counts a stall by what its thread did since the view was taken; in a region it blocks, it said so. Whether it is
  * blocked.
  */
-static bool edo_monitor_count(struct edo_monitor *monitor, const struct edo_monitor_view *view, int64_t cpu,
-                              int64_t now)
+static bool edo_monitor_count(struct edo_monitor *monitor, const struct edo_monitor_view *view, uint32_t region,
+                              int64_t cpu, int64_t now)
 {
-    bool blocked = (view->region & 1) || (cpu >= 0 && view->cpu >= 0 && cpu - view->cpu < (now - view->since) / 10);
+    bool blocked = (region & 1) || (cpu >= 0 && view->cpu >= 0 && cpu - view->cpu < (now - view->since) / 10);
 
     atomic_fetch_add_explicit(blocked ? &monitor->blocked : &monitor->computing, 1, memory_order_relaxed);
     return blocked;
@@ -72,25 +72,28 @@ static bool edo_monitor_count(struct edo_monitor *monitor, const struct edo_moni
 
 /*
  * Who runs on the worker's thread. As a remote, for a moment: so neither the thread's task nor what belongs to it
- * changes. False: nobody who has been there since the view was taken.
+ * changes. False: nobody who has been there, outside of regions, since the view was taken.
  */
 static bool edo_monitor_identify(struct edo_stall_seen *seen, struct edo_worker *worker,
                                  const struct edo_monitor_view *view)
 {
     struct edo_thread *thread;
     struct edo_task *task;
+    uint64_t region;
     bool same;
 
     if (!edo_remote_begin_try(worker))
         return false;
     thread = worker->thread;
     task = thread->current;
-    same = worker->remote_found == EDO_GUARD_OUTSIDE && thread == view->on &&
-           atomic_load_explicit(&worker->counts.switches, memory_order_relaxed) == view->switches;
+    region = atomic_load_explicit(&thread->region, memory_order_relaxed);
+    same = worker->remote_found == EDO_GUARD_OUTSIDE && thread == view->on && (uint32_t)region == view->region &&
+           !(region & 1) && atomic_load_explicit(&worker->counts.switches, memory_order_relaxed) == view->switches;
     *seen = (struct edo_stall_seen){.thread = thread,
                                     .worker = worker,
                                     .switches = view->switches,
                                     .losses = atomic_load_explicit(&thread->losses, memory_order_relaxed),
+                                    .region = region,
                                     .number = thread->number,
                                     .since = view->since};
     if (task) {
@@ -111,7 +114,8 @@ bool edo_stall_lasts(const struct edo_stall_seen *seen)
 {
     uint32_t guard = atomic_load_explicit(&seen->thread->guard, memory_order_seq_cst);
 
-    if (atomic_load_explicit(&seen->thread->losses, memory_order_seq_cst) != seen->losses)
+    if (atomic_load_explicit(&seen->thread->losses, memory_order_seq_cst) != seen->losses ||
+        atomic_load_explicit(&seen->thread->region, memory_order_relaxed) != seen->region)
         return false;
     return guard == EDO_GUARD_TAKEN ||
            (guard != EDO_GUARD_INSIDE &&
@@ -172,19 +176,22 @@ static void edo_monitor_note(struct edo_monitor *monitor, struct edo_worker *wor
 
 /* --- Taking ------------------------------------------------------------------------------------------------------- */
 
-/* The worker stalls: takes it; or does for its sockets what can be done from here. */
+/*
+ * The worker stalls: takes it; or does for its sockets what can be done from here. A stall is reported if the task was
+ * outside of regions at this look and at the last: it may have begun one before a look that came late.
+ */
 static void edo_monitor_take(struct edo_runtime *runtime, struct edo_worker *worker, struct edo_monitor_view *view,
-                             int64_t cpu, int64_t now)
+                             uint32_t region, int64_t cpu, int64_t now)
 {
     struct edo_monitor *monitor = &runtime->monitor;
     struct edo_stall_seen seen = {.thread = NULL};
-    bool known = !(view->region & 1) && edo_monitor_identify(&seen, worker, view);
+    bool known = !(region & 1) && region == view->region && edo_monitor_identify(&seen, worker, view);
     int rc = edo_worker_take(worker);
 
     if (rc == -EBUSY) /* it moves again */
         return;
     if (!view->counted) {
-        seen.blocked = edo_monitor_count(monitor, view, cpu, now);
+        seen.blocked = edo_monitor_count(monitor, view, region, cpu, now);
         edo_monitor_note(monitor, worker, view, seen.blocked, now);
         seen.noticed = now;
         seen.over = now - view->since >= runtime->options.stall_after;
@@ -269,6 +276,7 @@ static int64_t edo_monitor_look_at(struct edo_runtime *runtime, struct edo_worke
     bool waiting = atomic_load_explicit(&worker->waiting, memory_order_relaxed);
     int32_t turns = edo_turns_left(worker);
     bool moved = switches != view->switches || turns != view->turns;
+    bool left; /* a region that was counted, of a worker that could not be taken: what comes now is something else */
     struct edo_thread *on = NULL;
     uint32_t guard = EDO_GUARD_INSIDE;
     uint32_t region = 0;
@@ -280,7 +288,8 @@ static int64_t edo_monitor_look_at(struct edo_runtime *runtime, struct edo_worke
     edo_monitor_see_rounds(runtime, worker, &view->rounds, waiting, now);
     if (!waiting && !edo_monitor_see(&on, &guard, &region, &cpu, worker))
         return EDO_MONITOR_PERIOD;
-    if (waiting || guard != EDO_GUARD_OUTSIDE || moved || on != view->on) {
+    left = view->counted && (view->region & 1) && region != view->region;
+    if (waiting || guard != EDO_GUARD_OUTSIDE || moved || left || on != view->on) {
         if (moved && !waiting && polls == view->polls) {
             edo_turns_end(worker);
             turns = edo_turns_left(worker); /* else it would seem to have moved next time */
@@ -300,12 +309,12 @@ static int64_t edo_monitor_look_at(struct edo_runtime *runtime, struct edo_worke
         if (waiting)
             return moved ? EDO_MONITOR_PERIOD : EDO_FOREVER;
         if (view->eager && (region & 1) && guard == EDO_GUARD_OUTSIDE) /* in haste a region is taken where it is seen */
-            edo_monitor_take(runtime, worker, view, cpu, now);
+            edo_monitor_take(runtime, worker, view, region, cpu, now);
         return view->eager ? EDO_MONITOR_EAGER : EDO_MONITOR_PERIOD;
     }
     patience = edo_least(runtime->options.stall_after, view->eager ? EDO_MONITOR_EAGER : EDO_FOREVER);
     if (now - view->since >= patience || ((region & 1) && (region == view->region || view->eager)))
-        edo_monitor_take(runtime, worker, view, cpu, now);
+        edo_monitor_take(runtime, worker, view, region, cpu, now);
     view->region = region;
     if (view->eager)
         return EDO_MONITOR_EAGER;

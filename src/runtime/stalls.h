@@ -6,7 +6,7 @@
  * The monitor notes what it saw (edo_stall_seen), without waiting for anybody; the reporter's own thread goes and looks
  * at the stalled thread, which may have gone on meanwhile. Whether it has is told by edo_stall_lasts: a worker that was
  * taken leaves TAKEN in the guard until its thread enters again, which then raises `losses`; where it was not, its
- * counts of switches tell.
+ * counts of switches tell. A task that begins a blocking region stalls no longer, as far as reports go (S7).
  */
 #ifndef EDO_RUNTIME_STALLS_H
 #define EDO_RUNTIME_STALLS_H
@@ -27,6 +27,7 @@ struct edo_stall_seen {
     struct edo_worker *worker;
     uint64_t switches; /* of the worker */
     uint32_t losses;   /* of the thread */
+    uint64_t region;   /* of the thread: even, as it was outside of regions */
     bool over;         /* it has passed .stall_after; else it is one that was noticed in haste, and may yet */
     bool blocked;
     int number;      /* of its thread, to the kernel */

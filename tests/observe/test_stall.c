@@ -393,15 +393,31 @@ static void test_a_stall_is_reported_where_workers_cannot_be_taken(void **state)
         assert_true(has_function(&world.reports[0], "computes_here"));
 }
 
-static _Atomic int others;
+/* --- Regions ------------------------------------------------------------------------------------------------------ */
+
+static struct {
+    _Atomic bool others_ran;
+    _Atomic bool outside; /* the task waits there for the monitor to look */
+    _Atomic bool looked;  /* the monitor has, and pauses */
+    _Atomic bool inside;
+} region;
+
+__attribute__((noinline)) static void waits_in_region(void)
+{
+    while (!atomic_load(&region.others_ran))
+        usleep(1000);
+    usleep(20000); /* much longer than a stall is */
+    sink++;
+}
 
 static int in_region(void *argument)
 {
-    (void)argument;
+    atomic_store(&region.outside, true);
+    while (argument && !atomic_load(&region.looked))
+        sink++;
     CHECK_RC(edo_blocking_begin(), 0);
-    while (atomic_load(&others) == 0)
-        usleep(1000);
-    usleep(20000); /* much longer than a stall is */
+    atomic_store(&region.inside, true);
+    waits_in_region();
     edo_blocking_end();
     return 0;
 }
@@ -409,7 +425,7 @@ static int in_region(void *argument)
 static int other(void *argument)
 {
     (void)argument;
-    atomic_fetch_add(&others, 1);
+    atomic_store(&region.others_ran, true);
     return 0;
 }
 
@@ -417,20 +433,79 @@ static int region_root(void *argument)
 {
     int rc = 0;
 
-    (void)argument;
     EDO_SCOPE (scope, &rc) {
-        CHECK_RC(edo_spawn(scope, in_region, NULL, .name = "hog"), 0);
+        CHECK_RC(edo_spawn(scope, in_region, argument, .name = "hog"), 0);
         CHECK_RC(edo_spawn(scope, other, NULL), 0);
     }
     return rc;
 }
 
+/* Of what else there is on a machine that has much to do, before the region or behind it, nothing is said. */
+static void check_region_not_reported(void *argument)
+{
+    memset(&region, 0, sizeof region);
+    assert_int_equal(run_with(region_root, argument, &usual), 0);
+    for (int i = 0; i < world.count; i++) {
+        assert_string_not_equal(world.reports[i].call, "clock_nanosleep");
+        assert_false(has_function(&world.reports[i], "waits_in_region"));
+    }
+}
+
 static void test_s7_what_blocks_in_a_region_is_not_reported(void **state)
 {
     (void)state;
-    atomic_store(&others, 0);
-    assert_int_equal(run_with(region_root, NULL, &usual), 0);
-    assert_int_equal(world.count, 0);
+    check_region_not_reported(NULL);
+}
+
+static _Thread_local bool monitor_saw_it;
+
+static int64_t cpu_seen(pthread_t thread)
+{
+    monitor_saw_it = atomic_load(&region.outside);
+    return edo_platform_system.thread_cpu(thread);
+}
+
+/* The monitor's pause that follows: when it looks again, the task is in a region, and has been for long. */
+static int late_wait(uint32_t *word, uint32_t expected, int64_t deadline)
+{
+    if (monitor_saw_it && !atomic_load(&region.inside)) {
+        atomic_store(&region.looked, true);
+        while (!atomic_load(&region.inside))
+            usleep(1000);
+        usleep(5000);
+    }
+    return edo_platform_system.futex_wait(word, expected, deadline);
+}
+
+static void test_s7_what_has_begun_a_region_before_the_monitor_came_again_is_not_reported(void **state)
+{
+    (void)state;
+    table.thread_cpu = cpu_seen;
+    table.futex_wait = late_wait;
+    check_region_not_reported(&region);
+}
+
+static int blocks_and_computes(void *argument)
+{
+    struct edo_monitor *monitor = &edo_task_self()->home->runtime->monitor;
+
+    (void)argument;
+    CHECK_RC(edo_blocking_begin(), 0);
+    while (atomic_load(&monitor->blocked) == 0)
+        usleep(1000);
+    edo_blocking_end();
+    return computes(NULL);
+}
+
+static void test_a_stall_behind_a_region_is_reported_where_workers_cannot_be_taken(void **state)
+{
+    edo_run_options options = usual;
+
+    (void)state;
+    options.pinned = true;
+    run_one(blocks_and_computes, NULL, &options);
+    if (SIGNALS_COME)
+        assert_true(has_function(&world.reports[0], "computes_here"));
 }
 
 /* --- The signal is everybody's ------------------------------------------------------------------------------------ */
@@ -494,6 +569,8 @@ int main(void)
         TEST(test_s6_a_timer_callback_that_computes_is_reported),
         TEST(test_a_stall_is_reported_where_workers_cannot_be_taken),
         TEST(test_s7_what_blocks_in_a_region_is_not_reported),
+        TEST(test_s7_what_has_begun_a_region_before_the_monitor_came_again_is_not_reported),
+        TEST(test_a_stall_behind_a_region_is_reported_where_workers_cannot_be_taken),
         TEST(test_an_earlier_handler_gets_what_is_not_ours),
         TEST(test_options_that_cannot_be_are_refused),
     };
