@@ -19,6 +19,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <linux/time_types.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -28,6 +29,14 @@
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#if defined(__SANITIZE_THREAD__)
+#define FOR_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#define FOR_THREAD_SANITIZER __has_feature(thread_sanitizer)
+#else
+#define FOR_THREAD_SANITIZER 0
+#endif
 
 enum { NS_PER_SECOND = 1000000000, NS_PER_MS = 1000000, ALIGNMENT = 16 };
 
@@ -46,8 +55,7 @@ static inline ssize_t count(ssize_t n)
     return n >= 0 ? n : failure();
 }
 
-/* --- Memory
- * ------------------------------------------------------------------------------------------------------- */
+/* --- Memory ------------------------------------------------------------------------------------------------------- */
 
 static void *system_allocate(size_t size)
 {
@@ -95,8 +103,7 @@ static int system_mincore(void *address, size_t size, unsigned char *pages)
     return result(mincore(address, size, pages));
 }
 
-/* --- Time and chance
- * ---------------------------------------------------------------------------------------------- */
+/* --- Time and chance ---------------------------------------------------------------------------------------------- */
 
 static int64_t clock_read(clockid_t clock)
 {
@@ -139,8 +146,7 @@ static uint64_t system_random(void)
     return number ^ number >> 31;
 }
 
-/* --- Threads
- * ------------------------------------------------------------------------------------------------------ */
+/* --- Threads ------------------------------------------------------------------------------------------------------ */
 
 /* At least what libc needs to start a thread, in whole pages. */
 static size_t thread_stack_size(size_t wanted)
@@ -212,9 +218,8 @@ static struct __kernel_timespec kernel_time(int64_t ns)
     return (struct __kernel_timespec){.tv_sec = ns / NS_PER_SECOND, .tv_nsec = ns % NS_PER_SECOND};
 }
 
-/* Of all ways to wait on a futex, only the one with a bitset takes an absolute time, and that on
- * CLOCK_MONOTONIC. */
-static int system_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline)
+/* Of all ways to wait on a futex, only the one with a bitset takes an absolute time, and that on CLOCK_MONOTONIC. */
+static int futex_wait_until(uint32_t *word, uint32_t expected, int64_t deadline)
 {
     struct __kernel_timespec time = kernel_time(deadline > 0 ? deadline : 0);
 
@@ -222,13 +227,37 @@ static int system_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline
                                deadline == INT64_MAX ? NULL : &time, NULL, FUTEX_BITSET_MATCH_ANY));
 }
 
+#if FOR_THREAD_SANITIZER
+/*
+ * It keeps a signal back until the thread that got it calls something that it knows, as the clock; not this. So no
+ * thread that waits gets any; those that poll do. Where nobody does they come with the next turn.
+ */
+static int system_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline)
+{
+    sigset_t all, before;
+    int64_t turn;
+    int rc;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    turn = clock_read(CLOCK_MONOTONIC) + NS_PER_SECOND;
+    rc = futex_wait_until(word, expected, deadline < turn ? deadline : turn);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc == -ETIMEDOUT && deadline > turn ? -EINTR : rc;
+}
+#else
+static int system_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline)
+{
+    return futex_wait_until(word, expected, deadline);
+}
+#endif
+
 static int system_futex_wake(uint32_t *word, int wanted)
 {
     return result((int)syscall(FUTEX_SYSCALL, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, wanted, NULL, NULL, 0));
 }
 
-/* --- Descriptors
- * -------------------------------------------------------------------------------------------------- */
+/* --- Descriptors -------------------------------------------------------------------------------------------------- */
 
 /* On Linux the descriptor is gone even if close was interrupted; to close again would hit somebody else's. */
 static int system_close(int fd)
@@ -288,17 +317,8 @@ static int system_epoll_ctl(int epoll, int operation, int fd, struct epoll_event
     return result(epoll_ctl(epoll, operation, fd, event));
 }
 
-/* ThreadSanitizer learns from epoll_wait that one thread has seen what another did; it does not know
- * epoll_pwait2. */
-#if defined(__SANITIZE_THREAD__)
-#define HIDE_EPOLL_PWAIT2 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define HIDE_EPOLL_PWAIT2 1
-#endif
-#endif
-
-#if defined(SYS_epoll_pwait2) && !defined(HIDE_EPOLL_PWAIT2)
+/* ThreadSanitizer learns from epoll_wait that one thread has seen what another did; it does not know epoll_pwait2. */
+#if defined(SYS_epoll_pwait2) && !FOR_THREAD_SANITIZER
 /* Whether the kernel answered; if so, *rc has the answer. */
 static bool epoll_wait_ns(int *rc, int epoll, struct epoll_event *events, int capacity, int64_t timeout_ns)
 {
@@ -349,8 +369,7 @@ static int system_unlink(const char *path)
     return result(unlink(path));
 }
 
-/* --- Sockets
- * ------------------------------------------------------------------------------------------------------ */
+/* --- Sockets ------------------------------------------------------------------------------------------------------ */
 
 static int system_socket(int domain, int type, int protocol)
 {
@@ -483,8 +502,7 @@ static int system_getpeername(int fd, struct sockaddr *address, socklen_t *size)
     return result(getpeername(fd, address, size));
 }
 
-/* --- The table
- * ---------------------------------------------------------------------------------------------------- */
+/* --- The table ---------------------------------------------------------------------------------------------------- */
 
 const struct edo_platform edo_platform_system = {
     .allocate = system_allocate,

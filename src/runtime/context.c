@@ -7,8 +7,11 @@
 
 #include <assert.h>
 #include <stdint.h>
-#if EDO_ASAN
+#if EDO_ASAN || EDO_TSAN
 #include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/time.h>
 #endif
 
 #if EDO_ASAN
@@ -25,20 +28,85 @@ static void find_thread_bounds(struct edo_context *context)
     context->low = low;
     context->size = size;
 }
-
-/* The first code on a new stack: the switch that led here is not over for ASan before it is told. */
-static void arrive(void *baton, void (*entry)(void *baton))
-{
-    __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
-    entry(baton);
-    __builtin_unreachable();
-}
 #endif
 
 #if EDO_TSAN
-__attribute__((no_sanitize_thread, noinline)) void *edo_context_fiber(const struct edo_context *to)
+static _Thread_local sigset_t signals_before; /* of the thread that is at a switch */
+
+static void hold_signals(sigset_t *before)
 {
+    sigset_t all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, before);
+}
+
+/* Those that the running flow has got. The checker knows this call "merely to process pending signals" (its source). */
+static void deliver_signals(void)
+{
+    struct timeval now;
+
+    gettimeofday(&now, NULL);
+}
+
+/*
+ * At its first call that may block the checker makes room for a flow's signals, and one that came meanwhile would be
+ * lost. So this is the first, made while the thread blocks them.
+ */
+static void make_room_for_signals(void)
+{
+    struct epoll_event event;
+
+    epoll_wait(-1, &event, 1, 0);
+}
+
+/* While the checker makes a fiber and unmakes one it takes that for the running one: a signal would be that one's. */
+static void *make_fiber(void)
+{
+    sigset_t before;
+    void *fiber;
+
+    hold_signals(&before);
+    fiber = __tsan_create_fiber(0);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return fiber;
+}
+
+static void unmake_fiber(void *fiber)
+{
+    sigset_t before;
+
+    hold_signals(&before);
+    __tsan_destroy_fiber(fiber);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+__attribute__((no_sanitize_thread, noinline)) void *edo_context_depart(const struct edo_context *to)
+{
+    hold_signals(&signals_before);
+    deliver_signals();
     return to->fiber;
+}
+
+__attribute__((no_sanitize_thread, noinline)) void edo_context_arrive(void)
+{
+    pthread_sigmask(SIG_SETMASK, &signals_before, NULL);
+}
+#endif
+
+#if EDO_ASAN || EDO_TSAN
+/* The first code on a new stack: the switch that led here is not over for the checkers before they are told. */
+static void arrive(void *baton, void (*entry)(void *baton))
+{
+#if EDO_ASAN
+    __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
+#endif
+#if EDO_TSAN
+    make_room_for_signals();
+    edo_context_arrive();
+#endif
+    entry(baton);
+    __builtin_unreachable();
 }
 #endif
 
@@ -50,6 +118,7 @@ void edo_context_adopt(struct edo_context *context)
 #endif
 #if EDO_TSAN
     context->fiber = __tsan_get_current_fiber();
+    make_room_for_signals();
 #endif
 }
 
@@ -69,6 +138,8 @@ void edo_context_prepare(struct edo_context *context, void *low, size_t size, si
     __asan_unpoison_memory_region(low, size);
     context->low = low;
     context->size = size;
+#endif
+#if EDO_ASAN || EDO_TSAN
     wrapper = arrive;
 #endif
 #if EDO_TSAN
@@ -76,7 +147,7 @@ void edo_context_prepare(struct edo_context *context, void *low, size_t size, si
      * One per flow, not per stack: a flow that ends does so below some frames, which the fiber's own call stack keeps,
      * so a fiber used again would grow until it overflows.
      */
-    context->fiber = __tsan_create_fiber(0);
+    context->fiber = make_fiber();
 #endif
     context->sp = edo_context_image(low, (void *)(top - colour), entry, wrapper);
 }
@@ -85,7 +156,7 @@ void edo_context_finish(struct edo_context *context)
 {
 #if EDO_TSAN
     if (context->fiber)
-        __tsan_destroy_fiber(context->fiber);
+        unmake_fiber(context->fiber);
 #endif
     *context = (struct edo_context){.sp = NULL};
 }

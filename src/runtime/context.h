@@ -109,8 +109,16 @@ static inline void edo_context_reset_fp(void)
 #endif
 
 #if EDO_TSAN
-/* to->fiber, read unseen: whoever owns `to` next is not ordered after this read by anything the checker knows of. */
-void *edo_context_fiber(const struct edo_context *to);
+/*
+ * A signal that comes is kept back until the flow that got it calls something that the checker knows. If that flow was
+ * left meanwhile, it would have the signal until it is resumed, or for good. So what has come is delivered before a
+ * switch, and none comes during one: the thread blocks all, from departing to arriving.
+ *
+ * depart returns to->fiber, read unseen: whoever owns `to` next is not ordered after this read by anything the checker
+ * knows of.
+ */
+void *edo_context_depart(const struct edo_context *to);
+void edo_context_arrive(void);
 #endif
 
 /*
@@ -129,11 +137,14 @@ static inline __attribute__((always_inline)) void *edo_context_switch(struct edo
     __sanitizer_start_switch_fiber(&fake_stack, to->low, to->size);
 #endif
 #if EDO_TSAN
-    __tsan_switch_to_fiber(edo_context_fiber(to), 0);
+    __tsan_switch_to_fiber(edo_context_depart(to), 0);
 #endif
     baton = edo_context_call_swap(from, to, baton);
 #if EDO_ASAN
     __sanitizer_finish_switch_fiber(fake_stack, NULL, NULL);
+#endif
+#if EDO_TSAN
+    edo_context_arrive();
 #endif
     return baton;
 }
@@ -148,11 +159,14 @@ static inline __attribute__((always_inline)) void *edo_context_begin(struct edo_
     __sanitizer_start_switch_fiber(&fake_stack, to->low, to->size);
 #endif
 #if EDO_TSAN
-    __tsan_switch_to_fiber(edo_context_fiber(to), 0);
+    __tsan_switch_to_fiber(edo_context_depart(to), 0);
 #endif
     baton = edo_context_call_start(from, to, baton);
 #if EDO_ASAN
     __sanitizer_finish_switch_fiber(fake_stack, NULL, NULL);
+#endif
+#if EDO_TSAN
+    edo_context_arrive();
 #endif
     return baton;
 }
@@ -165,7 +179,7 @@ static inline __attribute__((always_inline)) EDO_NORETURN void edo_context_leave
     __sanitizer_start_switch_fiber(NULL, to->low, to->size);
 #endif
 #if EDO_TSAN
-    __tsan_switch_to_fiber(edo_context_fiber(to), 0);
+    __tsan_switch_to_fiber(edo_context_depart(to), 0);
 #endif
     edo_context_call_leave(from, to, baton);
     __builtin_unreachable();
