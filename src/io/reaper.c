@@ -12,6 +12,7 @@
  */
 #include "io/reaper.h"
 #include "platform/lock.h"
+#include "platform/masked.h"
 #include "platform/platform.h"
 
 #include <errno.h>
@@ -97,7 +98,7 @@ static int edo_reaper_start(void)
     if (rc < 0)
         return rc;
     reaper.epoll = rc;
-    rc = edo_platform->thread_start(&thread, EDO_REAPER_STACK, edo_reaper_main, NULL);
+    rc = edo_masked_thread_start(edo_platform, &thread, EDO_REAPER_STACK, edo_reaper_main, NULL);
     if (rc < 0) {
         edo_platform->close(reaper.epoll);
         return rc;

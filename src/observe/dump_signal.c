@@ -8,6 +8,7 @@
  * again. What is to be written, and where, is under `lock`.
  */
 #include "observe/dump.h"
+#include "platform/masked.h"
 #include "platform/platform.h"
 
 #include <errno.h>
@@ -61,23 +62,18 @@ static void *edo_dump_signal_main(void *none)
     return NULL;
 }
 
-/* Under the lock: the thread, and the handler. Signals are for other threads, to which they mean something. */
+/* Under the lock: the thread, and the handler. */
 static int edo_dump_signal_begin(int number)
 {
     enum { EDO_DUMPER_STACK = 256 * 1024 };
     struct sigaction action = {.sa_sigaction = edo_dump_signal_handle,
                                .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
-    sigset_t all;
-    sigset_t before;
     pthread_t thread;
     int rc;
 
     if (sigaction(number, NULL, &edo_dumper.before) < 0)
         return -errno;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = edo_platform_system.thread_start(&thread, EDO_DUMPER_STACK, edo_dump_signal_main, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    rc = edo_masked_thread_start(&edo_platform_system, &thread, EDO_DUMPER_STACK, edo_dump_signal_main, NULL);
     if (rc < 0)
         return rc;
     pthread_detach(thread);

@@ -11,6 +11,7 @@
  */
 #include "observe/recorder.h"
 #include "observe/tracer.h"
+#include "platform/masked.h"
 #include "platform/platform.h"
 #include "runtime/fork.h"
 #include "runtime/hooks.h"
@@ -18,7 +19,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -174,16 +174,9 @@ static void *edo_trace_main(void *none)
 static int edo_trace_start_writer(void)
 {
     enum { EDO_WRITER_STACK = 256 * 1024 };
-    sigset_t all;
-    sigset_t before;
-    int rc;
 
     edo_tracer.stop = 0;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = edo_platform_system.thread_start(&edo_tracer.writer, EDO_WRITER_STACK, edo_trace_main, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc;
+    return edo_masked_thread_start(&edo_platform_system, &edo_tracer.writer, EDO_WRITER_STACK, edo_trace_main, NULL);
 }
 
 /* Under the lock. */

@@ -24,6 +24,7 @@
 #include "runtime/fork.h"
 #include "runtime/runtime.h"
 #include "runtime/options.h"
+#include "platform/masked.h"
 #include "platform/platform.h"
 
 #include <edo/blocking.h>
@@ -47,6 +48,7 @@ struct edo_blocking_pool {
     int most;
     int queued;
     int64_t linger;
+    sigset_t signals; /* that its threads block: as the one that called edo_run did */
     bool closing;
     bool closed;    /* no thread is attached, or will be joined; under lock, as are the next two */
     bool any_ended; /* `last_ended` is to be joined */
@@ -69,6 +71,7 @@ int edo_blocking_pool_create(struct edo_blocking_pool **out, int threads, const 
     edo_list_init(&pool->idle);
     pool->most = threads;
     pool->linger = options->blocking_linger;
+    pthread_sigmask(SIG_SETMASK, NULL, &pool->signals);
     pool->on_thread_start = options->on_thread_start;
     pool->on_thread_stop = options->on_thread_stop;
     pool->on_argument = options->on_argument;
@@ -213,6 +216,7 @@ static void *edo_blocking_main(void *argument)
     pthread_t before;
     bool join;
 
+    pthread_sigmask(SIG_SETMASK, &pool->signals, NULL);
     edo_callback_thread(pool->on_thread_start, pool->on_argument);
     edo_lock_acquire(&pool->lock);
     while ((job = edo_blocking_next(pool))) {
@@ -263,7 +267,7 @@ static int edo_job_submit(struct edo_blocking_pool *pool, struct edo_job *job)
         pool->threads++;
         pool->attached++;
         atomic_fetch_add_explicit(&pool->references, 1, memory_order_relaxed);
-        rc = edo_platform->thread_start(&id, EDO_BLOCKING_STACK, edo_blocking_main, pool);
+        rc = edo_masked_thread_start(edo_platform, &id, EDO_BLOCKING_STACK, edo_blocking_main, pool);
         if (rc < 0) {
             pool->threads--;
             pool->attached--;

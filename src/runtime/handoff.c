@@ -21,6 +21,7 @@
 #include "runtime/usdt.h"
 #include "runtime/options.h"
 #include "runtime/overflow.h"
+#include "platform/masked.h"
 #include "platform/platform.h"
 
 #include <errno.h>
@@ -376,11 +377,12 @@ static void *edo_thread_main(void *argument)
     struct edo_thread *thread = (struct edo_thread *)argument;
     const edo_run_options *options = &thread->runtime->options;
 
+    edo_context_adopt(&thread->native);
+    pthread_sigmask(SIG_SETMASK, &thread->runtime->signals, NULL);
     __atomic_store_n(&thread->number, edo_platform->thread_number(), __ATOMIC_RELAXED);
     edo_callback_thread(options->on_thread_start, options->on_argument);
     edo_thread_set_self(thread);
     edo_overflow_thread_init();
-    edo_context_adopt(&thread->native);
     /* Whoever created it has obtained it, or lists it as spare. */
     if (edo_thread_sleep(thread))
         edo_thread_loop(thread);
@@ -447,7 +449,7 @@ int edo_thread_create(struct edo_thread **out, struct edo_runtime *runtime)
 
     if (rc < 0)
         return rc;
-    rc = edo_platform->thread_start(&thread->id, EDO_THREAD_STACK, edo_thread_main, thread);
+    rc = edo_masked_thread_start(edo_platform, &thread->id, EDO_THREAD_STACK, edo_thread_main, thread);
     edo_lock_acquire(&runtime->threads_lock);
     thread->joinable = rc == 0;
     if (rc < 0) {

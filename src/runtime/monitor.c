@@ -32,6 +32,7 @@
 #include "runtime/monitor.h"
 #include "runtime/runtime.h"
 #include "runtime/usdt.h"
+#include "platform/masked.h"
 #include "platform/platform.h"
 
 #include <errno.h>
@@ -428,7 +429,7 @@ int edo_monitor_start(struct edo_runtime *runtime)
     edo_thread_init(&monitor->self, runtime);
     rc = edo_reserve_start(runtime);
     if (rc == 0)
-        rc = edo_platform->thread_start(&monitor->thread, EDO_MONITOR_STACK, edo_monitor_main, runtime);
+        rc = edo_masked_thread_start(edo_platform, &monitor->thread, EDO_MONITOR_STACK, edo_monitor_main, runtime);
     monitor->started = rc == 0;
     if (rc < 0) {
         edo_reserve_stop(runtime);

@@ -8,6 +8,7 @@
  * that holds the lock knows the scope to be alive.
  */
 #include "runtime/runtime.h"
+#include "platform/masked.h"
 #include "platform/platform.h"
 
 #include <errno.h>
@@ -43,6 +44,7 @@ static void *edo_nested_main(void *argument)
     struct edo_nesting *nesting = (struct edo_nesting *)argument;
     struct edo_task *outer = nesting->outer; /* once `done` is seen, the nesting is gone */
 
+    pthread_sigmask(SIG_SETMASK, &outer->home->runtime->signals, NULL);
     nesting->result = edo_run_here(nesting->fn, nesting->argument, &nesting->options, nesting, NULL);
     atomic_store_explicit(&nesting->done, true, memory_order_release);
     edo_unpark(outer);
@@ -74,7 +76,7 @@ int edo_run_nested(struct edo_task *task, edo_task_fn fn, void *argument, const 
     if (!nesting.options.console)                 /* there it is; and here are stalls to tell it of */
         nesting.options.console = task->home->runtime->options.console;
     if (rc == 0)
-        rc = edo_platform->thread_start(&id, EDO_NESTED_STACK, edo_nested_main, &nesting);
+        rc = edo_masked_thread_start(edo_platform, &id, EDO_NESTED_STACK, edo_nested_main, &nesting);
     if (rc < 0)
         return rc;
     while (!atomic_load_explicit(&nesting.done, memory_order_acquire)) {

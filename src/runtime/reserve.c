@@ -10,6 +10,7 @@
  */
 #include "runtime/reserve.h"
 #include "runtime/runtime.h"
+#include "platform/masked.h"
 #include "platform/platform.h"
 
 #include <errno.h>
@@ -62,7 +63,7 @@ int edo_reserve_start(struct edo_runtime *runtime)
 
     if (runtime->options.pinned)
         return 0;
-    rc = edo_platform->thread_start(&reserve->thread, EDO_RESERVE_STACK, edo_reserve_main, runtime);
+    rc = edo_masked_thread_start(edo_platform, &reserve->thread, EDO_RESERVE_STACK, edo_reserve_main, runtime);
     reserve->started = rc == 0;
     return rc;
 }

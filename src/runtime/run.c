@@ -317,6 +317,7 @@ int edo_run_here(edo_task_fn fn, void *argument, const edo_run_options *options,
                                                 (runtime->options.metrics ? EDO_TASK_TIMED : 0)));
     runtime->ends_watched = options->stack_census || options->on_task_stop;
     edo_thread_init(thread, runtime);
+    pthread_sigmask(SIG_SETMASK, NULL, &runtime->signals);
     thread->id = pthread_self();
     thread->number = edo_platform->thread_number();
     runtime->threads = thread;

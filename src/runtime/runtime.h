@@ -18,6 +18,8 @@
 
 #include <edo/runtime.h>
 
+#include <signal.h>
+
 enum { EDO_WORKERS_MOST = 256 };
 
 /*
@@ -68,6 +70,7 @@ struct edo_runtime {
     /* Threads; see handoff.c. */
     struct edo_lock threads_lock;
     struct edo_thread *threads; /* all that were ever started: their memory stays, others may look at it late */
+    sigset_t signals;           /* that its threads block from their start: as the one that called edo_run did */
     int thread_count;           /* those that have not retired */
     struct edo_link spares;     /* sleeping, without worker */
     struct edo_link wanting;    /* of the spares: those with pinned tasks to run */

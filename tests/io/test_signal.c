@@ -2,10 +2,14 @@
 /* Signals that tasks wait for: each is seen by all who want it, by nobody else, and handlers come back (C3, F3, F4). */
 #include "files.h"
 
+#include "runtime/sanitizer.h"
+
 #include <edo/signal.h>
 #include <edo/testing.h>
 
+#include <dirent.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/wait.h>
 
 static edo_signal *opened(int first, int second)
@@ -221,6 +225,83 @@ static void test_what_cannot_be_waited_for_is_told(void **state)
     assert_int_equal(edo_signal_open(&signals, wanted, 1), -EPERM);
     sigaction(SIGUSR1, NULL, &now);
     assert_true(now.sa_handler == SIG_DFL);
+}
+
+/* --- Whose thread a handler runs on ------------------------------------------------------------------------------- */
+
+/* How many threads of this process block it, as the kernel says. */
+static int threads_blocking(int number)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    struct dirent *entry;
+    int blocking = 0;
+
+    while (tasks && (entry = readdir(tasks))) {
+        char path[300], line[128];
+        unsigned long long mask = 0;
+        FILE *status;
+
+        snprintf(path, sizeof path, "/proc/self/task/%s/status", entry->d_name);
+        status = entry->d_name[0] == '.' ? NULL : fopen(path, "r");
+        while (status && fgets(line, sizeof line, status))
+            sscanf(line, "SigBlk: %llx", &mask);
+        if (status)
+            fclose(status);
+        blocking += mask >> (number - 1) & 1;
+    }
+    if (tasks)
+        closedir(tasks);
+    return blocking;
+}
+
+/* The monitor; who makes spare threads. Others that begin block signals for a moment, and so do these, for good. */
+static int waits_until_two_block(void *argument)
+{
+    while (threads_blocking(SIGUSR1) != *(int *)argument + 2)
+        usleep(100);
+    return 0;
+}
+
+static void test_handlers_do_not_run_on_the_monitors_thread_and_the_like(void **state)
+{
+    int before = threads_blocking(SIGUSR1);
+
+    (void)state;
+    if (EDO_TSAN) /* whoever waits for a word blocks them */
+        skip();
+    assert_int_equal(net_run(2, waits_until_two_block, &before), 0);
+}
+
+static atomic_int starts_unmasked;
+
+static int masked_start(pthread_t *out, size_t stack_size, void *(*fn)(void *), void *argument)
+{
+    sigset_t mask;
+
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    atomic_fetch_add(&starts_unmasked, !sigismember(&mask, SIGUSR1));
+    return edo_platform_system.thread_start(out, stack_size, fn, argument);
+}
+
+static int nothing(void *argument)
+{
+    (void)argument;
+    return 0;
+}
+
+static int starts_threads(void *argument)
+{
+    CHECK_EQUAL(edo_blocking(nothing, argument), 0);
+    return edo_run(nothing, argument, EDO_OPTIONS(edo_run_options, .workers = 2));
+}
+
+static void test_handlers_do_not_run_on_a_thread_that_has_not_begun(void **state)
+{
+    (void)state;
+    atomic_store(&starts_unmasked, 0);
+    net_table.thread_start = masked_start;
+    assert_int_equal(net_run(2, starts_threads, NULL), 0);
+    assert_int_equal(atomic_load(&starts_unmasked), 0);
 }
 
 /* --- Handlers before and after ------------------------------------------------------------------------------------ */
@@ -568,6 +649,8 @@ int main(void)
         TEST(test_c3_signals_are_seen_by_all_who_want_them_and_not_lost_to_a_cancelled_wait),
         TEST(test_tasks_that_share_a_handle_get_each_signal_once_and_all_see_the_close),
         TEST(test_what_cannot_be_waited_for_is_told),
+        TEST(test_handlers_do_not_run_on_the_monitors_thread_and_the_like),
+        TEST(test_handlers_do_not_run_on_a_thread_that_has_not_begun),
         TEST(test_earlier_handlers_are_called_and_come_back),
         TEST(test_f3_sigterm_is_seen_and_cancels_the_root_too),
         TEST(test_f3_a_second_sigterm_ends_the_process_unless_the_program_took_it),

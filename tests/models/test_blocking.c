@@ -26,7 +26,7 @@ static struct {
     struct edo_thread threads[2]; /* the callers' */
     struct edo_task tasks[2];
     struct {
-        uint8_t bytes[192];
+        uint8_t bytes[320];
         uint64_t used;
     } heap[BLOCKS];
     uint8_t started;
@@ -87,6 +87,12 @@ static int thread_start(pthread_t *out, size_t stack_size, void *(*entry)(void *
     world.threads_started++;
     model_give(&world.started);
     return 0;
+}
+
+int edo_masked_thread_start(const struct edo_platform *platform, pthread_t *out, size_t stack_size,
+                            void *(*entry)(void *), void *argument)
+{
+    return platform->thread_start(out, stack_size, entry, argument);
 }
 
 static const struct edo_platform table = {.allocate = allocate,

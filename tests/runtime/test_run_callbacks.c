@@ -5,6 +5,7 @@
 #include "helpers.h"
 
 #include <pthread.h>
+#include <signal.h>
 
 /* --- Threads ------------------------------------------------------------------------------------------------------ */
 
@@ -105,6 +106,56 @@ static void test_each_thread_is_told_before_it_runs_anything_and_after(void **st
         assert_int_equal(seen.starts, seen.stops);
         assert_true(seen.starts > workers);
     }
+}
+
+/* What threads block when they start, counted: SIGUSR2, as the caller of edo_run does, and SIGUSR1, as it does not. */
+static _Atomic int starts_blocking[2];
+static _Atomic int starts_in_all;
+
+static void notes_mask(void *argument)
+{
+    sigset_t mask;
+
+    (void)argument;
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    atomic_fetch_add(&starts_blocking[0], sigismember(&mask, SIGUSR2));
+    atomic_fetch_add(&starts_blocking[1], sigismember(&mask, SIGUSR1));
+    atomic_fetch_add(&starts_in_all, 1);
+}
+
+static int looks_at_nothing(void *argument)
+{
+    (void)argument;
+    return 0;
+}
+
+/* Its worker goes to a spare thread, and another spare one is made, by a thread of the runtime's own. */
+static int blocks_until_there_are_three(void *argument)
+{
+    (void)argument;
+    CHECK_RC(edo_blocking_begin(), 0);
+    while (atomic_load(&starts_in_all) < 3)
+        usleep(1000);
+    edo_blocking_end();
+    CHECK_RC(edo_blocking(looks_at_nothing, NULL), 0);
+    return edo_run(looks_at_nothing, NULL, EDO_OPTIONS(edo_run_options, .workers = 2, .on_thread_start = notes_mask));
+}
+
+static void test_threads_block_the_signals_that_the_caller_of_edo_run_does(void **state)
+{
+    sigset_t mask, before;
+
+    (void)state;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGUSR2);
+    pthread_sigmask(SIG_BLOCK, &mask, &before);
+    assert_int_equal(run_with(blocks_until_there_are_three, NULL,
+                              EDO_OPTIONS(edo_run_options, .workers = 1, .on_thread_start = notes_mask)),
+                     0);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    assert_true(atomic_load(&starts_in_all) >= 6); /* one of edo_blocking, two of a runtime inside */
+    assert_int_equal(atomic_load(&starts_blocking[0]), atomic_load(&starts_in_all));
+    assert_int_equal(atomic_load(&starts_blocking[1]), 0);
 }
 
 /* An abandoned job's thread stops when the job does, after its runtime. */
@@ -371,6 +422,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_f2_debug_abort_when_a_callback_waits),
         cmocka_unit_test(test_each_thread_is_told_before_it_runs_anything_and_after),
+        cmocka_unit_test(test_threads_block_the_signals_that_the_caller_of_edo_run_does),
         cmocka_unit_test(test_c7_the_thread_of_an_abandoned_job_is_told_when_that_ends),
         cmocka_unit_test(test_f1_threads_of_a_runtime_that_cannot_start_are_told_too),
         cmocka_unit_test(test_each_task_is_told_of_once_before_its_function_and_after),
