@@ -56,17 +56,10 @@ static bool edo_worker_drained(struct edo_worker *worker)
            atomic_load_explicit(&worker->runtime->global_count, memory_order_relaxed) == 0;
 }
 
-/*
- * Counts a stall by what its thread did since the view was taken; in a region it blocks, it said so. Whether it is
- * blocked.
- */
-static bool edo_monitor_count(struct edo_monitor *monitor, const struct edo_monitor_view *view, uint32_t region,
-                              int64_t cpu, int64_t now)
+/* Whether it is blocked, by what its thread did since the view was taken; in a region it is, it said so. */
+static bool edo_monitor_blocked(const struct edo_monitor_view *view, uint32_t region, int64_t cpu, int64_t now)
 {
-    bool blocked = (region & 1) || (cpu >= 0 && view->cpu >= 0 && cpu - view->cpu < (now - view->since) / 10);
-
-    atomic_fetch_add_explicit(blocked ? &monitor->blocked : &monitor->computing, 1, memory_order_relaxed);
-    return blocked;
+    return (region & 1) || (cpu >= 0 && view->cpu >= 0 && cpu - view->cpu < (now - view->since) / 10);
 }
 
 /* --- Reports ------------------------------------------------------------------------------------------------------ */
@@ -192,8 +185,10 @@ static void edo_monitor_take(struct edo_runtime *runtime, struct edo_worker *wor
     if (rc == -EBUSY) /* it moves again */
         return;
     if (!view->counted) {
-        seen.blocked = edo_monitor_count(monitor, view, region, cpu, now);
+        seen.blocked = edo_monitor_blocked(view, region, cpu, now);
         edo_monitor_note(monitor, worker, view, seen.blocked, now);
+        /* Who sees it counted finds it noted. */
+        atomic_fetch_add_explicit(seen.blocked ? &monitor->blocked : &monitor->computing, 1, memory_order_release);
         seen.noticed = now;
         seen.over = now - view->since >= runtime->options.stall_after;
         view->stall = known && monitor->stalls ? edo_stalls_of.began(monitor->stalls, &seen) : 0;

@@ -161,11 +161,14 @@ static int busy(void *argument)
     return 0;
 }
 
-/* Keeps its thread until it has lost its worker. */
+/* Keeps its thread until it has lost its worker, and that has been noted. */
 static int stalls(void *argument)
 {
+    struct edo_monitor *monitor = &edo_task_self()->home->runtime->monitor;
+
     (void)argument;
-    while (atomic_load_explicit(&edo_thread_self()->guard, memory_order_seq_cst) != EDO_GUARD_TAKEN)
+    while (atomic_load_explicit(&edo_thread_self()->guard, memory_order_seq_cst) != EDO_GUARD_TAKEN ||
+           atomic_load(&monitor->computing) + atomic_load(&monitor->blocked) == 0)
         ;
     return 0;
 }
