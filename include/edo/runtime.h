@@ -87,10 +87,9 @@ typedef struct edo_run_options {
  * .on_thread_start is the first thing, .on_thread_stop the last, on each thread that runs tasks or jobs of
  * edo_blocking: the one that called edo_run, those that the runtime starts, whenever it does. (Not the monitor, which
  * runs nothing of yours, and gets no signals.) They begin with the signal mask of the one that called edo_run. For
- * foreign libraries that want to know their threads, for affinities and priorities. The
- * thread runs no task then: what plain threads may call is allowed, but the runtime waits. All stops have returned when
- * edo_run does, but for threads with an abandoned job of edo_blocking: theirs come when the job ends, so keep what
- * on_argument points to.
+ * foreign libraries that want to know their threads, for affinities and priorities. The thread runs no task then: what
+ * plain threads may call is allowed, but the runtime waits. All stops have returned when edo_run does, but for threads
+ * with an abandoned job of edo_blocking: theirs come when the job ends, so keep what on_argument points to.
  *
  * .on_task_start is called in each task, on its stack, before its function runs for the first time (of a task that was
  * spawned dormant: when it first has a stack); .on_task_stop when its function has returned for good, and not been
