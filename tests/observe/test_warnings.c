@@ -274,7 +274,7 @@ static void *watches(void *argument)
     /* Where everything is slow no turn need be that short. */
     bool slow = RUNNING_ON_VALGRIND || EDO_TEST_EMULATED || EDO_TEST_SCALE > 1;
     bool bad = rounds->tasks == 1 && !rounds->turn;
-    int64_t end = edo_now() + (bad && !slow ? EDO_SEC(20) : EDO_MS(400));
+    int64_t end = edo_now() + (bad && !slow ? EDO_SEC(200) : EDO_MS(400)); /* long, where the machine has much to do */
     bool is = false;
 
     while (edo_now() < end && !is) {
