@@ -16,6 +16,8 @@ END
 
 # reports <program> <path>: gets the path from that program, until its stall has ended; $dir/told is what it told
 reports() {
+    : >"$dir/got" # not what the one before said: the program may start late
+    : >"$dir/told"
     "$1" 127.0.0.1:0 >"$dir/got" 2>"$dir/told" &
     pid=$!
     until grep -q 'http://' "$dir/got"; do sleep 0.01; done
