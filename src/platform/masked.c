@@ -2,20 +2,13 @@
 /* A new thread inherits the mask of who starts it, which blocks for so long what the new one is to block for ever. */
 #include "platform/masked.h"
 
-#include <signal.h>
-
 int edo_masked_thread_start(const struct edo_platform *platform, pthread_t *out, size_t stack_size,
                             void *(*main)(void *), void *argument)
 {
-    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
-    sigset_t others;
     sigset_t before;
     int rc;
 
-    sigfillset(&others);
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        sigdelset(&others, own[i]);
-    pthread_sigmask(SIG_SETMASK, &others, &before);
+    edo_mask_signals(&before);
     rc = platform->thread_start(out, stack_size, main, argument);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc;

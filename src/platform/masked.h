@@ -12,6 +12,20 @@
 
 #include "platform/platform.h"
 
+#include <signal.h>
+
+/* Blocks them for the calling thread; *before is the mask that it had. */
+static inline void edo_mask_signals(sigset_t *before)
+{
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+    sigset_t others;
+
+    sigfillset(&others);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        sigdelset(&others, own[i]);
+    pthread_sigmask(SIG_SETMASK, &others, before);
+}
+
 /* As the table's thread_start. 0 or a negative errno. */
 int edo_masked_thread_start(const struct edo_platform *platform, pthread_t *out, size_t stack_size,
                             void *(*main)(void *), void *argument);

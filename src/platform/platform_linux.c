@@ -11,7 +11,9 @@
  * missing, and a count that makes random numbers differ where the kernel gives none.
  */
 #include "platform/platform_linux.h"
+#include "platform/masked.h"
 #include "platform/process.h"
+#include "platform/sanitizer.h"
 #include "platform/syscall.h"
 
 #include <errno.h>
@@ -29,14 +31,6 @@
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_THREAD__)
-#define FOR_THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#define FOR_THREAD_SANITIZER __has_feature(thread_sanitizer)
-#else
-#define FOR_THREAD_SANITIZER 0
-#endif
 
 enum { NS_PER_SECOND = 1000000000, NS_PER_MS = 1000000, ALIGNMENT = 16 };
 
@@ -227,19 +221,18 @@ static int futex_wait_until(uint32_t *word, uint32_t expected, int64_t deadline)
                                deadline == INT64_MAX ? NULL : &time, NULL, FUTEX_BITSET_MATCH_ANY));
 }
 
-#if FOR_THREAD_SANITIZER
+#if EDO_TSAN
 /*
  * It keeps a signal back until the thread that got it calls something that it knows, as the clock; not this. So no
  * thread that waits gets any; those that poll do. Where nobody does they come with the next turn.
  */
 static int system_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline)
 {
-    sigset_t all, before;
+    sigset_t before;
     int64_t turn;
     int rc;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    edo_mask_signals(&before);
     turn = clock_read(CLOCK_MONOTONIC) + NS_PER_SECOND;
     rc = futex_wait_until(word, expected, deadline < turn ? deadline : turn);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -318,7 +311,7 @@ static int system_epoll_ctl(int epoll, int operation, int fd, struct epoll_event
 }
 
 /* ThreadSanitizer learns from epoll_wait that one thread has seen what another did; it does not know epoll_pwait2. */
-#if defined(SYS_epoll_pwait2) && !FOR_THREAD_SANITIZER
+#if defined(SYS_epoll_pwait2) && !EDO_TSAN
 /* Whether the kernel answered; if so, *rc has the answer. */
 static bool epoll_wait_ns(int *rc, int epoll, struct epoll_event *events, int capacity, int64_t timeout_ns)
 {

@@ -7,9 +7,11 @@
 
 #include <assert.h>
 #include <stdint.h>
-#if EDO_ASAN || EDO_TSAN
+#if EDO_ASAN
 #include <pthread.h>
-#include <signal.h>
+#endif
+#if EDO_TSAN
+#include "platform/masked.h"
 #include <sys/epoll.h>
 #include <sys/time.h>
 #endif
@@ -32,14 +34,6 @@ static void find_thread_bounds(struct edo_context *context)
 
 #if EDO_TSAN
 static _Thread_local sigset_t signals_before; /* of the thread that is at a switch */
-
-static void hold_signals(sigset_t *before)
-{
-    sigset_t all;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, before);
-}
 
 /* Those that the running flow has got. The checker knows this call "merely to process pending signals" (its source). */
 static void deliver_signals(void)
@@ -66,7 +60,7 @@ static void *make_fiber(void)
     sigset_t before;
     void *fiber;
 
-    hold_signals(&before);
+    edo_mask_signals(&before);
     fiber = __tsan_create_fiber(0);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return fiber;
@@ -76,14 +70,14 @@ static void unmake_fiber(void *fiber)
 {
     sigset_t before;
 
-    hold_signals(&before);
+    edo_mask_signals(&before);
     __tsan_destroy_fiber(fiber);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 __attribute__((no_sanitize_thread, noinline)) void *edo_context_depart(const struct edo_context *to)
 {
-    hold_signals(&signals_before);
+    edo_mask_signals(&signals_before);
     deliver_signals();
     return to->fiber;
 }

@@ -27,7 +27,7 @@
 #include <edo/base.h>
 #include <stddef.h>
 
-#include "runtime/sanitizer.h"
+#include "platform/sanitizer.h"
 
 struct edo_context {
     /* where the registers of the suspended flow lie; first, the assembly relies on it. Of a running one see below */

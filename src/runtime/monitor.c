@@ -66,7 +66,7 @@ static bool edo_monitor_blocked(const struct edo_monitor_view *view, uint32_t re
 
 /*
  * Who runs on the worker's thread. As a remote, for a moment: so neither the thread's task nor what belongs to it
- * changes. False: nobody who has been there, outside of regions, since the view was taken.
+ * changes. False: nobody who has been there since the view was taken, with no region begun or ended.
  */
 static bool edo_monitor_identify(struct edo_stall_seen *seen, struct edo_worker *worker,
                                  const struct edo_monitor_view *view)
@@ -82,7 +82,7 @@ static bool edo_monitor_identify(struct edo_stall_seen *seen, struct edo_worker 
     task = thread->current;
     region = atomic_load_explicit(&thread->region, memory_order_relaxed);
     same = worker->remote_found == EDO_GUARD_OUTSIDE && thread == view->on && (uint32_t)region == view->region &&
-           !(region & 1) && atomic_load_explicit(&worker->counts.switches, memory_order_relaxed) == view->switches;
+           atomic_load_explicit(&worker->counts.switches, memory_order_relaxed) == view->switches;
     *seen = (struct edo_stall_seen){.thread = thread,
                                     .worker = worker,
                                     .switches = view->switches,

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 
 #include "platform/platform.h"
-#include "runtime/sanitizer.h"
+#include "platform/sanitizer.h"
 #include "runtime/stack_guard.h"
 #include "runtime/stack_slab.h"
 

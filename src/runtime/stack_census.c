@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 
 #include "platform/platform.h"
-#include "runtime/sanitizer.h"
+#include "platform/sanitizer.h"
 #include "runtime/stack.h"
 #include "runtime/stack_slab.h"
 

@@ -2,14 +2,13 @@
 /* Signals that tasks wait for: each is seen by all who want it, by nobody else, and handlers come back (C3, F3, F4). */
 #include "files.h"
 
-#include "runtime/sanitizer.h"
+#include "platform/sanitizer.h"
+#include "threads_status.h"
 
 #include <edo/signal.h>
 #include <edo/testing.h>
 
-#include <dirent.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <sys/wait.h>
 
 static edo_signal *opened(int first, int second)
@@ -229,42 +228,24 @@ static void test_what_cannot_be_waited_for_is_told(void **state)
 
 /* --- Whose thread a handler runs on ------------------------------------------------------------------------------- */
 
-/* How many threads of this process block it, as the kernel says. */
-static int threads_blocking(int number)
+static uint64_t sigusr1_blocked_in(const char *line)
 {
-    DIR *tasks = opendir("/proc/self/task");
-    struct dirent *entry;
-    int blocking = 0;
+    unsigned long long mask;
 
-    while (tasks && (entry = readdir(tasks))) {
-        char path[300], line[128];
-        unsigned long long mask = 0;
-        FILE *status;
-
-        snprintf(path, sizeof path, "/proc/self/task/%s/status", entry->d_name);
-        status = entry->d_name[0] == '.' ? NULL : fopen(path, "r");
-        while (status && fgets(line, sizeof line, status))
-            sscanf(line, "SigBlk: %llx", &mask);
-        if (status)
-            fclose(status);
-        blocking += mask >> (number - 1) & 1;
-    }
-    if (tasks)
-        closedir(tasks);
-    return blocking;
+    return sscanf(line, "SigBlk: %llx", &mask) == 1 ? mask >> (SIGUSR1 - 1) & 1 : 0;
 }
 
 /* The monitor; who makes spare threads. Others that begin block signals for a moment, and so do these, for good. */
 static int waits_until_two_block(void *argument)
 {
-    while (threads_blocking(SIGUSR1) != *(int *)argument + 2)
+    while (threads_sum(sigusr1_blocked_in) != *(uint64_t *)argument + 2)
         usleep(100);
     return 0;
 }
 
 static void test_handlers_do_not_run_on_the_monitors_thread_and_the_like(void **state)
 {
-    int before = threads_blocking(SIGUSR1);
+    uint64_t before = threads_sum(sigusr1_blocked_in);
 
     (void)state;
     if (EDO_TSAN) /* whoever waits for a word blocks them */
@@ -534,16 +515,6 @@ static void test_f3_a_runtime_above_us_gets_its_signal_whether_we_are_wanted_or_
     assert_int_equal(status_of(is_below, EDO_SIGNALS_IGNORE), 0);
 }
 
-/* ThreadSanitizer delivers no signals in a child of fork that had threads. */
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define NO_SIGNALS_AFTER_FORK 1
-#endif
-#endif
-#ifndef NO_SIGNALS_AFTER_FORK
-#define NO_SIGNALS_AFTER_FORK 0
-#endif
-
 static int forks(void *argument)
 {
     edo_signal *signals = opened(SIGUSR1, 0);
@@ -557,14 +528,14 @@ static int forks(void *argument)
         if (edo_signal_wait(&number, signals) != -EPERM)
             _exit(1);
         edo_signal_close(signals);
-        if (NO_SIGNALS_AFTER_FORK)
+        if (EDO_TSAN) /* it delivers no signals in a child of fork that had threads */
             _exit(2);
         raise(SIGUSR1);
         for (;;)
             usleep(1000);
     }
     CHECK_EQUAL(waitpid(child, &status, 0), child);
-    if (NO_SIGNALS_AFTER_FORK)
+    if (EDO_TSAN)
         CHECK_EQUAL(WEXITSTATUS(status), 2);
     else
         CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGUSR1);

@@ -11,7 +11,7 @@
 
 #include "observe/peek.h"
 #include "observe/walk.h"
-#include "runtime/sanitizer.h"
+#include "platform/sanitizer.h"
 
 #include <edo/base.h>
 

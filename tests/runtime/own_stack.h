@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/sanitizer.h"
+#include "platform/sanitizer.h"
 
 enum { OWN_STACK_SIZE = 128 * 1024 };
 

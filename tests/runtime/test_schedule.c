@@ -6,8 +6,8 @@
 #include "helpers.h"
 
 #include "runtime/runtime.h"
+#include "threads_status.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
 
@@ -590,28 +590,11 @@ static void test_s9_no_eventfd_write_for_a_timer_of_the_own_worker(void **state)
         run_with(lone_root, NULL, EDO_OPTIONS(edo_run_options, .workers = 2, .signals = EDO_SIGNALS_IGNORE)), 0);
 }
 
-static uint64_t voluntary_switches(void)
+static uint64_t voluntary_switches_in(const char *line)
 {
-    DIR *tasks = opendir("/proc/self/task");
-    struct dirent *entry;
-    uint64_t sum = 0;
+    unsigned long long count;
 
-    while (tasks && (entry = readdir(tasks))) {
-        unsigned long long count;
-        char path[300], line[200];
-        FILE *status;
-
-        snprintf(path, sizeof path, "/proc/self/task/%s/status", entry->d_name);
-        status = entry->d_name[0] == '.' ? NULL : fopen(path, "r");
-        while (status && fgets(line, sizeof line, status))
-            if (sscanf(line, "voluntary_ctxt_switches: %llu", &count) == 1)
-                sum += count;
-        if (status)
-            fclose(status);
-    }
-    if (tasks)
-        closedir(tasks);
-    return sum;
+    return sscanf(line, "voluntary_ctxt_switches: %llu", &count) == 1 ? count : 0;
 }
 
 static int sleeps_long(void *argument)
@@ -633,11 +616,11 @@ static bool is_quiet(void)
     uint64_t switches;
 
     CHECK_RC(edo_metrics_read(&before), 0);
-    switches = voluntary_switches();
+    switches = threads_sum(voluntary_switches_in);
     edo_sleep(EDO_MS(300));
     CHECK_RC(edo_metrics_read(&after), 0);
     return after.polls - before.polls <= 6 && after.sleeps - before.sleeps <= 4 && after.wakes - before.wakes <= 1 &&
-           voluntary_switches() - switches <= 20;
+           threads_sum(voluntary_switches_in) - switches <= 20;
 }
 
 static int dormitory_root(void *argument)

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "fake_kernel.h"
-#include "runtime/sanitizer.h"
+#include "platform/sanitizer.h"
 #include "runtime/stack.h"
 
 enum { USUAL = EDO_STACK_CLASS_DEFAULT };

@@ -2,7 +2,7 @@
 /* Channels: order, capacity, rendezvous, closing, cancellation (C2, C3), plain threads, memory. */
 #include "runtime/helpers.h"
 
-#include "runtime/sanitizer.h"
+#include "platform/sanitizer.h"
 
 #include <edo/testing.h>
 

@@ -3,8 +3,8 @@
  * Which checkers this build is for. EDO_ASAN and EDO_TSAN are found out from the compiler; EDO_VALGRIND is given by the
  * build, which knows whether valgrind/valgrind.h is installed. All are 0 or 1.
  */
-#ifndef EDO_RUNTIME_SANITIZER_H
-#define EDO_RUNTIME_SANITIZER_H
+#ifndef EDO_PLATFORM_SANITIZER_H
+#define EDO_PLATFORM_SANITIZER_H
 
 #include <stdbool.h>
 
