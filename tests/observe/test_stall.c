@@ -283,7 +283,10 @@ static void check_refused(int open, int read)
     syscall_file.read = read;
     syscall_file.fd = -1;
     world.release = write_byte;
+    assert_int_equal(pipe(ends), 0); /* its own: the one before has a byte left if it was reported twice */
     run_one(waits_and_reads, NULL, &usual);
+    close(ends[0]);
+    close(ends[1]);
     assert_int_equal(report->stall.kind, EDO_STALL_BLOCKED);
     assert_int_equal(report->stall.frame_count, 0);
     assert_non_null(strstr(report->why, "/proc"));
@@ -299,14 +302,11 @@ static void check_refused(int open, int read)
 static void test_where_proc_does_not_tell_there_is_a_report_without_backtrace(void **state)
 {
     (void)state;
-    assert_int_equal(pipe(ends), 0);
     check_refused(-ENOENT, 0);
     check_refused(-EACCES, 0);
     check_refused(-EMFILE, 0);
     check_refused(0, -EACCES);
     check_refused(0, -EPERM);
-    close(ends[0]);
-    close(ends[1]);
 }
 
 static pthread_mutex_t foreign = PTHREAD_MUTEX_INITIALIZER;
