@@ -56,10 +56,14 @@ static bool edo_worker_drained(struct edo_worker *worker)
            atomic_load_explicit(&worker->runtime->global_count, memory_order_relaxed) == 0;
 }
 
-/* Whether it is blocked, by what its thread did since the view was taken; in a region it is, it said so. */
+/*
+ * Whether it is blocked, by what its thread did since the view was taken; in a region it is, it said so. The time that
+ * counts is from when the CPU time had been read to before it was read again (now): whatever held the monitor up
+ * between a clock and the other, none of it makes one that computes look blocked.
+ */
 static bool edo_monitor_blocked(const struct edo_monitor_view *view, uint32_t region, int64_t cpu, int64_t now)
 {
-    return (region & 1) || (cpu >= 0 && view->cpu >= 0 && cpu - view->cpu < (now - view->since) / 10);
+    return (region & 1) || (cpu >= 0 && view->cpu >= 0 && cpu - view->cpu < (now - view->cpu_read) / 10);
 }
 
 /* --- Reports ------------------------------------------------------------------------------------------------------ */
@@ -298,6 +302,7 @@ static int64_t edo_monitor_look_at(struct edo_runtime *runtime, struct edo_worke
                                           .polls = polls,
                                           .since = now,
                                           .cpu = cpu,
+                                          .cpu_read = cpu >= 0 ? edo_platform->now() : now,
                                           .on = on,
                                           .region = region,
                                           .eager = view->eager,

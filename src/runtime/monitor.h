@@ -30,7 +30,8 @@ struct edo_monitor_view {
     int32_t turns;
     uint64_t polls;
     int64_t since;         /* when these counts were first seen */
-    int64_t cpu;           /* CPU time of the worker's thread then */
+    int64_t cpu;           /* CPU time of the worker's thread then; -1: not known */
+    int64_t cpu_read;      /* when that had been read: the monitor may have been held up meanwhile */
     struct edo_thread *on; /* the thread it was seen on */
     uint32_t region;       /* of that thread */
     bool eager;            /* it was taken, and its queue has not been seen empty since: little patience */

@@ -63,44 +63,60 @@ static int runs(void *argument)
 
 /* --- Behind a stall: tasks, timers, sockets ----------------------------------------------------------------------- */
 
-/* Counts are raised after the hand-off that they are about. */
-static void until_counted(edo_metrics *metrics)
+/* Counts are raised after the hand-off that they are about. For ever, if there are not so many. */
+static void until_counted(edo_metrics *metrics, uint64_t stalled, uint64_t handoffs)
 {
     do
         CHECK_RC(edo_metrics_read(metrics), 0);
-    while (metrics->stalls_computing + metrics->stalls_blocked == 0 && edo_sleep(EDO_MS(1)) == 0);
+    while ((metrics->stalls_computing + metrics->stalls_blocked < stalled || metrics->handoffs < handoffs) &&
+           edo_sleep(EDO_MS(1)) == 0);
 }
 
+/*
+ * All eight stall at once, and this task needs a worker, too. What they wait for comes when they all stall: else one
+ * worker could have taken them all, and another done what they wait for before anything stalled for long.
+ */
 static int behind_root(void *argument)
 {
+    enum { STALLS = 8 };
     edo_metrics metrics = EDO_METRICS_INIT;
+    uint64_t taken = (uint64_t)(STALLS + 1 - *(const int *)argument);
     int rc = 0;
 
-    (void)argument;
     EDO_SCOPE (scope, &rc) {
-        for (int i = 0; i < 8; i++)
+        for (int i = 0; i < STALLS; i++)
             CHECK_RC(edo_spawn(scope, stalls, NULL), 0);
+        while (atomic_load(&world.stalled) < STALLS && edo_sleep(EDO_MS(1)) == 0)
+            ;
         for (int i = 0; i < world.wanted; i++)
             CHECK_RC(edo_spawn(scope, runs, NULL), 0);
     }
-    until_counted(&metrics);
-    CHECK((int)metrics.handoffs >= 1);
-    CHECK(atomic_load(&world.stalled) == 8);
+    until_counted(&metrics, taken, taken);
     return rc;
+}
+
+static void all_go_on(bool blocks)
+{
+    for (int workers = 1; workers <= 2; workers++) {
+        memset(&world, 0, sizeof world);
+        world.wanted = 50;
+        world.blocks = blocks;
+        assert_int_equal(run_with(behind_root, &workers,
+                                  EDO_OPTIONS(edo_run_options, .workers = workers, .signals = EDO_SIGNALS_IGNORE)),
+                         0);
+    }
 }
 
 static void test_s6_tasks_behind_eight_that_spin_go_on(void **state)
 {
     (void)state;
-    for (int workers = 1; workers <= 2; workers++)
-        assert_int_equal(world_run(behind_root, workers, 50, false), 0);
+    all_go_on(false);
 }
 
 static void test_s6_tasks_behind_eight_that_block_go_on(void **state)
 {
     (void)state;
-    for (int workers = 1; workers <= 2; workers++)
-        assert_int_equal(world_run(behind_root, workers, 50, true), 0);
+    all_go_on(true);
 }
 
 /* It says how much processor time all threads use. */
@@ -116,7 +132,7 @@ static int kinds_root(void *argument)
         CHECK_RC(edo_spawn(scope, stalls, NULL), 0);
         CHECK_RC(edo_spawn(scope, runs, NULL), 0);
     }
-    until_counted(&metrics);
+    until_counted(&metrics, 1, 0);
     CHECK_RC((int)(world.blocks ? metrics.stalls_computing : metrics.stalls_blocked), 0);
     CHECK((world.blocks ? metrics.stalls_blocked : metrics.stalls_computing) >= 1);
     return rc;
@@ -131,6 +147,29 @@ static void test_a_stall_is_told_by_the_processor_time_it_uses(void **state)
     assert_int_equal(world_run(kinds_root, 1, 1, false), 0);
     clock_table.thread_cpu = no_time;
     assert_int_equal(world_run(kinds_root, 1, 1, true), 0);
+    edo_platform = &edo_platform_system;
+}
+
+static _Atomic bool held_up;
+
+/* When it is first asked about the stall the answer takes a tenth of a second: the monitor is not on a processor. */
+static int64_t all_the_time_at_length(pthread_t thread)
+{
+    if (atomic_load(&world.stalled) > 0 && !atomic_exchange(&held_up, true))
+        usleep(100000);
+    return all_the_time(thread);
+}
+
+static void test_a_stall_that_computes_is_not_called_blocked_because_the_monitor_was_held_up(void **state)
+{
+    (void)state;
+    clock_table = edo_platform_system;
+    edo_platform = &clock_table;
+    clock_table.thread_cpu = all_the_time_at_length;
+    for (int i = 0; i < 4; i++) {
+        atomic_store(&held_up, false);
+        assert_int_equal(world_run(kinds_root, 1, 1, false), 0);
+    }
     edo_platform = &edo_platform_system;
 }
 
@@ -731,6 +770,7 @@ int main(void)
         cmocka_unit_test(test_s6_tasks_behind_eight_that_spin_go_on),
         cmocka_unit_test(test_s6_tasks_behind_eight_that_block_go_on),
         cmocka_unit_test(test_a_stall_is_told_by_the_processor_time_it_uses),
+        cmocka_unit_test(test_a_stall_that_computes_is_not_called_blocked_because_the_monitor_was_held_up),
         cmocka_unit_test(test_s6_timers_fire_behind_one_that_spins),
         cmocka_unit_test(test_s2_sockets_are_served_behind_one_that_spins),
         cmocka_unit_test(test_s6_a_timer_callback_that_spins_stalls_only_itself),
