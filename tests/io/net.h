@@ -254,6 +254,17 @@ static inline int net_run(int workers, int (*fn)(void *), void *argument)
     return net_run_with(fn, argument, EDO_OPTIONS(edo_run_options, .workers = workers, .signals = EDO_SIGNALS_IGNORE));
 }
 
+/*
+ * One worker and no monitor, so that no thread but this one asks for memory: for tests that count what is asked for, or
+ * change the table meanwhile.
+ */
+static inline int net_run_alone(int (*fn)(void *), void *argument)
+{
+    return net_run_with(
+        fn, argument,
+        EDO_OPTIONS(edo_run_options, .workers = 1, .signals = EDO_SIGNALS_IGNORE, .stall_after = EDO_FOREVER));
+}
+
 /* Lets everything that is ready have its turn, several times: for tests on one worker. */
 static inline void net_settle(void)
 {

@@ -146,7 +146,7 @@ static void test_f1_f2_what_cannot_be_done_is_refused(void **state)
 
     (void)state;
     net_table.allocate = allocate_none;
-    assert_int_equal(net_run(1, makes_no_sense, NULL), 0);
+    assert_int_equal(net_run_alone(makes_no_sense, NULL), 0);
     assert_int_equal(edo_copy(&moved[0], NULL, NULL), -EPERM);
     assert_int_equal(edo_copy_both(&moved[0], &moved[1], NULL, NULL), -EPERM);
     assert_int_equal(moved[0] + moved[1], 0);

@@ -545,7 +545,7 @@ static int meets_no_memory(void *argument)
 static void test_f1_without_memory_nothing_is_created(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, meets_no_memory, NULL), 0);
+    assert_int_equal(net_run_alone(meets_no_memory, NULL), 0);
 }
 
 int main(void)

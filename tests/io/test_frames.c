@@ -121,7 +121,7 @@ static int all_cases(void *argument)
 static void test_frames_are_read_as_they_were_written_however_they_arrive(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, all_cases, NULL), 0);
+    assert_int_equal(net_run_alone(all_cases, NULL), 0);
     assert_int_equal(pieces_live, 0);
 }
 
@@ -168,7 +168,7 @@ static int sizes_come_back(void *argument)
 static void test_all_sizes_that_a_field_can_say_come_back(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, sizes_come_back, NULL), 0);
+    assert_int_equal(net_run_alone(sizes_come_back, NULL), 0);
 }
 
 /* --- What is refused ---------------------------------------------------------------------------------------------- */
@@ -245,7 +245,7 @@ static int all_refused(void *argument)
 static void test_frames_that_cannot_be_are_refused_and_stay(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, all_refused, NULL), 0);
+    assert_int_equal(net_run_alone(all_refused, NULL), 0);
 }
 
 /* --- Memory, calls, cancellation ---------------------------------------------------------------------------------- */
@@ -288,7 +288,7 @@ static int announces_much(void *argument)
 static void test_memory_comes_with_the_bytes_and_not_with_their_announcement(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, announces_much, NULL), 0);
+    assert_int_equal(net_run_alone(announces_much, NULL), 0);
 }
 
 static int counts_calls(void *argument)
@@ -330,7 +330,7 @@ static int counts_calls(void *argument)
 static void test_small_frames_go_together_and_large_ones_in_one_call(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, counts_calls, NULL), 0);
+    assert_int_equal(net_run_alone(counts_calls, NULL), 0);
     assert_int_equal(pieces_live, 0);
 }
 
@@ -367,7 +367,7 @@ static int is_cancelled(void *argument)
 static void test_c3_a_cancelled_frame_read_goes_on_with_the_same_frame(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, is_cancelled, NULL), 0);
+    assert_int_equal(net_run_alone(is_cancelled, NULL), 0);
 }
 
 int main(void)

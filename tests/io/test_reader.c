@@ -129,7 +129,7 @@ static int all_readings(void *argument)
 static void test_pieces_are_the_same_however_they_arrive(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, all_readings, NULL), 0);
+    assert_int_equal(net_run_alone(all_readings, NULL), 0);
     assert_int_equal(pieces_live, 0);
 }
 
@@ -207,7 +207,7 @@ static int many_reads(void *argument)
 static void test_every_way_of_reading_finds_each_byte_once(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, many_reads, NULL), 0);
+    assert_int_equal(net_run_alone(many_reads, NULL), 0);
     assert_int_equal(pieces_live, 0);
 }
 
@@ -258,7 +258,7 @@ static int counts_calls(void *argument)
 static void test_reads_are_few_and_large_ones_bypass(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, counts_calls, NULL), 0);
+    assert_int_equal(net_run_alone(counts_calls, NULL), 0);
 }
 
 /* --- Memory ------------------------------------------------------------------------------------------------------- */
@@ -309,7 +309,7 @@ static int counts_memory(void *argument)
 static void test_an_idle_reader_has_no_memory(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, counts_memory, NULL), 0);
+    assert_int_equal(net_run_alone(counts_memory, NULL), 0);
 }
 
 /* A reader that was trimmed while it held something reads as much at once as before. */
@@ -344,7 +344,7 @@ static int is_trimmed(void *argument)
 static void test_a_trimmed_reader_gets_its_buffer_back(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, is_trimmed, NULL), 0);
+    assert_int_equal(net_run_alone(is_trimmed, NULL), 0);
     assert_int_equal(pieces_live, 0);
 }
 
@@ -384,7 +384,7 @@ static int lacks_memory(void *argument)
 static void test_f1_without_memory_nothing_is_lost(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, lacks_memory, NULL), 0);
+    assert_int_equal(net_run_alone(lacks_memory, NULL), 0);
 }
 
 /* --- Cancellation ------------------------------------------------------------------------------------------------- */
@@ -468,7 +468,7 @@ static void test_c3_a_cancelled_exact_read_keeps_its_bytes(void **state)
     (void)state;
     for (size_t i = 0; i < EDO_COUNT(reads); i++)
         for (size_t b = 0; b < EDO_COUNT(buffer_sizes); b++)
-            assert_int_equal(net_run(1, is_cancelled, &(struct exact){buffer_sizes[b], reads[i]}), 0);
+            assert_int_equal(net_run_alone(is_cancelled, &(struct exact){buffer_sizes[b], reads[i]}), 0);
 }
 
 static int is_refused(void *argument)
@@ -511,7 +511,7 @@ static int is_refused(void *argument)
 static void test_c1_a_cancelled_scope_reads_nothing_not_even_what_is_there(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, is_refused, NULL), 0);
+    assert_int_equal(net_run_alone(is_refused, NULL), 0);
 }
 
 /* What was skipped before a cancellation is not skipped again, and no more than up to the delimiter is. */
@@ -546,7 +546,7 @@ static int skips(void *argument)
 static void test_skipping_goes_on_where_it_was_cancelled(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, skips, NULL), 0);
+    assert_int_equal(net_run_alone(skips, NULL), 0);
 }
 
 int main(void)

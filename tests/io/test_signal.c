@@ -218,7 +218,7 @@ static void test_what_cannot_be_waited_for_is_told(void **state)
 
     (void)state;
     assert_int_equal(net_run(1, is_refused, NULL), 0);
-    assert_int_equal(net_run(1, is_short_of_things, NULL), 0);
+    assert_int_equal(net_run_alone(is_short_of_things, NULL), 0);
     assert_int_equal(edo_test_run(is_refused, &number, EDO_OPTIONS(edo_test_options, .seed = 1, .real_kernel = true)),
                      0);
     assert_int_equal(edo_signal_open(&signals, wanted, 1), -EPERM);

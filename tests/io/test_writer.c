@@ -115,7 +115,7 @@ static void test_all_that_is_taken_comes_out_in_order(void **state)
     (void)state;
     fill_much();
     for (uint32_t seed = 0; seed < (uint32_t)edo_test_rounds(200); seed++)
-        assert_int_equal(net_run(1, writes_at_random, &seed), 0);
+        assert_int_equal(net_run_alone(writes_at_random, &seed), 0);
     assert_int_equal(pieces_live, 0);
 }
 
@@ -149,7 +149,7 @@ static int prints(void *argument)
 static void test_printf_prints_what_fits_and_what_does_not(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, prints, NULL), 0);
+    assert_int_equal(net_run_alone(prints, NULL), 0);
 }
 
 /* --- Calls -------------------------------------------------------------------------------------------------------- */
@@ -191,7 +191,7 @@ static int counts_calls(void *argument)
 static void test_what_is_small_goes_together_and_what_is_large_with_it(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, counts_calls, NULL), 0);
+    assert_int_equal(net_run_alone(counts_calls, NULL), 0);
     assert_int_equal(pieces_live, 0);
 }
 
@@ -225,7 +225,7 @@ static int is_trimmed(void *argument)
 static void test_a_trimmed_writer_gets_its_buffer_back(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, is_trimmed, NULL), 0);
+    assert_int_equal(net_run_alone(is_trimmed, NULL), 0);
     assert_int_equal(pieces_live, 0);
 }
 
@@ -293,8 +293,8 @@ static void test_c3_what_is_cancelled_midway_is_written_later(void **state)
 {
     (void)state;
     fill_much();
-    assert_int_equal(net_run(1, is_cancelled, &(size_t){0}), 0);
-    assert_int_equal(net_run(1, is_cancelled, &(size_t){300000}), 0);
+    assert_int_equal(net_run_alone(is_cancelled, &(size_t){0}), 0);
+    assert_int_equal(net_run_alone(is_cancelled, &(size_t){300000}), 0);
     assert_int_equal(pieces_live, 0);
 }
 
@@ -337,8 +337,8 @@ static void test_c2_a_write_that_is_cancelled_has_taken_nothing(void **state)
 {
     (void)state;
     fill_much();
-    assert_int_equal(net_run(1, is_cancelled_before, &(size_t){300}), 0);
-    assert_int_equal(net_run(1, is_cancelled_before, &(size_t){3000}), 0);
+    assert_int_equal(net_run_alone(is_cancelled_before, &(size_t){300}), 0);
+    assert_int_equal(net_run_alone(is_cancelled_before, &(size_t){3000}), 0);
     assert_int_equal(pieces_live, 0);
 }
 
@@ -381,7 +381,7 @@ static int loses_its_peer(void *argument)
 static void test_f1_a_payload_that_cannot_be_ended_breaks_the_writer(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, loses_its_peer, NULL), 0);
+    assert_int_equal(net_run_alone(loses_its_peer, NULL), 0);
     assert_int_equal(pieces_live, 0);
 }
 
@@ -445,8 +445,8 @@ static int lacks_memory_midway(void *argument)
 static void test_f1_without_memory_writes_go_out_or_are_refused(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, lacks_memory, NULL), 0);
-    assert_int_equal(net_run(1, lacks_memory_midway, NULL), 0);
+    assert_int_equal(net_run_alone(lacks_memory, NULL), 0);
+    assert_int_equal(net_run_alone(lacks_memory_midway, NULL), 0);
     assert_int_equal(pieces_live, 0);
 }
 
@@ -471,7 +471,7 @@ static int misuses(void *argument)
 static void test_f2_sizes_that_cannot_be_are_refused(void **state)
 {
     (void)state;
-    assert_int_equal(net_run(1, misuses, NULL), 0);
+    assert_int_equal(net_run_alone(misuses, NULL), 0);
 }
 
 int main(void)
