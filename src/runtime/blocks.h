@@ -79,20 +79,21 @@ static inline bool edo_block_cache_empty(struct edo_block_cache *cache)
  */
 void edo_blocks_each(struct edo_blocks *pool, void (*look)(void *context, void *block), void *context);
 
-/* A block, or NULL if the cache is empty. */
-static inline void *edo_block_get(struct edo_block_cache *cache)
+/* A block of a cache that has just been found not to be empty. */
+static inline void *edo_block_take(struct edo_block_cache *cache)
 {
     struct edo_block *block = cache->free;
 
-    if (__builtin_expect(!block, 0)) {
-        if (edo_block_cache_empty(cache))
-            return NULL;
-        block = cache->free;
-    }
     cache->free = block->next;
     cache->count--;
     __builtin_prefetch(cache->free, 1); /* for the next one: after a burst it is cold */
     return block;
+}
+
+/* A block, or NULL if the cache is empty. */
+static inline void *edo_block_get(struct edo_block_cache *cache)
+{
+    return edo_block_cache_empty(cache) ? NULL : edo_block_take(cache);
 }
 
 static inline void edo_block_put(struct edo_block_cache *cache, struct edo_blocks *pool, void *memory)

@@ -119,8 +119,27 @@ int edo_scope_begin(edo_scope *public, const edo_site *site, const edo_scope_opt
 /* Waits until no child lives. OUTSIDE; not cancellable. */
 static void edo_scope_wait(struct edo_task *task, struct edo_scope_body *scope)
 {
+    struct edo_thread *thread;
+
+    if (!scope->spawned && !edo_scope_has_children(scope))
+        return;
+    thread = edo_enter(edo_thread_self());
+    edo_scope_count_in(scope);
     while (edo_scope_has_children(scope))
-        edo_park(task);
+        thread = edo_park_inside(thread, task);
+    edo_leave(thread);
+}
+
+/* Whether no child lives; then none is taken any more. For a runtime's root scope. OUTSIDE. */
+static bool edo_scope_shut(struct edo_scope_body *scope)
+{
+    struct edo_thread *thread = edo_enter(edo_thread_self());
+    int64_t none = 0;
+    bool shut = atomic_compare_exchange_strong_explicit(&scope->live, &none, INT64_MIN, memory_order_acq_rel,
+                                                        memory_order_relaxed);
+
+    edo_leave(thread);
+    return shut;
 }
 
 /* Whether it was this scope's own deadline that cancelled it. */
@@ -202,15 +221,10 @@ int edo_scope_end_root(struct edo_runtime *runtime, int rc)
 {
     struct edo_scope_body *scope = &runtime->root;
     struct edo_task *task = scope->owner;
-    int64_t none = 0;
 
     edo_scope_settle(task, scope, rc, false);
-    /* Detached tasks may know it, and spawn into it until here. */
-    while (!atomic_compare_exchange_strong_explicit(&scope->live, &none, INT64_MIN, memory_order_acq_rel,
-                                                    memory_order_relaxed)) {
+    while (!edo_scope_shut(scope)) /* detached tasks may know it, and spawn into it until here */
         edo_scope_wait(task, scope);
-        none = 0;
-    }
     edo_nesting_set_root(runtime->nesting, NULL);
     edo_lock_acquire(&runtime->root_lock);
     atomic_store(&runtime->root_state, EDO_ROOT_ENDED);
@@ -240,10 +254,9 @@ int edo_scope_join(edo_scope *public)
     return atomic_load_explicit(&scope->error, memory_order_acquire);
 }
 
-void edo_scope_child_ended(struct edo_thread *thread, struct edo_task *task, int result)
+void edo_scope_child_leaves(struct edo_thread *thread, struct edo_task *task, int result)
 {
     struct edo_scope_body *home = task->home;
-    struct edo_task *owner = home->owner;
 
     if (result < 0) {
         uint32_t flags = atomic_load_explicit(&home->flags, memory_order_acquire);
@@ -262,13 +275,14 @@ void edo_scope_child_ended(struct edo_thread *thread, struct edo_task *task, int
         edo_list_remove(&task->sibling);
         edo_lock_release(&home->lock);
     }
-    /* After the last child is counted out, the owner may go on and the scope be gone; the owner's block stays. */
-    if (atomic_fetch_sub_explicit(&home->live, 1, memory_order_acq_rel) == 1) {
-        if (owner)
-            edo_unpark_inside(thread, owner);
-        else /* the root task */
-            edo_threads_stop(thread->runtime);
-    }
+}
+
+void edo_scope_emptied(struct edo_thread *thread, struct edo_task *owner)
+{
+    if (owner)
+        edo_unpark_inside(thread, owner);
+    else /* the root task */
+        edo_threads_stop(thread->runtime);
 }
 
 /* --- The block macros --------------------------------------------------------------------------------------------- */

@@ -102,8 +102,14 @@ static inline bool edo_scope_is_cancelled(struct edo_scope_body *scope)
 /*
  * Counting children. The owner counts its own spawns apart, without an atomic operation, and adds them to `live` when
  * it waits; so `live` may be negative until then. An ending child that brings it to 0 unparks the owner, perhaps
- * needlessly. False: the scope is closed, and nothing was counted.
+ * needlessly.
+ *
+ * `live` changes INSIDE only, always. So in a runtime with one worker (`alone`) nobody else changes it meanwhile, and
+ * an ending child counts itself out without an atomic operation: the guard hands on what the last one wrote. A store
+ * (release) is enough for the owner, who reads it from anywhere (acquire).
  */
+
+/* False: the scope is closed, and nothing was counted. INSIDE. */
 static inline bool edo_scope_child_spawned(struct edo_scope_body *scope, struct edo_task *spawner)
 {
     if (scope->owner == spawner) {
@@ -116,15 +122,34 @@ static inline bool edo_scope_child_spawned(struct edo_scope_body *scope, struct 
     return false;
 }
 
-/* Counts the owner's spawns in; true if children live. Owner only. */
-static inline bool edo_scope_has_children(struct edo_scope_body *scope)
+/* Counts the owner's spawns in. Owner only, INSIDE. */
+static inline void edo_scope_count_in(struct edo_scope_body *scope)
 {
     int64_t spawned = scope->spawned;
 
     scope->spawned = 0;
-    if (spawned)
-        return atomic_fetch_add_explicit(&scope->live, spawned, memory_order_acq_rel) + spawned > 0;
-    return atomic_load_explicit(&scope->live, memory_order_acquire) > 0;
+    atomic_fetch_add_explicit(&scope->live, spawned, memory_order_acq_rel);
+}
+
+/*
+ * Counts a child out that has ended. True: it was the last, the owner may have to be woken (edo_scope_emptied). From
+ * now on the owner may go on, and the scope be gone. INSIDE.
+ */
+static inline bool edo_scope_count_out(struct edo_scope_body *scope, bool alone)
+{
+    int64_t live;
+
+    if (!alone)
+        return atomic_fetch_sub_explicit(&scope->live, 1, memory_order_acq_rel) == 1;
+    live = atomic_load_explicit(&scope->live, memory_order_relaxed) - 1;
+    atomic_store_explicit(&scope->live, live, memory_order_release);
+    return live == 0;
+}
+
+/* Whether children live. Owner only. */
+static inline bool edo_scope_has_children(struct edo_scope_body *scope)
+{
+    return atomic_load_explicit(&scope->live, memory_order_acquire) + scope->spawned > 0;
 }
 
 /* Puts the running task into its home's list of children, if it is not there. INSIDE. */
@@ -142,7 +167,10 @@ void edo_scope_cancel_inside(struct edo_thread *thread, struct edo_scope_body *s
 /* Ends a shield, at its bound: what is cancelled around it is cancelled inside. INSIDE. */
 void edo_scope_unshield(struct edo_thread *thread, struct edo_scope_body *shield);
 
-/* A child has ended with `result`: takes it out, counts its failure, wakes the owner if it was the last. INSIDE. */
-void edo_scope_child_ended(struct edo_thread *thread, struct edo_task *task, int result);
+/* A child has ended with `result`, failed perhaps, and is in its list perhaps: tells its scope. INSIDE. */
+void edo_scope_child_leaves(struct edo_thread *thread, struct edo_task *task, int result);
+
+/* After edo_scope_count_out: there are no children left. `owner` is the scope's; its block stays. INSIDE. */
+void edo_scope_emptied(struct edo_thread *thread, struct edo_task *owner);
 
 #endif

@@ -34,9 +34,10 @@ _Static_assert(sizeof(struct edo_task) + sizeof(struct edo_handle) <= 256, "K5: 
 /* --- What a spawn takes ------------------------------------------------------------------------------------------- */
 
 /*
- * Makes sure that the worker has a task block, a handle block and a stack's promise at hand. INSIDE before and after.
+ * Fills the worker's caches of task blocks, handle blocks and promised stacks, those that are empty. INSIDE before and
+ * after, perhaps on another thread.
  */
-static __attribute__((noinline)) struct edo_thread *edo_spawn_refill(int *rc, struct edo_thread *thread)
+static __attribute__((noinline)) int edo_spawn_refill(struct edo_thread *thread)
 {
     struct edo_runtime *runtime = thread->runtime;
     struct edo_block_cache tasks = {NULL, 0, NULL};
@@ -62,45 +63,50 @@ static __attribute__((noinline)) struct edo_thread *edo_spawn_refill(int *rc, st
         if (count < 0)
             credit = 0;
     }
-    *rc = count < 0 ? count : 0;
     thread = edo_enter(edo_thread_self());
     edo_blocks_move(&thread->worker->tasks, &runtime->tasks, &tasks);
     edo_blocks_move(&thread->worker->handles, &runtime->handles, &handles);
     thread->worker->stack_credit += credit;
-    return thread;
+    return count < 0 ? count : 0;
 }
 
-/* Takes what a task of the default stack size needs out of the worker's caches, which are filled if need be. */
-static inline __attribute__((always_inline)) struct edo_thread *
-edo_spawn_take(int *rc, struct edo_task **task, struct edo_handle **handle, bool usual, struct edo_thread *thread)
+/*
+ * Makes sure that the worker has a task block, a handle block and a stack's promise at hand, as far as they are wanted:
+ * 0, or a negative errno. INSIDE before and after; *thread is the one it is on then.
+ */
+static inline __attribute__((always_inline)) int edo_spawn_provide(struct edo_thread **thread, bool handle, bool usual)
 {
-    struct edo_worker *worker = thread->worker;
+    struct edo_worker *worker = (*thread)->worker;
 
-    *rc = 0;
     while (__builtin_expect(edo_block_cache_empty(&worker->tasks) ||
                                 (handle && edo_block_cache_empty(&worker->handles)) ||
                                 (usual && worker->stack_credit == 0),
                             0)) {
-        thread = edo_spawn_refill(rc, thread);
-        worker = thread->worker;
-        if (*rc < 0)
-            return thread;
+        int rc = edo_spawn_refill(*thread);
+
+        *thread = edo_thread_self();
+        worker = (*thread)->worker;
+        if (rc < 0)
+            return rc;
     }
-    *task = (struct edo_task *)edo_block_get(&worker->tasks);
-    if (handle)
-        *handle = (struct edo_handle *)edo_block_get(&worker->handles);
-    if (usual)
-        worker->stack_credit--;
-    return thread;
+    return 0;
 }
 
-static void edo_task_put_reservation(struct edo_thread *thread, int stack_class)
+/* What has been provided; the handle apart. */
+static inline struct edo_task *edo_spawn_take(struct edo_worker *worker, bool usual)
+{
+    if (usual)
+        worker->stack_credit--;
+    return (struct edo_task *)edo_block_take(&worker->tasks);
+}
+
+static inline void edo_task_put_reservation(struct edo_thread *thread, int stack_class)
 {
     struct edo_runtime *runtime = thread->runtime;
 
-    if (stack_class != runtime->stack_class) {
+    if (__builtin_expect(stack_class != runtime->stack_class, 0)) {
         edo_stack_pool_unreserve(&runtime->stacks, stack_class, 1);
-    } else if (++thread->worker->stack_credit > 4 * EDO_STACK_CREDIT) {
+    } else if (__builtin_expect(++thread->worker->stack_credit > 4 * EDO_STACK_CREDIT, 0)) {
         thread->worker->stack_credit -= 2 * EDO_STACK_CREDIT;
         edo_stack_pool_unreserve(&runtime->stacks, stack_class, 2 * EDO_STACK_CREDIT);
     }
@@ -139,77 +145,112 @@ static int edo_spawn_check(const edo_spawn_options *options, struct edo_runtime 
     return stack_class;
 }
 
-int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *site, const edo_spawn_options *given)
+/* What is not to be done INSIDE: what the task will own, and the promise of a stack of another class. Or nothing. */
+static int edo_spawn_gather(struct edo_owned **owned, void **argument, const edo_spawn_options *options,
+                            struct edo_runtime *runtime, int stack_class)
 {
-    struct edo_thread *thread = edo_thread_self();
-    struct edo_handle *handle = NULL;
-    struct edo_scope_body *home;
-    struct edo_runtime *runtime;
-    struct edo_task *task = NULL;
-    const edo_spawn_options *options = given;
-    edo_spawn_options other;
-    struct edo_owned *owned = NULL; /* what the task will own */
-    int stack_class;
-    uint8_t flags;
-    bool usual;
+    struct edo_task *spawner = edo_task_self();
     int rc = 0;
 
-    if (__builtin_expect(!given || given->size != sizeof *given, 0)) {
-        rc = EDO_READ_OPTIONS(&other, given);
-        if (rc < 0)
-            return rc;
-        options = &other;
-    }
-    if (!thread || !thread->current)
-        return -EPERM;
-    runtime = thread->runtime;
-    home = scope ? edo_scope_of(scope) : &runtime->detached;
+    if (options->copy)
+        rc = edo_owned_copy(owned, argument, options->copy);
+    if (rc == 0 && spawner->owned)
+        rc = edo_owned_inherit(owned, spawner);
+    if (rc == 0 && stack_class != runtime->stack_class)
+        rc = edo_stack_pool_reserve(&runtime->stacks, stack_class, 1);
+    if (rc < 0)
+        edo_owned_drop(owned);
+    return rc;
+}
+
+/* The flags of a task that is pinned, or of a runtime that watches tasks or has hooks. INSIDE. */
+static __attribute__((noinline, cold)) void edo_spawn_set_flags(struct edo_thread *thread, struct edo_task *task,
+                                                                bool pinned, uint8_t flags)
+{
+    /* Under hooks there is one thread: all its tasks are pinned. */
+    task->flags = pinned && !thread->runtime->hooks ? EDO_TASK_PINNED | (flags & EDO_TASK_WATCHED) : flags;
+    if ((task->flags & EDO_TASK_TIMED) && !edo_sample_spawn(thread->worker, task))
+        task->flags &= (uint8_t)~EDO_TASK_TIMED;
+}
+
+/* Gives back all that a task took that is not spawned after all. INSIDE; OUTSIDE afterwards. */
+static __attribute__((noinline, cold)) void edo_spawn_undo(struct edo_thread *thread, struct edo_task *task,
+                                                           struct edo_handle *handle)
+{
+    struct edo_runtime *runtime = thread->runtime;
+    struct edo_owned *owned = task->owned;
+
+    edo_task_put_reservation(thread, task->stack_class);
+    edo_task_retract(task);
+    edo_block_put(&thread->worker->tasks, &runtime->tasks, task);
+    if (handle)
+        edo_block_put(&thread->worker->handles, &runtime->handles, handle);
+    edo_leave(thread);
+    edo_owned_drop(&owned);
+}
+
+/*
+ * Whether nothing is asked for but a name and a handle, and there is nothing to be inherited. `options` are of this
+ * version's size.
+ */
+static inline bool edo_spawn_is_plain(const edo_spawn_options *options, const struct edo_task *spawner)
+{
+    return !((uintptr_t)options->copy | options->stack_size | (uintptr_t)options->pinned |
+             (uintptr_t)options->when.what_ | (uintptr_t)spawner->owned);
+}
+
+/* Spawns, from a task that runs on `thread`. `plain` is constant: what others need then falls away. OUTSIDE. */
+static inline __attribute__((always_inline)) int edo_spawn_as(bool plain, struct edo_thread *thread, edo_scope *scope,
+                                                              edo_task_fn fn, void *argument, edo_site *site,
+                                                              const edo_spawn_options *options)
+{
+    struct edo_runtime *runtime = thread->runtime;
+    struct edo_scope_body *home = scope ? edo_scope_of(scope) : &runtime->detached;
+    int stack_class = runtime->stack_class;
+    struct edo_handle *handle = NULL;
+    struct edo_owned *owned = NULL; /* what the task will own */
+    struct edo_task *task;
+    uint8_t flags;
+    int rc = 0;
+
     EDO_MISUSE_IF(home->runtime != runtime, "spawned into a scope of another runtime, or one that is closed");
     if (!fn || home->runtime != runtime)
         return -EINVAL;
-    stack_class = edo_spawn_check(options, runtime);
-    if (stack_class < 0)
-        return stack_class;
-    usual = stack_class == runtime->stack_class;
-    if (options->copy)
-        rc = edo_owned_copy(&owned, &argument, options->copy);
-    if (__builtin_expect(rc == 0 && thread->current->owned != NULL, 0)) {
-        rc = edo_owned_inherit(&owned, thread->current);
+    if (!plain) {
+        stack_class = edo_spawn_check(options, runtime);
+        if (stack_class < 0)
+            return stack_class;
+        rc = edo_spawn_gather(&owned, &argument, options, runtime, stack_class);
+        if (rc < 0)
+            return rc;
         thread = edo_thread_self(); /* after the user's code */
     }
-    if (rc == 0 && !usual)
-        rc = edo_stack_pool_reserve(&runtime->stacks, stack_class, 1);
-    if (rc == 0) {
-        thread = edo_enter(thread);
-        thread = edo_spawn_take(&rc, &task, options->handle ? &handle : NULL, usual, thread);
-        if (rc < 0) {
-            edo_leave(thread);
-            if (!usual)
-                edo_stack_pool_unreserve(&runtime->stacks, stack_class, 1);
-        }
-    }
-    if (rc < 0 || !task) {
+    thread = edo_enter(thread);
+    rc = edo_spawn_provide(&thread, options->handle != NULL, plain || stack_class == runtime->stack_class);
+    if (__builtin_expect(rc < 0, 0)) {
+        edo_leave(thread);
+        if (!plain && stack_class != runtime->stack_class)
+            edo_stack_pool_unreserve(&runtime->stacks, stack_class, 1);
         edo_owned_drop(&owned);
-        return rc < 0 ? rc : -ENOMEM;
+        return rc;
     }
+    task = edo_spawn_take(thread->worker, plain || stack_class == runtime->stack_class);
     edo_task_fill(task, home, fn, argument, site);
     task->owned = owned;
     task->name = options->name;
     task->stack_class = (uint8_t)stack_class;
     flags = atomic_load_explicit(&runtime->task_flags, memory_order_relaxed);
-    if (options->pinned || flags) { /* under hooks there is one thread: all its tasks are pinned */
-        task->flags |= options->pinned && !runtime->hooks ? EDO_TASK_PINNED | (flags & EDO_TASK_WATCHED) : flags;
-        if ((task->flags & EDO_TASK_TIMED) && !edo_sample_spawn(thread->worker, task))
-            task->flags &= (uint8_t)~EDO_TASK_TIMED;
-    }
+    if (__builtin_expect((!plain && options->pinned) || flags, 0))
+        edo_spawn_set_flags(thread, task, options->pinned, flags);
     edo_task_publish(task, edo_worker_next_id(thread->worker));
-    if (handle) {
+    if (options->handle) {
+        handle = (struct edo_handle *)edo_block_take(&thread->worker->handles);
         atomic_store_explicit(&handle->joiner, 0, memory_order_relaxed);
         handle->task = task;
         handle->runtime = runtime;
         task->handle = handle;
     }
-    if (__builtin_expect(options->when.what_ != 0 && options->when.what_ != EDO_WHEN_NOW_, 0)) {
+    if (!plain && options->when.what_ != EDO_WHEN_NOW_ && options->when.what_ != 0) {
         edo_leave(thread);
         rc = edo_dormant_prepare(task, &options->when);
         thread = edo_enter(edo_thread_self());
@@ -221,20 +262,14 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
         thread = edo_enter(edo_thread_self());
     }
     if (__builtin_expect(rc < 0, 0)) {
-        edo_task_put_reservation(thread, stack_class);
-        edo_task_retract(task);
-        edo_block_put(&thread->worker->tasks, &runtime->tasks, task);
-        if (handle)
-            edo_block_put(&thread->worker->handles, &runtime->handles, handle);
-        edo_leave(thread);
-        edo_owned_drop(&owned);
+        edo_spawn_undo(thread, task, handle);
         return rc;
     }
     edo_count(&thread->worker->counts.spawned, 1);
     EDO_USDT4(task_spawn, task->id, task->name, site, thread->current->id);
     if (handle)
         *options->handle = handle;
-    if (task->when_what)
+    if (!plain && task->when_what)
         edo_dormant_start(thread, task);
     else
         edo_ready_last(thread, task);
@@ -242,15 +277,44 @@ int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *sit
     return 0;
 }
 
+/* The same for options that may be of another version, or ask for more. */
+static __attribute__((noinline)) int edo_spawn_any(struct edo_thread *thread, edo_scope *scope, edo_task_fn fn,
+                                                   void *argument, edo_site *site, const edo_spawn_options *given)
+{
+    const edo_spawn_options *options = given;
+    edo_spawn_options read;
+
+    if (!given || given->size != sizeof *given) {
+        int rc = EDO_READ_OPTIONS(&read, given);
+
+        if (rc < 0)
+            return rc;
+        options = &read;
+    }
+    if (!thread || !thread->current)
+        return -EPERM;
+    return edo_spawn_as(false, thread, scope, fn, argument, site, options);
+}
+
+int edo_spawn_at(edo_scope *scope, edo_task_fn fn, void *argument, edo_site *site, const edo_spawn_options *given)
+{
+    struct edo_thread *thread = edo_thread_self();
+
+    if (__builtin_expect(given && given->size == sizeof *given && thread && thread->current, 1) &&
+        edo_spawn_is_plain(given, thread->current))
+        return edo_spawn_as(true, thread, scope, fn, argument, site, given);
+    return edo_spawn_any(thread, scope, fn, argument, site, given);
+}
+
 int edo_root_spawn(struct edo_thread *thread, edo_task_fn fn)
 {
     struct edo_runtime *runtime = thread->runtime;
-    struct edo_task *task = NULL;
-    int rc;
+    struct edo_task *task;
+    int rc = edo_spawn_provide(&thread, false, true);
 
-    thread = edo_spawn_take(&rc, &task, NULL, true, thread);
     if (rc < 0)
         return rc;
+    task = edo_spawn_take(thread->worker, true);
     edo_task_fill(task, &runtime->base, fn, runtime, NULL);
     task->name = "root";
     task->stack_class = (uint8_t)runtime->stack_class;
@@ -305,6 +369,8 @@ static void edo_task_last_steps(struct edo_task *task, int result)
 
 struct edo_thread *edo_task_end(struct edo_thread *thread, struct edo_task *task, int result)
 {
+    struct edo_scope_body *home = task->home;
+    struct edo_task *owner = home->owner;
     struct edo_handle *handle = task->handle;
 
     if (__builtin_expect(task->owned || thread->runtime->ends_watched, 0)) {
@@ -320,7 +386,10 @@ struct edo_thread *edo_task_end(struct edo_thread *thread, struct edo_task *task
         thread = edo_handle_done(thread, handle, result);
     EDO_USDT2(task_end, task->id, result);
     edo_task_retract(task); /* while its home is there */
-    edo_scope_child_ended(thread, task, result);
+    if (result < 0 || (task->flags & EDO_TASK_LISTED))
+        edo_scope_child_leaves(thread, task, result);
+    if (edo_scope_count_out(home, thread->worker->alone))
+        edo_scope_emptied(thread, owner);
     edo_block_put(&thread->worker->tasks, &thread->runtime->tasks, task);
     return thread;
 }
