@@ -124,7 +124,6 @@ void edo_context_forget(struct edo_context *context)
 void edo_context_prepare(struct edo_context *context, void *low, size_t size, size_t colour, void (*entry)(void *baton))
 {
     void (*wrapper)(void *, void (*)(void *)) = NULL;
-    uintptr_t top = ((uintptr_t)low + size) & ~(uintptr_t)15;
 
     assert(colour % 16 == 0 && colour < size);
 #if EDO_ASAN
@@ -143,7 +142,7 @@ void edo_context_prepare(struct edo_context *context, void *low, size_t size, si
      */
     context->fiber = make_fiber();
 #endif
-    context->sp = edo_context_image(low, (void *)(top - colour), entry, wrapper);
+    context->sp = edo_context_image(low, edo_context_top(low, size, colour), entry, wrapper);
 }
 
 void edo_context_finish(struct edo_context *context)

@@ -26,6 +26,7 @@
 
 #include <edo/base.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "platform/sanitizer.h"
 
@@ -54,6 +55,12 @@ void edo_context_forget(struct edo_context *context);
 void edo_context_prepare(struct edo_context *context, void *low, size_t size, size_t colour,
                          void (*entry)(void *baton));
 
+/* Where such a flow begins. */
+static inline void *edo_context_top(void *low, size_t size, size_t colour)
+{
+    return (void *)((((uintptr_t)low + size) & ~(uintptr_t)15) - colour);
+}
+
 /*
  * Frees what checkers keep of a context whose flow has ended, or will never run again. Not of the running one. The
  * stack may be reused before that.
@@ -79,16 +86,10 @@ void *edo_context_image(void *low, void *top, void (*entry)(void *baton),
 #include "runtime/context_x86_64.h"
 #else
 
-enum { EDO_CONTEXT_NOTES = 0 };
+enum { EDO_CONTEXT_NOTES = 0, EDO_CONTEXT_STARTS = 0 };
 
 static inline __attribute__((always_inline)) void *edo_context_call_swap(struct edo_context *from,
                                                                          struct edo_context *to, void *baton)
-{
-    return edo_context_swap(from, to, baton);
-}
-
-static inline __attribute__((always_inline)) void *edo_context_call_start(struct edo_context *from,
-                                                                          struct edo_context *to, void *baton)
 {
     return edo_context_swap(from, to, baton);
 }
@@ -97,6 +98,12 @@ static inline __attribute__((always_inline)) void edo_context_call_leave(struct 
                                                                          struct edo_context *to, void *baton)
 {
     edo_context_swap(from, to, baton);
+}
+
+static inline void *edo_context_call_start(struct edo_context *from, void *top, void (*entry)(void *baton), void *baton)
+{
+    (void)from, (void)top, (void)entry; /* there is no such way here */
+    return baton;
 }
 
 void edo_context_reset_fp_of_machine(void);
@@ -149,26 +156,22 @@ static inline __attribute__((always_inline)) void *edo_context_switch(struct edo
     return baton;
 }
 
-/* The same where `to` has been prepared and has not run yet: a little faster, where there is an assembly file. */
+/*
+ * Prepares `to`, as edo_context_prepare does, and switches to it. Without drawing the picture of a suspended flow first,
+ * where there is an assembly file that can.
+ */
 static inline __attribute__((always_inline)) void *edo_context_begin(struct edo_context *from, struct edo_context *to,
-                                                                     void *baton)
+                                                                     void *low, size_t size, size_t colour,
+                                                                     void (*entry)(void *baton), void *baton)
 {
-#if EDO_ASAN
-    void *fake_stack;
+    if (EDO_CONTEXT_STARTS) {
+        void *top = edo_context_top(low, size, colour);
 
-    __sanitizer_start_switch_fiber(&fake_stack, to->low, to->size);
-#endif
-#if EDO_TSAN
-    __tsan_switch_to_fiber(edo_context_depart(to), 0);
-#endif
-    baton = edo_context_call_start(from, to, baton);
-#if EDO_ASAN
-    __sanitizer_finish_switch_fiber(fake_stack, NULL, NULL);
-#endif
-#if EDO_TSAN
-    edo_context_arrive();
-#endif
-    return baton;
+        to->sp = (char *)top - 1; /* on its stack: it has not waited */
+        return edo_context_call_start(from, top, entry, baton);
+    }
+    edo_context_prepare(to, low, size, colour, entry);
+    return edo_context_switch(from, to, baton);
 }
 
 /* Leaves the running flow for good; its stack may be reused as soon as `to` runs. */

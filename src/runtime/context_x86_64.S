@@ -51,8 +51,9 @@
     .text
 
 /*
- * void *edo_context_start(struct edo_context *from: rdi, struct edo_context *to: rsi, void *baton: rax): `to` has not
- * run
+ * void *edo_context_start(struct edo_context *from: rdi, void *top: rsi, entry: rcx, void *baton: rax)
+ *
+ * The new stack gets what edo_context_entry leaves on it: 16 bytes of zero, and where entry's caller seems to be.
  */
     .globl edo_context_start
     .hidden edo_context_start
@@ -61,6 +62,10 @@
 edo_context_start:
     .cfi_startproc
     NOT_KEPT
+    leaq .Lreturned(%rip), %rdx
+    movq %rdx, -24(%rsi)
+    movq $0, -16(%rsi)
+    movq $0, -8(%rsi)
     pushq %rbp
     .cfi_adjust_cfa_offset 8
     .cfi_rel_offset %rbp, 0
@@ -69,13 +74,24 @@ edo_context_start:
     stmxcsr -8(%rsp)
     fnstcw -4(%rsp)
     movq %rsp, (%rdi)
-    movq (%rsi), %rsp
-    ldmxcsr -8(%rsp)
-    fldcw -4(%rsp)
+    leaq -24(%rsi), %rsp
+    .cfi_adjust_cfa_offset -16
+    .cfi_same_value %rbp
+    ldmxcsr .Lmxcsr(%rip)
+    fldcw .Lcontrol(%rip)
     xorl %ebp, %ebp
-    jmp .Lfirst
+    movq %rax, %rdi
+    jmp *%rcx
     .cfi_endproc
     .size edo_context_start, . - edo_context_start
+
+    .section .rodata
+    .p2align 2
+.Lmxcsr:
+    .long 0x1f80
+.Lcontrol:
+    .long 0x037f
+    .text
 
 /* void *edo_context_swap(struct edo_context *from: rdi, struct edo_context *to: rsi, void *baton: rax) */
     .globl edo_context_swap
@@ -109,10 +125,10 @@ edo_context_suspended:
     .size edo_context_swap, . - edo_context_swap
 
 /*
- * Where a new flow begins: rax is the baton, rbp is 0. The walk up the stack ends here, by CFI (no return address) as
- * by frame pointers (0). The return address of the picture points behind an instruction that is only for
- * edo_context_start: unwinders look a return address up by the byte before it, which must lie in this function; so does
- * that of the function called.
+ * Where a flow begins that was suspended before it has run: rax is the baton, rbp is 0. The walk up the stack ends here,
+ * by CFI (no return address) as by frame pointers (0). Unwinders look a return address up by the byte before it, which
+ * must lie in this function: that of the picture points behind an instruction that nobody executes, that of the
+ * function called to one.
  */
     .globl edo_context_entry
     .hidden edo_context_entry
@@ -122,8 +138,7 @@ edo_context_entry:
     .cfi_startproc
     .cfi_undefined %rip
     .cfi_def_cfa %rsp, 0
-.Lfirst:
-    addq $24, %rsp
+    ud2
 .Lbegin:
     movq %rax, %rdi
     popq %rcx

@@ -13,7 +13,10 @@
 
 #include <stdint.h>
 
-enum { EDO_CONTEXT_NOTES = 1 }; /* the switch itself notes where its caller returns to */
+enum {
+    EDO_CONTEXT_NOTES = 1,                      /* the switch itself notes where its caller returns to */
+    EDO_CONTEXT_STARTS = !EDO_ASAN && !EDO_TSAN /* there is edo_context_call_start */
+};
 
 #if defined(__AVX512F__)
 #define EDO_CONTEXT_LOST_512                                                                                           \
@@ -22,8 +25,10 @@ enum { EDO_CONTEXT_NOTES = 1 }; /* the switch itself notes where its caller retu
 #else
 #define EDO_CONTEXT_LOST_512
 #endif
-#define EDO_CONTEXT_LOST                                                                                               \
-    "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", \
+/* rdi, rsi and rax are operands, and in a start rcx is, too. */
+#define EDO_CONTEXT_LOST "rcx", EDO_CONTEXT_LOST_START
+#define EDO_CONTEXT_LOST_START                                                                                         \
+    "rbx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",        \
         "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "st", "st(1)",   \
         "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "cc", "memory" EDO_CONTEXT_LOST_512
 
@@ -34,10 +39,14 @@ static inline __attribute__((always_inline)) void *edo_context_call_swap(struct 
     return baton;
 }
 
-static inline __attribute__((always_inline)) void *edo_context_call_start(struct edo_context *from,
-                                                                          struct edo_context *to, void *baton)
+/* Saves the running flow, and calls entry(baton) on the stack below `top`: not where checkers have to be told. */
+static inline __attribute__((always_inline)) void *edo_context_call_start(struct edo_context *from, void *top,
+                                                                          void (*entry)(void *baton), void *baton)
 {
-    __asm__ volatile("call edo_context_start" : "+D"(from), "+S"(to), "+a"(baton) : : EDO_CONTEXT_LOST);
+    __asm__ volatile("call edo_context_start"
+                     : "+D"(from), "+S"(top), "+c"(entry), "+a"(baton)
+                     :
+                     : EDO_CONTEXT_LOST_START);
     return baton;
 }
 

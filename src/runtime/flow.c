@@ -4,8 +4,7 @@
  * a wait without a stack), and goes on with the next task.
  *
  * A task that ends (or goes dormant) and whose successor has no stack yet runs it on its own: no switch at all. So a
- * flow has many tasks, one after the other, and is over when somebody with a stack is next, or nobody. Its stack is put
- * away by the next flow (edo_after_end).
+ * flow has many tasks, one after the other, and is over when somebody with a stack is next, or nobody.
  *
  * What a server does with each request has a loop of its own here, edo_task_serve; what is rare is out of line.
  */
@@ -206,33 +205,35 @@ EDO_ALWAYS_INLINE struct edo_task *edo_flow_next(struct edo_thread *thread, stru
     return worker->alone ? edo_next(thread, worker, true) : edo_next(thread, worker, false);
 }
 
+/*
+ * A flow ends: its stack is put away while it still stands on it. Nobody takes it before the flow has left, which is the
+ * next that is done: the worker's lists are for who is INSIDE it, which is this thread until then.
+ */
 static void edo_stack_put_away(struct edo_thread *thread, struct edo_stack *stack)
 {
     struct edo_worker *worker = thread->worker;
 
     stack->owner = NULL;
-    if (worker && stack->size_class == thread->runtime->stack_class && !thread->runtime->options.stack_census) {
+    if (__builtin_expect(stack->size_class == thread->runtime->stack_class && !thread->runtime->options.stack_census,
+                         1)) {
         stack->next = worker->stacks;
         worker->stacks = stack;
-        if (++worker->stack_count > EDO_STACK_CACHE)
-            edo_turns_end(worker); /* the thread's own flow gives some back */
-        return;
+        if (__builtin_expect(++worker->stack_count <= EDO_STACK_CACHE, 1))
+            return; /* else the thread's own flow gives some back */
+    } else {
+        stack->next = worker->odd_stacks; /* putting makes syscalls: left to the thread's own flow */
+        worker->odd_stacks = stack;
     }
-    if (!worker) { /* it was taken: nothing is guarded here */
-        edo_stack_pool_put(&thread->runtime->stacks, &stack, 1);
-        return;
-    }
-    stack->next = worker->odd_stacks; /* putting makes syscalls: left to the thread's own flow */
-    worker->odd_stacks = stack;
     edo_turns_end(worker);
 }
 
+#if EDO_TSAN
 static void edo_after_end(struct edo_thread *thread, struct edo_task *task)
 {
     (void)task;
     edo_context_finish(&thread->after_flow);
-    edo_stack_put_away(thread, thread->after_stack);
 }
+#endif
 
 void edo_task_main(void *baton)
 {
@@ -240,6 +241,7 @@ void edo_task_main(void *baton)
     struct edo_task *task = thread->current;
     struct edo_flow flow = {task->context, task->stack, task->stack->size_class};
     struct edo_worker *worker;
+    struct edo_context *target;
     struct edo_task *next;
 
     edo_after_switch(thread);
@@ -268,8 +270,11 @@ void edo_task_main(void *baton)
         if (__builtin_expect(task->flags & EDO_TASK_UNUSUAL, 0))
             thread = edo_task_come_home(thread, task);
     }
+    target = edo_target(thread, worker, next); /* first: it may take a stack */
+    edo_stack_put_away(thread, flow.stack);
+#if EDO_TSAN
     thread->after = edo_after_end;
-    thread->after_stack = flow.stack;
     thread->after_flow = flow.context;
-    edo_context_leave(&flow.context, edo_target(thread, thread->worker, next), thread);
+#endif
+    edo_context_leave(&flow.context, target, thread);
 }

@@ -127,17 +127,26 @@ static void edo_task_set_stack(struct edo_task *task, struct edo_stack *stack)
     edo_context_prepare(&task->context, stack->low, stack->size, edo_stack_colour(stack), edo_task_main);
 }
 
-bool edo_task_give_stack(struct edo_thread *thread, struct edo_task *task)
+/* A stack that the worker has at hand, if the task takes such a one; or NULL. */
+static inline struct edo_stack *edo_stack_at_hand(struct edo_thread *thread, const struct edo_task *task)
 {
     struct edo_worker *worker = thread->worker;
     struct edo_stack *stack = worker->stacks;
 
     if (!stack || task->stack_class != thread->runtime->stack_class || thread->runtime->options.stack_census)
-        return false;
+        return NULL;
     worker->stacks = stack->next;
     worker->stack_count--;
-    edo_task_set_stack(task, stack);
-    return true;
+    return stack;
+}
+
+bool edo_task_give_stack(struct edo_thread *thread, struct edo_task *task)
+{
+    struct edo_stack *stack = edo_stack_at_hand(thread, task);
+
+    if (stack)
+        edo_task_set_stack(task, stack);
+    return stack != NULL;
 }
 
 bool edo_task_find_stack(struct edo_thread *thread, struct edo_task *task)
@@ -173,12 +182,19 @@ bool edo_task_find_stack(struct edo_thread *thread, struct edo_task *task)
 
 struct edo_thread *edo_switch_to_first_run(struct edo_thread *thread, struct edo_task *task, struct edo_task *next)
 {
-    struct edo_context *target = edo_target(thread, thread->worker, next);
+    struct edo_worker *worker = thread->worker;
+    struct edo_stack *stack = edo_stack_at_hand(thread, next);
 
-    if (target == &thread->native) /* there was no stack */
-        thread = (struct edo_thread *)edo_context_switch(&task->context, target, thread);
-    else
-        thread = (struct edo_thread *)edo_context_begin(&task->context, target, thread);
+    if (__builtin_expect(stack != NULL, 1)) {
+        next->stack = stack;
+        stack->owner = next;
+        edo_target_task(thread, worker, next);
+        thread = (struct edo_thread *)edo_context_begin(&task->context, &next->context, stack->low, stack->size,
+                                                        edo_stack_colour(stack), edo_task_main, thread);
+    } else {
+        worker->held = next;
+        thread = (struct edo_thread *)edo_context_switch(&task->context, edo_target_native(thread), thread);
+    }
     edo_after_switch(thread);
     return thread;
 }

@@ -44,8 +44,6 @@ enum edo_guard { EDO_GUARD_OUTSIDE = 0, EDO_GUARD_INSIDE, EDO_GUARD_TAKEN, EDO_G
 /* What the next flow does for the one that has just been switched away from ("publish after the switch"). */
 typedef void (*edo_after_fn)(struct edo_thread *thread, struct edo_task *task);
 
-struct edo_stack;
-
 struct edo_thread {
     _Atomic uint32_t guard;
     _Atomic uint32_t granted;  /* set by a remote that found the thread back INSIDE at its end; see alarm.c */
@@ -56,8 +54,9 @@ struct edo_thread {
     int16_t budget;            /* what a task gets when its turn comes: EDO_BUDGET, or 0 under hooks (hooks.h) */
     edo_after_fn after;        /* owner only, INSIDE */
     struct edo_task *after_task;
-    struct edo_stack *after_stack; /* a flow that ended: its stack, to be put away once nobody stands on it */
-    struct edo_context after_flow;
+#if EDO_TSAN
+    struct edo_context after_flow; /* a flow that ended */
+#endif
     struct edo_runtime *runtime;
     struct edo_context native; /* the thread's own flow while a task runs */
 
