@@ -157,8 +157,8 @@ static inline __attribute__((always_inline)) void *edo_context_switch(struct edo
 }
 
 /*
- * Prepares `to`, as edo_context_prepare does, and switches to it. Without drawing the picture of a suspended flow first,
- * where there is an assembly file that can.
+ * Prepares `to`, as edo_context_prepare does, and switches to it. Where there is an assembly file that can, no picture
+ * of a suspended flow is drawn for that.
  */
 static inline __attribute__((always_inline)) void *edo_context_begin(struct edo_context *from, struct edo_context *to,
                                                                      void *low, size_t size, size_t colour,

@@ -125,9 +125,9 @@ edo_context_suspended:
     .size edo_context_swap, . - edo_context_swap
 
 /*
- * Where a flow begins that was suspended before it has run: rax is the baton, rbp is 0. The walk up the stack ends here,
- * by CFI (no return address) as by frame pointers (0). Unwinders look a return address up by the byte before it, which
- * must lie in this function: that of the picture points behind an instruction that nobody executes, that of the
+ * Where a flow begins that was suspended before it has run: rax is the baton, rbp is 0. The walk up the stack ends
+ * here, by CFI (no return address) as by frame pointers (0). Unwinders look a return address up by the byte before it,
+ * which must lie in this function: that of the picture points behind an instruction that nobody executes, that of the
  * function called to one.
  */
     .globl edo_context_entry

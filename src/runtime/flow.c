@@ -206,8 +206,8 @@ EDO_ALWAYS_INLINE struct edo_task *edo_flow_next(struct edo_thread *thread, stru
 }
 
 /*
- * A flow ends: its stack is put away while it still stands on it. Nobody takes it before the flow has left, which is the
- * next that is done: the worker's lists are for who is INSIDE it, which is this thread until then.
+ * A flow ends: its stack is put away while it still stands on it. Nobody takes it before the flow has left, which is
+ * the next that is done: the worker's lists are for who is INSIDE it, which is this thread until then.
  */
 static void edo_stack_put_away(struct edo_thread *thread, struct edo_stack *stack)
 {

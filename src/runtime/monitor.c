@@ -174,18 +174,37 @@ static void edo_monitor_note(struct edo_monitor *monitor, struct edo_worker *wor
 
 /* --- Taking ------------------------------------------------------------------------------------------------------- */
 
+/* What could not be taken before goes on, as far as it was told of. */
+static void edo_monitor_kept_ended(struct edo_runtime *runtime, struct edo_monitor_view *view, int64_t now)
+{
+    edo_monitor_tell_end(runtime->monitor.stalls, view->stall);
+    if (view->offender)
+        edo_offender_goes_on(&runtime->monitor.offenders, view->offender, now, runtime->options.stall_after);
+    view->stall = 0;
+    view->offender = 0;
+}
+
 /*
  * The worker stalls: takes it; or does for its sockets what can be done from here. A stall is reported if the task was
  * outside of regions at this look and at the last: it may have begun one before a look that came late.
+ *
+ * Of one that was told of and could not be taken then, the end is told by its thread once it can: so it is taken only
+ * where it is known to be the same one.
  */
 static void edo_monitor_take(struct edo_runtime *runtime, struct edo_worker *worker, struct edo_monitor_view *view,
                              uint32_t region, int64_t cpu, int64_t now)
 {
     struct edo_monitor *monitor = &runtime->monitor;
     struct edo_stall_seen seen = {.thread = NULL};
-    bool known = !(region & 1) && region == view->region && edo_monitor_identify(&seen, worker, view);
-    int rc = edo_worker_take(worker);
+    bool outside = !(region & 1) && region == view->region;
+    bool known = outside && edo_monitor_identify(&seen, worker, view);
+    int rc;
 
+    if (!outside)
+        edo_monitor_kept_ended(runtime, view, now);
+    else if (!known && (view->stall || view->offender))
+        return;
+    rc = edo_worker_take(worker);
     if (rc == -EBUSY) /* it moves again */
         return;
     if (!view->counted) {
@@ -203,9 +222,10 @@ static void edo_monitor_take(struct edo_runtime *runtime, struct edo_worker *wor
     view->counted = true;
     if (rc == 0) {
         view->eager = true;
-        if (known && view->stall)
+        if (view->stall)
             edo_monitor_leave_end(monitor, &seen, view->stall);
         view->stall = 0;
+        view->offender = 0;
         return;
     }
     if (rc != -EPERM)
@@ -294,9 +314,7 @@ static int64_t edo_monitor_look_at(struct edo_runtime *runtime, struct edo_worke
             edo_turns_end(worker);
             turns = edo_turns_left(worker); /* else it would seem to have moved next time */
         }
-        edo_monitor_tell_end(runtime->monitor.stalls, view->stall);
-        if (view->offender)
-            edo_offender_goes_on(&runtime->monitor.offenders, view->offender, now, runtime->options.stall_after);
+        edo_monitor_kept_ended(runtime, view, now);
         *view = (struct edo_monitor_view){.switches = switches,
                                           .turns = turns,
                                           .polls = polls,

@@ -153,6 +153,73 @@ static void test_who_stalls_is_warned_of_while_it_does(void **state)
     run_with(stall_root, &it, EDO_OPTIONS(edo_run_options, .workers = 2, .signals = EDO_SIGNALS_IGNORE));
 }
 
+static struct edo_platform scarce;
+static _Atomic bool no_threads;
+static _Atomic(struct edo_runtime *) kept_in;
+
+static int scarce_thread_start(pthread_t *out, size_t stack_size, void *(*main_)(void *), void *argument)
+{
+    return atomic_load(&no_threads) ? -EAGAIN : edo_platform_system.thread_start(out, stack_size, main_, argument);
+}
+
+/* As `tells`: the second of them, which could not be taken, is, once there are threads again, and stalls all the same. */
+static void *tells_of_kept(void *argument)
+{
+    struct stalling *them = argument;
+    struct edo_runtime *runtime = atomic_load(&kept_in);
+
+    while (!warned("\"stalls\"", EDO_WARNING_NEVER_YIELDS))
+        sched_yield();
+    atomic_store(&no_threads, false);
+    while (atomic_load(&runtime->handoffs) < 2)
+        sched_yield();
+    for (int i = 0; i < 20; i++) { /* for some looks of the monitor */
+        CHECK(warned("\"stalls\"", EDO_WARNING_NEVER_YIELDS));
+        usleep(1000);
+    }
+    atomic_store(&them[0].told, true);
+    atomic_store(&them[1].told, true);
+    return NULL;
+}
+
+/* The first that stalls gets the last thread. */
+static int kept_root(void *argument)
+{
+    struct stalling *them = argument;
+    struct edo_runtime *runtime = edo_task_self()->home->runtime;
+    pthread_t thread;
+    int rc = 0;
+
+    while (edo_threads_want_reserve(runtime))
+        edo_sleep(EDO_MS(1));
+    atomic_store(&no_threads, true);
+    atomic_store(&kept_in, runtime);
+    EDO_SCOPE (all, &rc) {
+        CHECK_RC(edo_spawn(all, stalls_until_told, &them[0], .name = "first"), 0);
+        while (atomic_load(&runtime->handoffs) < 1)
+            edo_sleep(EDO_MS(1));
+        CHECK_RC(pthread_create(&thread, NULL, tells_of_kept, them), 0);
+        CHECK_RC(edo_spawn(all, stalls_until_told, &them[1], .name = "stalls"), 0);
+        while (!atomic_load(&them[1].told) || noted(&runtime->monitor.offenders, them[1].id).since)
+            edo_sleep(EDO_MS(1)); /* its end is noted */
+        edo_scope_cancel(all);
+    }
+    pthread_join(thread, NULL);
+    return 0;
+}
+
+static void test_who_stalls_is_warned_of_until_it_goes_on_even_if_its_worker_is_taken_late(void **state)
+{
+    struct stalling them[2] = {{.region = false}, {.region = false}};
+
+    (void)state;
+    scarce = edo_platform_system;
+    scarce.thread_start = scarce_thread_start;
+    edo_platform = &scarce;
+    run_with(kept_root, them, EDO_OPTIONS(edo_run_options, .workers = 2, .signals = EDO_SIGNALS_IGNORE));
+    edo_platform = &edo_platform_system;
+}
+
 /* No worker can be taken from its thread. */
 static void test_who_stalls_in_a_pinned_runtime_is_too(void **state)
 {
@@ -452,6 +519,7 @@ int main(void)
         cmocka_unit_test(test_stalls_that_were_long_enough_are_counted),
         cmocka_unit_test(test_the_table_keeps_who_was_seen_last),
         cmocka_unit_test(test_who_stalls_is_warned_of_while_it_does),
+        cmocka_unit_test(test_who_stalls_is_warned_of_until_it_goes_on_even_if_its_worker_is_taken_late),
         cmocka_unit_test(test_who_stalls_in_a_pinned_runtime_is_too),
         cmocka_unit_test(test_who_is_in_a_region_is_not),
         cmocka_unit_test(test_who_has_stalled_three_times_is_warned_of),

@@ -365,6 +365,48 @@ static void test_c1_a_cancelled_task_finds_all_its_scopes_cancelled(void **state
                          0);
 }
 
+/* --- Children that end elsewhere ---------------------------------------------------------------------------------- */
+
+enum { CHILDREN = 200 };
+
+static _Atomic int children_ended;
+
+static int child_ends(void *argument)
+{
+    (void)argument;
+    atomic_fetch_add_explicit(&children_ended, 1, memory_order_relaxed);
+    return 0;
+}
+
+/* The owner leaves the scope at any moment while its children end, one after the other, on the thread that has its
+ * worker. */
+static int counts_root(void *argument)
+{
+    int rc = 0;
+
+    (void)argument;
+    taker_begin();
+    for (int round = 0; round < 300; round++) {
+        atomic_store(&children_ended, 0);
+        EDO_SCOPE (scope, &rc) {
+            for (int i = 0; i < CHILDREN; i++)
+                CHECK_RC(edo_spawn(scope, child_ends, NULL), 0);
+            atomic_fetch_add(&taker.wanted, 1);
+            while (atomic_load_explicit(&children_ended, memory_order_relaxed) <= round % CHILDREN)
+                ;
+        }
+        CHECK_RC(atomic_load(&children_ended), CHILDREN);
+    }
+    taker_end();
+    return rc;
+}
+
+static void test_c4_children_are_counted_that_end_while_their_owner_has_lost_its_worker(void **state)
+{
+    (void)state;
+    assert_int_equal(run_alone(counts_root, NULL), 0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -374,6 +416,7 @@ int main(void)
         cmocka_unit_test(test_s5_a_pinned_runtime_is_never_taken_from),
         cmocka_unit_test(test_s6_a_spare_thread_that_was_not_needed_stays),
         cmocka_unit_test(test_c1_a_cancelled_task_finds_all_its_scopes_cancelled),
+        cmocka_unit_test(test_c4_children_are_counted_that_end_while_their_owner_has_lost_its_worker),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
