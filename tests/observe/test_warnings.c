@@ -162,7 +162,7 @@ static int scarce_thread_start(pthread_t *out, size_t stack_size, void *(*main_)
     return atomic_load(&no_threads) ? -EAGAIN : edo_platform_system.thread_start(out, stack_size, main_, argument);
 }
 
-/* As `tells`: the second of them, which could not be taken, is, once there are threads again, and stalls all the same. */
+/* As `tells`: the second, which could not be taken, is, once there are threads again, and stalls all the same. */
 static void *tells_of_kept(void *argument)
 {
     struct stalling *them = argument;
