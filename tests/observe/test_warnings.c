@@ -85,7 +85,7 @@ struct stalling {
     _Atomic bool runs;
     bool region;
     int times;
-    uint64_t id;
+    _Atomic uint64_t id;
 };
 
 static int stalls_until_told(void *argument)
