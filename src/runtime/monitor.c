@@ -296,7 +296,8 @@ static int64_t edo_monitor_look_at(struct edo_runtime *runtime, struct edo_worke
     bool waiting = atomic_load_explicit(&worker->waiting, memory_order_relaxed);
     int32_t turns = edo_turns_left(worker);
     bool moved = switches != view->switches || turns != view->turns;
-    bool left; /* a region that was counted, of a worker that could not be taken: what comes now is something else */
+    bool left;  /* a region that was counted, of a worker that could not be taken: what comes now is something else */
+    bool began; /* it was INSIDE at the last look, whose view does not say what its thread did since */
     struct edo_thread *on = NULL;
     uint32_t guard = EDO_GUARD_INSIDE;
     uint32_t region = 0;
@@ -309,7 +310,8 @@ static int64_t edo_monitor_look_at(struct edo_runtime *runtime, struct edo_worke
     if (!waiting && !edo_monitor_see(&on, &guard, &region, &cpu, worker))
         return EDO_MONITOR_PERIOD;
     left = view->counted && (view->region & 1) && region != view->region;
-    if (waiting || guard != EDO_GUARD_OUTSIDE || moved || left || on != view->on) {
+    began = cpu >= 0 && view->cpu < 0;
+    if (waiting || guard != EDO_GUARD_OUTSIDE || moved || left || began || on != view->on) {
         if (moved && !waiting && polls == view->polls) {
             edo_turns_end(worker);
             turns = edo_turns_left(worker); /* else it would seem to have moved next time */

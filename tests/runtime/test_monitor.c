@@ -173,6 +173,41 @@ static void test_a_stall_that_computes_is_not_called_blocked_because_the_monitor
     edo_platform = &edo_platform_system;
 }
 
+/* The monitor sees it INSIDE first, and cannot tell then what its thread has used. */
+static int stalls_after_inside(void *argument)
+{
+    struct edo_thread *thread = edo_enter(edo_thread_self());
+
+    usleep(30000); /* for some looks of the monitor */
+    edo_leave(thread);
+    return stalls(argument);
+}
+
+static int inside_root(void *argument)
+{
+    edo_metrics metrics = EDO_METRICS_INIT;
+    int rc = 0;
+
+    (void)argument;
+    EDO_SCOPE (scope, &rc) {
+        CHECK_RC(edo_spawn(scope, stalls_after_inside, NULL), 0);
+        CHECK_RC(edo_spawn(scope, runs, NULL), 0);
+    }
+    until_counted(&metrics, 1, 0);
+    CHECK_RC((int)metrics.stalls_computing, 0);
+    return rc;
+}
+
+static void test_a_stall_that_blocks_is_called_so_if_it_was_in_the_runtime_when_first_seen(void **state)
+{
+    (void)state;
+    clock_table = edo_platform_system;
+    edo_platform = &clock_table;
+    clock_table.thread_cpu = no_time;
+    assert_int_equal(world_run(inside_root, 1, 1, true), 0);
+    edo_platform = &edo_platform_system;
+}
+
 static void timer_runs(void *argument)
 {
     runs(argument);
@@ -771,6 +806,7 @@ int main(void)
         cmocka_unit_test(test_s6_tasks_behind_eight_that_block_go_on),
         cmocka_unit_test(test_a_stall_is_told_by_the_processor_time_it_uses),
         cmocka_unit_test(test_a_stall_that_computes_is_not_called_blocked_because_the_monitor_was_held_up),
+        cmocka_unit_test(test_a_stall_that_blocks_is_called_so_if_it_was_in_the_runtime_when_first_seen),
         cmocka_unit_test(test_s6_timers_fire_behind_one_that_spins),
         cmocka_unit_test(test_s2_sockets_are_served_behind_one_that_spins),
         cmocka_unit_test(test_s6_a_timer_callback_that_spins_stalls_only_itself),
