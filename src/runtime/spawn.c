@@ -210,6 +210,7 @@ static inline __attribute__((always_inline)) int edo_spawn_as(bool plain, struct
     struct edo_handle *handle = NULL;
     struct edo_owned *owned = NULL; /* what the task will own */
     struct edo_task *task;
+    bool usual = true; /* its stack is of the default size */
     uint8_t flags;
     int rc = 0;
 
@@ -220,21 +221,22 @@ static inline __attribute__((always_inline)) int edo_spawn_as(bool plain, struct
         stack_class = edo_spawn_check(options, runtime);
         if (stack_class < 0)
             return stack_class;
+        usual = stack_class == runtime->stack_class;
         rc = edo_spawn_gather(&owned, &argument, options, runtime, stack_class);
         if (rc < 0)
             return rc;
         thread = edo_thread_self(); /* after the user's code */
     }
     thread = edo_enter(thread);
-    rc = edo_spawn_provide(&thread, options->handle != NULL, plain || stack_class == runtime->stack_class);
+    rc = edo_spawn_provide(&thread, options->handle != NULL, usual);
     if (__builtin_expect(rc < 0, 0)) {
         edo_leave(thread);
-        if (!plain && stack_class != runtime->stack_class)
+        if (!usual)
             edo_stack_pool_unreserve(&runtime->stacks, stack_class, 1);
         edo_owned_drop(&owned);
         return rc;
     }
-    task = edo_spawn_take(thread->worker, plain || stack_class == runtime->stack_class);
+    task = edo_spawn_take(thread->worker, usual);
     edo_task_fill(task, home, fn, argument, site);
     task->owned = owned;
     task->name = options->name;

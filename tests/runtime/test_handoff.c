@@ -378,8 +378,7 @@ static int child_ends(void *argument)
     return 0;
 }
 
-/* The owner leaves the scope at any moment while its children end, one after the other, on the thread that has its
- * worker. */
+/* The owner leaves the scope while its children end, one after the other, on the thread that has its worker now. */
 static int counts_root(void *argument)
 {
     int rc = 0;

@@ -3,7 +3,7 @@
  * The monitor (promise 3, S2, S6, S7): a task that blocks or spins stalls only itself. Each test is a program that
  * could not end if nobody took the worker away: a task holds its thread until another one has run.
  */
-#include "helpers.h"
+#include "stalling.h"
 
 #include "runtime/runtime.h"
 
@@ -11,66 +11,7 @@
 #include <sched.h>
 #include <sys/socket.h>
 
-/* Spins, without a call of ours, until the number is reached. */
-static void spin_until(_Atomic int *number, int reached)
-{
-    while (atomic_load_explicit(number, memory_order_relaxed) < reached)
-        ;
-}
-
-/* Blocks in the kernel until the number is reached. */
-static void block_until(_Atomic int *number, int reached)
-{
-    while (atomic_load(number) < reached)
-        usleep(1000);
-}
-
-static struct {
-    _Atomic int ran;
-    _Atomic int stalled;
-    int wanted; /* how often it has to be run before a stall ends */
-    bool blocks;
-    int ends[2];
-    edo_stream *stream;
-    edo_timer timer;
-} world;
-
-static int world_run(edo_task_fn fn, int workers, int wanted, bool blocks)
-{
-    memset(&world, 0, sizeof world);
-    world.wanted = wanted;
-    world.blocks = blocks;
-    return run_with(fn, NULL, EDO_OPTIONS(edo_run_options, .workers = workers, .signals = EDO_SIGNALS_IGNORE));
-}
-
-static int stalls(void *argument)
-{
-    (void)argument;
-    atomic_fetch_add(&world.stalled, 1);
-    if (world.blocks)
-        block_until(&world.ran, world.wanted);
-    else
-        spin_until(&world.ran, world.wanted);
-    return edo_yield();
-}
-
-static int runs(void *argument)
-{
-    (void)argument;
-    atomic_fetch_add(&world.ran, 1);
-    return 0;
-}
-
 /* --- Behind a stall: tasks, timers, sockets ----------------------------------------------------------------------- */
-
-/* Counts are raised after the hand-off that they are about. For ever, if there are not so many. */
-static void until_counted(edo_metrics *metrics, uint64_t stalled, uint64_t handoffs)
-{
-    do
-        CHECK_RC(edo_metrics_read(metrics), 0);
-    while ((metrics->stalls_computing + metrics->stalls_blocked < stalled || metrics->handoffs < handoffs) &&
-           edo_sleep(EDO_MS(1)) == 0);
-}
 
 /*
  * All eight stall at once, and this task needs a worker, too. What they wait for comes when they all stall: else one
@@ -117,95 +58,6 @@ static void test_s6_tasks_behind_eight_that_block_go_on(void **state)
 {
     (void)state;
     all_go_on(true);
-}
-
-/* It says how much processor time all threads use. */
-static struct edo_platform clock_table;
-
-static int kinds_root(void *argument)
-{
-    edo_metrics metrics = EDO_METRICS_INIT;
-    int rc = 0;
-
-    (void)argument;
-    EDO_SCOPE (scope, &rc) {
-        CHECK_RC(edo_spawn(scope, stalls, NULL), 0);
-        CHECK_RC(edo_spawn(scope, runs, NULL), 0);
-    }
-    until_counted(&metrics, 1, 0);
-    CHECK_RC((int)(world.blocks ? metrics.stalls_computing : metrics.stalls_blocked), 0);
-    CHECK((world.blocks ? metrics.stalls_blocked : metrics.stalls_computing) >= 1);
-    return rc;
-}
-
-static void test_a_stall_is_told_by_the_processor_time_it_uses(void **state)
-{
-    (void)state;
-    clock_table = edo_platform_system;
-    edo_platform = &clock_table;
-    clock_table.thread_cpu = all_the_time;
-    assert_int_equal(world_run(kinds_root, 1, 1, false), 0);
-    clock_table.thread_cpu = no_time;
-    assert_int_equal(world_run(kinds_root, 1, 1, true), 0);
-    edo_platform = &edo_platform_system;
-}
-
-static _Atomic bool held_up;
-
-/* When it is first asked about the stall the answer takes a tenth of a second: the monitor is not on a processor. */
-static int64_t all_the_time_at_length(pthread_t thread)
-{
-    if (atomic_load(&world.stalled) > 0 && !atomic_exchange(&held_up, true))
-        usleep(100000);
-    return all_the_time(thread);
-}
-
-static void test_a_stall_that_computes_is_not_called_blocked_because_the_monitor_was_held_up(void **state)
-{
-    (void)state;
-    clock_table = edo_platform_system;
-    edo_platform = &clock_table;
-    clock_table.thread_cpu = all_the_time_at_length;
-    for (int i = 0; i < 4; i++) {
-        atomic_store(&held_up, false);
-        assert_int_equal(world_run(kinds_root, 1, 1, false), 0);
-    }
-    edo_platform = &edo_platform_system;
-}
-
-/* The monitor sees it INSIDE first, and cannot tell then what its thread has used. */
-static int stalls_after_inside(void *argument)
-{
-    struct edo_thread *thread = edo_enter(edo_thread_self());
-
-    usleep(30000); /* for some looks of the monitor */
-    edo_leave(thread);
-    return stalls(argument);
-}
-
-static int inside_root(void *argument)
-{
-    edo_metrics metrics = EDO_METRICS_INIT;
-    int rc = 0;
-
-    (void)argument;
-    EDO_SCOPE (scope, &rc) {
-        CHECK_RC(edo_spawn(scope, stalls_after_inside, NULL), 0);
-        CHECK_RC(edo_spawn(scope, runs, NULL), 0);
-    }
-    until_counted(&metrics, 1, 0);
-    CHECK_RC((int)metrics.stalls_computing, 0);
-    return rc;
-}
-
-static void test_a_stall_that_blocks_is_called_so_if_it_was_in_the_runtime_when_first_seen(void **state)
-{
-    (void)state;
-    clock_table = edo_platform_system;
-    edo_platform = &clock_table;
-    clock_table.thread_cpu = no_time;
-    assert_int_equal(world_run(inside_root, 1, 1, true), 0);
-    edo_platform = &edo_platform_system;
 }
 
 static void timer_runs(void *argument)
@@ -804,9 +656,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_s6_tasks_behind_eight_that_spin_go_on),
         cmocka_unit_test(test_s6_tasks_behind_eight_that_block_go_on),
-        cmocka_unit_test(test_a_stall_is_told_by_the_processor_time_it_uses),
-        cmocka_unit_test(test_a_stall_that_computes_is_not_called_blocked_because_the_monitor_was_held_up),
-        cmocka_unit_test(test_a_stall_that_blocks_is_called_so_if_it_was_in_the_runtime_when_first_seen),
         cmocka_unit_test(test_s6_timers_fire_behind_one_that_spins),
         cmocka_unit_test(test_s2_sockets_are_served_behind_one_that_spins),
         cmocka_unit_test(test_s6_a_timer_callback_that_spins_stalls_only_itself),
